@@ -1,0 +1,5 @@
+"""Run the workbook's commands with `python -m helpers`."""
+
+from helpers.cli import main
+
+raise SystemExit(main())

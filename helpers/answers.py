@@ -1,0 +1,312 @@
+"""A student's answer as a check sees it: something to call that gives plain values back.
+
+A check never holds the student's object itself. On the page it holds a `LocalAnswer`; in grading
+it holds a proxy with the same three uses (call, `value`, `evaluate`) whose other end is a
+sandboxed process. Both give back the same plain values, so one check serves both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import EllipsisType
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class AnswerError(Exception):
+    """The student's code raised while a check called it.
+
+    Attributes:
+        kind: Name of the exception's class, for example "ValueError".
+        bases: Names of all its classes, most derived first.
+        line: The student's own source line, empty where it cannot be told.
+    """
+
+    def __init__(self, kind: str, message: str, line: str = "", bases: tuple[str, ...] = ()):
+        super().__init__(f"{kind}: {message}" if message else kind)
+        self.kind = kind
+        self.message = message
+        self.line = line
+        self.bases = bases or (kind,)
+
+
+class AnswerChangedInput(Exception):
+    """The student's function changed one of the arrays it was given."""
+
+
+class AnswerNotCallable(Exception):
+    """A check called an answer that is not a function."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function handed to an answer as source text, so that it can cross to another process.
+
+    Attributes:
+        source: A Python expression, for example "lambda v: (a * v**2).sum()"; `np`, `tf` and
+            `keras` are in scope.
+        names: Plain values the expression refers to.
+    """
+
+    source: str
+    names: Mapping[str, Any] = field(default_factory=dict)
+
+
+def code(source: str, **names: Any) -> Code:
+    """Return `source` as a function that an answer can be called with."""
+    return Code(source, names)
+
+
+class Model(Protocol):
+    """What a check may do with a Keras model that an answer returned."""
+
+    weights: list[np.ndarray]
+    config: dict
+    layers: list[dict]
+    compile_config: dict
+    input_shape: tuple
+    output_shape: tuple
+
+    def predict(self, x: np.ndarray, training: bool = False) -> np.ndarray: ...
+
+    def set_weights(self, weights: list[np.ndarray]) -> None: ...
+
+
+class ModelView:
+    """A Keras model in this process, seen through the few things a check may use."""
+
+    def __init__(self, model: Any):
+        self._model = model
+
+    def predict(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """Return the outputs for `x`, of shape (batch, outputs)."""
+        return plain(self._model(np.asarray(x), training=training))
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """All weights in Keras's order, each as an array."""
+        return [np.asarray(weight) for weight in self._model.get_weights()]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Replace all weights."""
+        self._model.set_weights(weights)
+
+    @property
+    def config(self) -> dict:
+        """`get_config()` of the model."""
+        return self._model.get_config()
+
+    @property
+    def layers(self) -> list[dict]:
+        """Class name and configuration of each layer, in order."""
+        return [
+            {"class_name": type(layer).__name__, "config": layer.get_config()}
+            for layer in self._model.layers
+        ]
+
+    @property
+    def compile_config(self) -> dict:
+        """Optimizer, loss and metrics the model was compiled with; empty if it was not."""
+        return self._model.get_compile_config() or {} if self._model.compiled else {}
+
+    @property
+    def input_shape(self) -> tuple:
+        """Input shape with None for the batch."""
+        return tuple(self._model.input_shape)
+
+    @property
+    def output_shape(self) -> tuple:
+        """Output shape with None for the batch."""
+        return tuple(self._model.output_shape)
+
+
+class Opaque:
+    """Any other object an answer returned: it can be handed back to an answer, nothing else."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"a {type(self._value).__name__}"
+
+
+_PLAIN = (bool, int, float, complex, str, EllipsisType, ModelView, Opaque)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with tensors as NumPy arrays, NumPy scalars as numbers, models as views."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        items = [plain(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, range):
+        return list(value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
+        return value
+    keras = sys.modules.get("keras")
+    if keras is not None and isinstance(value, keras.Model):
+        return ModelView(value)
+    if keras is not None and isinstance(value, keras.callbacks.History):
+        return {"epoch": list(value.epoch), "history": plain(value.history)}
+    if hasattr(value, "__array__") and not isinstance(value, type):
+        with contextlib.suppress(Exception):
+            return np.asarray(value)
+    return Opaque(value)
+
+
+def student_value(value: Any) -> Any:
+    """Return `value` as the student's function should receive it: arrays copied, code compiled."""
+    if isinstance(value, Code):
+        names = {name: student_value(item) for name, item in value.names.items()}
+        return eval(value.source, scope(value.source) | names)
+    if isinstance(value, ModelView):
+        return value._model
+    if isinstance(value, Opaque):
+        return value._value
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: student_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(student_value(item) for item in value)
+    return copy.copy(value)
+
+
+def scope(source: str) -> dict[str, Any]:
+    """Return the modules that `source` names: np always, tf and keras only if it uses them."""
+    names: dict[str, Any] = {"np": np}
+    for short, module in (("tf", "tensorflow"), ("keras", "keras")):
+        if re.search(rf"\b{short}\b", source):
+            from helpers import quiet
+
+            names[short] = quiet.module(module)
+    return names
+
+
+def student_line(error: BaseException) -> str:
+    """Return the last line of the student's own code in the error's traceback, with its number."""
+    if isinstance(error, SyntaxError) and error.text:
+        return f"line {error.lineno}: {error.text.strip()}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_students(frame.filename)]
+    if not own:
+        return ""
+    return f"line {own[-1].lineno}: {(own[-1].line or '').strip()}".rstrip(": ")
+
+
+def _is_students(filename: str) -> bool:
+    return not (
+        filename == "<string>"
+        or "site-packages" in filename
+        or "/helpers/" in filename.replace("\\", "/")
+        or filename.startswith(sys.base_prefix)
+        or filename.startswith("<frozen")
+    )
+
+
+def answer_error(error: BaseException) -> AnswerError:
+    """Return the student's exception as data: its class names, its message, the student's line."""
+    bases = tuple(base.__name__ for base in type(error).__mro__ if base is not object)
+    text = str(error).strip()
+    message = text.splitlines()[0][:500] if text else ""
+    return AnswerError(type(error).__name__, message, student_line(error), bases)
+
+
+class LocalAnswer:
+    """A student's object in the page's own kernel.
+
+    Args:
+        name: The name the exercise asks for.
+        target: What the student defined.
+        siblings: All answers of the exercise by name, in scope of `evaluate`.
+        may_change_input: Whether the function may write into the arrays it is given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: Any,
+        siblings: Mapping[str, Any] | None = None,
+        may_change_input: bool = False,
+    ):
+        self.name = name
+        self._target = target
+        self._siblings = siblings if siblings is not None else {name: target}
+        self._may_change_input = may_change_input
+
+    @property
+    def value(self) -> Any:
+        """The plain value of an answer that is data."""
+        return plain(self._target)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the student's function with copies of the arguments; return a plain value.
+
+        Raises:
+            AnswerError: If the student's function raised.
+            AnswerChangedInput: If it changed an array argument in place.
+        """
+        if not callable(self._target):
+            raise AnswerNotCallable(
+                f"`{self.name}` is a {type(self._target).__name__}, not a function: "
+                f"define it with `def {self.name}(...):`."
+            )
+        given = [student_value(arg) for arg in args]
+        named = {name: student_value(arg) for name, arg in kwargs.items()}
+        result = plain(self._guard(lambda: self._target(*given, **named)))
+        if not self._may_change_input:
+            after = [*given, *named.values()]
+            before = [*args, *kwargs.values()]
+            for position, (old, new) in enumerate(zip(before, after, strict=True), start=1):
+                if isinstance(old, np.ndarray) and not _same_array(old, new):
+                    raise AnswerChangedInput(
+                        f"`{self.name}` changes its argument number {position} in place. Whoever "
+                        "called it loses their data: work on a copy, or build a new array."
+                    )
+        return result
+
+    def evaluate(self, source: str, **inputs: Any) -> Any:
+        """Run `source` where the student's names live and return the plain value of `result`.
+
+        Args:
+            source: Statements that set `result`; np, tf, keras, the exercise's names and the
+                inputs are in scope.
+            **inputs: Plain values, copied.
+
+        Raises:
+            AnswerError: If anything in it raised.
+        """
+        names = scope(source) | dict(self._siblings)
+        names |= {name: student_value(value) for name, value in inputs.items()}
+        self._guard(lambda: exec(source, names))
+        return plain(names["result"])
+
+    @staticmethod
+    def _guard(action: Callable[[], Any]) -> Any:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return action()
+        except Exception as error:
+            raise answer_error(error) from error
+
+
+def _same_array(old: np.ndarray, new: np.ndarray) -> bool:
+    if old.dtype == object:
+        return old.shape == new.shape and all(a is b or a == b for a, b in zip(old.flat, new.flat))
+    return np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")

@@ -1,0 +1,175 @@
+"""What a student calls on a page: check an answer, ask for a hint, see the progress."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find
+
+_PAGE_SEED = 0
+_LOOK = {
+    "correct": ("✓", "Correct", "#1a7f37"),
+    "not yet": ("✗", "Not yet", "#9a6700"),
+    "not attempted": ("○", "Not attempted", "#57606a"),
+    "stopped": ("!", "Stopped with an error", "#cf222e"),
+}
+_hints_given: dict[str, int] = {}
+
+
+class CheckFailed(AssertionError):
+    """An exercise is not correct; raised only where nbgrader runs the page."""
+
+
+def check(id: str, *answers: Any) -> None:
+    """Check the answers to an exercise and say at once what came of it.
+
+    Args:
+        id: The number in the exercise's heading, for example "5.6.6".
+        *answers: What the exercise asks you to define, in its order.
+
+    Raises:
+        CheckFailed: Only inside nbgrader, where a failed check must stop the cell.
+    """
+    try:
+        exercise = find(id)
+        if exercise.check is None:
+            raise ValueError(f"Exercise {id} is answered in words; a person marks it.")
+        if len(answers) != len(exercise.names):
+            raise ValueError(
+                f"Exercise {id} checks {len(exercise.names)} answers and got {len(answers)}. "
+                f'Write: check("{id}", {", ".join(exercise.names)})'
+            )
+    except ValueError as error:
+        _show_box("!", "Nothing was checked", "#cf222e", [str(error)])
+        return
+    outcome = exercise.run(exercise.local_answers(answers), _PAGE_SEED)
+    _remember(exercise, outcome)
+    _show_outcome(exercise, outcome)
+    if os.environ.get("NBGRADER_EXECUTION") and outcome.status != "correct":
+        raise CheckFailed(f"Exercise {id}: {outcome.status}. {outcome.message}")
+
+
+def hint(id: str, step: int | None = None) -> None:
+    """Show the next hint of an exercise: the idea, then the formula, then the shape of the code.
+
+    Args:
+        id: The number in the exercise's heading.
+        step: 1, 2 or 3 to see that hint again; the next one by default.
+    """
+    try:
+        exercise = find(id)
+        if step is None:
+            step = min(_hints_given.get(id, 0) + 1, 3)
+        if step not in (1, 2, 3):
+            raise ValueError(f"There are hints 1, 2 and 3; {step!r} is none of them.")
+    except ValueError as error:
+        _show_box("!", "No hint", "#cf222e", [str(error)])
+        return
+    _hints_given[id] = max(step, _hints_given.get(id, 0))
+    _show_box("→", f"Hint {step} of 3", "#0969da", [exercise.hints[step - 1]])
+
+
+def progress(chapter: str | None = None) -> None:
+    """Show which exercises are done, with points, for one chapter or for all.
+
+    Args:
+        chapter: A chapter's name such as "dropout"; all chapters by default.
+    """
+    try:
+        chapters = CHAPTERS if chapter is None else (chapter,)
+        listed = {name: exercises_of(name) for name in chapters}
+    except ValueError as error:
+        _show_box("!", "No progress to show", "#cf222e", [str(error)])
+        return
+    points = _load_points()
+    rows = []
+    for name, exercises in listed.items():
+        checked = [exercise for exercise in exercises if exercise.check is not None]
+        words = sum(exercise.points for exercise in exercises if exercise.check is None)
+        possible = sum(exercise.points for exercise in checked)
+        earned = sum(min(points.get(exercise.id, 0.0), exercise.points) for exercise in checked)
+        done = sum(points.get(exercise.id, 0.0) >= exercise.points for exercise in checked)
+        row = (
+            f"{name.replace('_', ' ')}: {done} of {len(checked)} checked exercises done, "
+            f"{earned:g} of {possible} points; {words} points are for a person to mark"
+        )
+        missing = [e.id for e in checked if points.get(e.id, 0.0) < e.points]
+        rows.append(row + (f". Still open: {', '.join(missing)}" if chapter and missing else ""))
+    _show_box("▣", "Progress", "#0969da", rows)
+
+
+def _show_outcome(exercise: Exercise, outcome: Outcome) -> None:
+    mark, words, colour = _LOOK[outcome.status]
+    title = f"{exercise.id} {exercise.title}: {words}"
+    lines = [outcome.message] if outcome.message else []
+    if outcome.status == "correct":
+        title += f", {_points(exercise.points)}"
+    elif outcome.points:
+        title += f", {outcome.points:g} of {_points(exercise.points)} so far"
+    if outcome.line:
+        lines.append(f"It happened in your {outcome.line}")
+    if outcome.status == "not attempted":
+        lines.append("Write your answer in the cell above, run it, and run this cell again.")
+    _show_box(mark, title, colour, lines)
+
+
+def _points(number: int) -> str:
+    return f"{number} point" if number == 1 else f"{number} points"
+
+
+def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
+    """Show a titled box in a notebook and the same words as text elsewhere."""
+    text = "\n".join([f"{mark} {title}", *(f"  {line}" for line in lines)])
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        print(text)
+        return
+    body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+    box = (
+        f'<div style="border-left:4px solid {colour};padding:4px 12px;max-width:60em">'
+        f'<strong style="color:{colour}">{mark} {html.escape(title)}</strong>{body}</div>'
+    )
+    display({"text/plain": text, "text/html": box}, raw=True)
+
+
+def _progress_file() -> Path:
+    if folder := os.environ.get("WORKBOOK_STATE"):
+        return Path(folder) / "progress.json"
+    from platformdirs import user_state_path
+
+    return user_state_path("keras-workbook") / "progress.json"
+
+
+def _load_points() -> dict[str, float]:
+    try:
+        stored = json.loads(_progress_file().read_text(encoding="utf-8"))
+        return {str(id): float(points) for id, points in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _remember(exercise: Exercise, outcome: Outcome) -> None:
+    """Keep the best result of each exercise; a disk that cannot be written to costs only that."""
+    points = _load_points()
+    if outcome.points <= points.get(exercise.id, -1.0) or outcome.status == "not attempted":
+        return
+    points[exercise.id] = outcome.points
+    path = _progress_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, delete=False
+        ) as file:
+            json.dump(points, file, indent=1)
+        os.replace(file.name, path)
+    except OSError:
+        return

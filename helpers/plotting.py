@@ -1,0 +1,408 @@
+"""One look for every figure of the workbook, and words that say what a figure holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MAXIMUM_TICKS = 12
+
+
+def use_style() -> None:
+    """Apply the workbook's style: 5 x 3 inches, colour and line style that vary together."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (5.0, 3.0),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": mpl.cycler(color=_COLOURS) + mpl.cycler(linestyle=_LINES),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.titlesize": "medium",
+            "grid.alpha": 0.3,
+            "image.cmap": "cividis",
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+        }
+    )
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    if shell := get_ipython():
+        formatter = shell.display_formatter.formatters["text/plain"]
+        formatter.for_type(
+            mpl.figure.Figure, lambda figure, printer, _: printer.text(describe(figure))
+        )
+
+
+def describe(figure: mpl.figure.Figure) -> str:
+    """Return the words of a figure: axes, labels, and how many points each part has.
+
+    The text stands beside the picture in a notebook, so a change to either can be noticed.
+    """
+    parts = []
+    for axes in figure.axes:
+        lines = [
+            f"{_name(line, 'line')} ({len(line.get_xdata())} points)" for line in axes.get_lines()
+        ]
+        scatters = [
+            f"{_name(points, 'points')} ({len(points.get_offsets())} points)"
+            for points in axes.collections
+            if isinstance(points, mpl.collections.PathCollection)
+        ]
+        pictures = [f"image {'x'.join(map(str, im.get_array().shape))}" for im in axes.images]
+        bars = [f"{len(group)} bars" for group in axes.containers if hasattr(group, "patches")]
+        labels = [text for text in (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) if text]
+        parts.append(", ".join([*labels, *lines, *scatters, *pictures, *bars]) or "empty axes")
+    width, height = figure.get_size_inches()
+    shown = "; ".join(parts[:_MAXIMUM_TICKS])
+    more = f"; and {len(parts) - _MAXIMUM_TICKS} more" if len(parts) > _MAXIMUM_TICKS else ""
+    return f"Figure {width:g} x {height:g} in: {shown}{more}"
+
+
+def _name(artist: mpl.artist.Artist, kind: str) -> str:
+    label = str(artist.get_label())
+    return kind if label.startswith("_") else label
+
+
+def lines(
+    x: Sequence[float],
+    curves: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    xscale: str = "linear",
+    yscale: str = "linear",
+    spread: Mapping[str, Sequence[float]] | None = None,
+    marker: bool | None = None,
+    ax: mpl.axes.Axes | None = None,
+) -> None:
+    """Draw one curve a label over a shared x and show the figure.
+
+    Args:
+        x: Positions, shape (n,).
+        curves: Values by label, each of shape (n,); NaN leaves a gap.
+        spread: Half-widths of a band by label, each of shape (n,).
+        marker: Whether to mark the points; by default where there are at most 12.
+        ax: Axes to draw on; then the figure is not shown.
+
+    Raises:
+        ValueError: If a curve has another length than `x`.
+    """
+    target = ax or plt.subplots()[1]
+    x = np.asarray(x)
+    for (label, values), symbol in zip(curves.items(), _cycle(_MARKERS, len(curves)), strict=True):
+        values = np.asarray(values, dtype=float)
+        if values.shape != x.shape:
+            raise ValueError(f"The curve {label!r} has shape {values.shape}, x has {x.shape}.")
+        marked = len(x) <= _MAXIMUM_TICKS if marker is None else marker
+        (line,) = target.plot(x, values, label=label, marker=symbol if marked else None)
+        if spread and label in spread:
+            half = np.asarray(spread[label], dtype=float)
+            target.fill_between(x, values - half, values + half, color=line.get_color(), alpha=0.2)
+    target.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    if len(curves) > 1 or next(iter(curves), ""):
+        target.legend()
+    if ax is None:
+        plt.show()
+
+
+def histories(
+    runs: Mapping[str, Any], metric: str = "loss", *, validation: bool = True, title: str = ""
+) -> None:
+    """Draw a metric by epoch for each run, validation beside training where it was measured.
+
+    Args:
+        runs: `keras.callbacks.History` or its `history` dict by label.
+        metric: A key of the history.
+
+    Raises:
+        ValueError: If a run has no such metric.
+    """
+    _, axes = plt.subplots()
+    for (label, run), colour in zip(runs.items(), _cycle(_COLOURS, len(runs)), strict=True):
+        values = getattr(run, "history", run)
+        if metric not in values:
+            raise ValueError(f"The run {label!r} has no metric {metric!r}; it has {list(values)}.")
+        epochs = np.arange(1, len(values[metric]) + 1)
+        axes.plot(epochs, values[metric], "-", color=colour, label=f"{label}, training".strip(", "))
+        if validation and f"val_{metric}" in values:
+            axes.plot(
+                epochs,
+                values[f"val_{metric}"],
+                "--",
+                color=colour,
+                label=f"{label}, validation".strip(", "),
+            )
+    axes.set(xlabel="epoch", ylabel=metric.replace("_", " "), title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    plt.show()
+
+
+def functions(
+    domain: Sequence[float],
+    pairs: Mapping[str, tuple[Callable, Callable]],
+    *,
+    xlabel: str = "x",
+) -> None:
+    """Draw functions on the left and their derivatives on the right.
+
+    Args:
+        domain: Positions, shape (n,).
+        pairs: (function, derivative) by label; each maps shape (n,) to (n,).
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.0))
+    domain = np.asarray(domain, dtype=float)
+    values = {label: np.asarray(function(domain)) for label, (function, _) in pairs.items()}
+    slopes = {label: np.asarray(slope(domain)) for label, (_, slope) in pairs.items()}
+    lines(domain, values, xlabel=xlabel, ylabel="value", title="function", ax=left)
+    lines(domain, slopes, xlabel=xlabel, ylabel="slope", title="derivative", ax=right)
+    plt.show()
+
+
+def images(
+    pictures: np.ndarray,
+    titles: Iterable[str] | None = None,
+    *,
+    columns: int = 8,
+    cmap: str = "gray_r",
+) -> None:
+    """Show pictures in a grid.
+
+    Args:
+        pictures: Shape (n, height, width).
+        titles: One a picture.
+        columns: Pictures a row.
+    """
+    pictures = np.asarray(pictures)
+    names = list(titles) if titles is not None else [""] * len(pictures)
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    _, grid = plt.subplots(
+        rows, columns, figsize=(1.1 * columns, (1.35 if any(names) else 1.1) * rows), squeeze=False
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, picture, name in zip(grid.flat, pictures, names, strict=False):
+        axes.imshow(picture, cmap=cmap)
+        axes.set_title(name, fontsize="small")
+    plt.show()
+
+
+def decision_boundary(
+    predict: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    xlabel: str = "x1",
+    ylabel: str = "x2",
+    title: str = "",
+) -> None:
+    """Shade the plane by a classifier's decision and mark the examples by their class.
+
+    Args:
+        predict: Maps points of shape (n, 2) to classes or scores of shape (n,); a score above 0.5
+            counts as class 1.
+        x: Examples, shape (n, 2).
+        y: Classes, shape (n,).
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y).ravel()
+    low, high = x.min(axis=0), x.max(axis=0)
+    margin = 0.25 * np.maximum(high - low, 1e-9)
+    first, second = (np.linspace(low[i] - margin[i], high[i] + margin[i], 200) for i in (0, 1))
+    plane = np.stack(np.meshgrid(first, second), axis=-1)
+    decided = np.asarray(predict(plane.reshape(-1, 2)), dtype=float).reshape(200, 200)
+    _, axes = plt.subplots(figsize=(4.0, 3.4))
+    axes.contourf(
+        first,
+        second,
+        decided > 0.5 if len(np.unique(y)) == 2 else decided,
+        levels=len(np.unique(y)) if len(np.unique(y)) > 2 else [-0.5, 0.5, 1.5],
+        colors=["#cfe3f1", "#f8dcc8"] if len(np.unique(y)) == 2 else None,
+        alpha=0.8,
+    )
+    for value, colour, marker in zip(np.unique(y), _COLOURS, _MARKERS, strict=False):
+        axes.scatter(
+            *x[y == value].T,
+            color=colour,
+            marker=marker,
+            edgecolor="white",
+            label=f"class {value:g}",
+            zorder=3,
+        )
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    plt.show()
+
+
+def histograms(
+    values: Mapping[str, np.ndarray], *, xlabel: str, bins: int = 40, columns: int = 4
+) -> None:
+    """Draw one small histogram a label, side by side.
+
+    Args:
+        values: Numbers of any shape by label.
+    """
+    columns = min(columns, len(values))
+    rows = -(-len(values) // columns)
+    _, grid = plt.subplots(rows, columns, figsize=(2.2 * columns, 1.9 * rows), squeeze=False)
+    for axes in grid.flat[len(values) :]:
+        axes.set_axis_off()
+    for index, (axes, (label, numbers)) in enumerate(zip(grid.flat, values.items(), strict=False)):
+        axes.hist(np.ravel(numbers), bins=bins, color=_COLOURS[0])
+        axes.set_title(label, fontsize="small")
+        axes.set_yticks([])
+        if index >= len(values) - columns:
+            axes.set_xlabel(xlabel)
+    plt.show()
+
+
+def bars(
+    values: Mapping[str, float],
+    *,
+    ylabel: str,
+    spread: Mapping[str, float] | None = None,
+    title: str = "",
+    bottom: float | None = None,
+) -> None:
+    """Draw one bar a label, with an error bar where a spread is given.
+
+    Args:
+        values: Height by label.
+        spread: Half-length of the error bar by label.
+        bottom: Where the axis starts; say so in the text if it is not 0.
+    """
+    _, axes = plt.subplots()
+    errors = [spread[label] for label in values] if spread else None
+    axes.bar(list(values), list(values.values()), yerr=errors, capsize=4, color=_COLOURS[0])
+    axes.set(ylabel=ylabel, title=title)
+    if bottom is not None:
+        axes.set_ylim(bottom=bottom)
+    if max(map(len, values)) > 12:
+        axes.tick_params(axis="x", rotation=20)
+    plt.show()
+
+
+def table_heat(
+    values: np.ndarray,
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    form: str = "{:.2f}",
+) -> None:
+    """Show a table of numbers as shades, each cell with its number.
+
+    Args:
+        values: Shape (len(rows), len(columns)).
+        form: Format of the numbers.
+    """
+    values = np.asarray(values, dtype=float)
+    _, axes = plt.subplots()
+    picture = axes.imshow(values, aspect="auto")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for (row, column), value in np.ndenumerate(values):
+        colour = "black" if value > middle else "white"
+        axes.text(column, row, form.format(value), ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(columns)), [str(name) for name in columns])
+    axes.set_yticks(range(len(rows)), [str(name) for name in rows])
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(False)
+    axes.figure.colorbar(picture)
+    plt.show()
+
+
+def graph(
+    edges: Iterable[tuple[str, str]],
+    *,
+    inputs: Sequence[str] = (),
+    title: str = "",
+) -> None:
+    """Draw a computational graph from left to right, each node one step after its last parent.
+
+    Args:
+        edges: (from, to) pairs of node names; a name may hold LaTeX between dollars.
+        inputs: Nodes drawn as boxes: data and parameters; by default those without parents.
+
+    Raises:
+        ValueError: If the edges close a circle.
+    """
+    edges = list(edges)
+    nodes = list(dict.fromkeys(name for edge in edges for name in edge))
+    parents = {node: [start for start, end in edges if end == node] for node in nodes}
+    depth = _depths(parents)
+    for node in nodes:
+        if not parents[node]:
+            depth[node] = min(depth[end] for start, end in edges if start == node) - 1
+    layers: dict[int, list[str]] = {}
+    for node in nodes:
+        layers.setdefault(depth[node], []).append(node)
+    place = {}
+    for step, members in layers.items():
+        for row, node in enumerate(members):
+            place[node] = (1.5 * step, (len(members) - 1) / 2 - row)
+    first, last = min(layers), max(layers)
+    tallest = max(map(len, layers.values()))
+    _, axes = plt.subplots(figsize=(1.15 * (last - first + 1) + 0.6, 0.75 * tallest + 0.8))
+    boxes = set(inputs) or {node for node in nodes if not parents[node]}
+    for start, end in edges:
+        axes.annotate(
+            "",
+            xy=place[end],
+            xytext=place[start],
+            zorder=1,
+            arrowprops={"arrowstyle": "-|>", "color": "0.35", "shrinkA": 15, "shrinkB": 15},
+        )
+    for node, (across, up) in place.items():
+        shape = "square,pad=0.45" if node in boxes else "circle,pad=0.35"
+        shade = "#e8f1f8" if node in boxes else "#fdf0e6"
+        axes.text(
+            across,
+            up,
+            node,
+            ha="center",
+            va="center",
+            zorder=2,
+            bbox={"boxstyle": shape, "facecolor": shade, "edgecolor": "0.35"},
+        )
+    axes.set_xlim(1.5 * first - 0.8, 1.5 * last + 0.8)
+    axes.set_ylim(-tallest / 2 - 0.2, tallest / 2 + 0.2)
+    axes.set_title(f"{title} ({len(nodes)} nodes, {len(edges)} edges)".strip())
+    axes.set_axis_off()
+    plt.show()
+
+
+def _depths(parents: Mapping[str, list[str]]) -> dict[str, int]:
+    depth: dict[str, int] = {}
+    while len(depth) < len(parents):
+        ready = [
+            node
+            for node in parents
+            if node not in depth and all(parent in depth for parent in parents[node])
+        ]
+        if not ready:
+            raise ValueError("The edges close a circle; a computational graph has none.")
+        for node in ready:
+            depth[node] = 1 + max((depth[parent] for parent in parents[node]), default=-1)
+    return depth
+
+
+def _cycle(items: Sequence[Any], count: int) -> list[Any]:
+    return [items[index % len(items)] for index in range(count)]
+
+
+use_style()

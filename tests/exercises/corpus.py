@@ -1,0 +1,33 @@
+"""Right and wrong answers to exercises, kept as tests of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer and what its check must say.
+
+    Attributes:
+        id: The exercise.
+        name: What kind of answer this is, in a few words.
+        answers: One object for each name the exercise asks for.
+        says: Words the message must contain; None for a right answer.
+    """
+
+    id: str
+    name: str
+    answers: tuple[Any, ...]
+    says: str | None
+
+
+def right(id: str, name: str, *answers: Any) -> Case:
+    """Return an answer that must be called correct."""
+    return Case(id, name, answers, None)
+
+
+def wrong(id: str, name: str, says: str, *answers: Any) -> Case:
+    """Return an answer that must be refused with a message that contains `says`."""
+    return Case(id, name, answers, says)

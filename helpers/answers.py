@@ -191,11 +191,10 @@ def student_value(value: Any) -> Any:
 def scope(source: str) -> dict[str, Any]:
     """Return the modules that `source` names: np always, tf and keras only if it uses them."""
     names: dict[str, Any] = {"np": np}
-    for short, module in (("tf", "tensorflow"), ("keras", "keras")):
-        if re.search(rf"\b{short}\b", source):
-            from helpers import quiet
+    if re.search(r"\b(tf|keras)\b", source):
+        from helpers import quiet
 
-            names[short] = quiet.module(module)
+        names |= {"tf": quiet.tf, "keras": quiet.keras}
     return names
 
 
@@ -215,8 +214,7 @@ def _is_students(filename: str) -> bool:
         filename == "<string>"
         or "site-packages" in filename
         or "/helpers/" in filename.replace("\\", "/")
-        or filename.startswith(sys.base_prefix)
-        or filename.startswith("<frozen")
+        or filename.startswith((sys.base_prefix, "<frozen"))
     )
 
 
@@ -308,5 +306,7 @@ class LocalAnswer:
 
 def _same_array(old: np.ndarray, new: np.ndarray) -> bool:
     if old.dtype == object:
-        return old.shape == new.shape and all(a is b or a == b for a, b in zip(old.flat, new.flat))
+        return old.shape == new.shape and all(
+            a is b or a == b for a, b in zip(old.flat, new.flat, strict=True)
+        )
     return np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")

@@ -293,8 +293,12 @@ def exercises_of(chapter: str) -> list[Exercise]:
     """
     if chapter not in CHAPTERS:
         raise ValueError(f"There is no chapter {chapter!r}; there are {', '.join(CHAPTERS)}.")
-    importlib.import_module(f"helpers.exercises.{chapter}")
+    _load(chapter)
     return [found for found in _registry.values() if chapter_of(found.id) == chapter]
+
+
+def _load(chapter: str) -> None:
+    importlib.import_module(f"helpers.exercises.{chapter}")
 
 
 def find(id: str) -> Exercise:

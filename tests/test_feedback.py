@@ -1,0 +1,165 @@
+"""check, hint and progress say the four outcomes in words and never raise at a student."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import exercises
+from helpers.exercises import Exercise, expect, expect_close
+from helpers.feedback import CheckFailed, check, hint, progress
+
+
+def _gates(both, either, case):
+    expect_close(both(1, 1), 1, given="(1, 1)", what="both(1, 1)")
+    yield 0.5
+    expect_close(either(0, 1), 1, given="(0, 1)", what="either(0, 1)")
+
+
+def _mean(mean, case):
+    x = case.normal(size=5)
+    expect_close(mean(x), x.mean(), given="five numbers", mistakes={"that is the sum.": x.sum()})
+    expect(np.ndim(mean(x)) == 0, "one number is expected.")
+
+
+@pytest.fixture(autouse=True)
+def _two_exercises(monkeypatch):
+    hints = ("the idea", "the formula", "the code")
+    listed = [
+        Exercise("+1.1", "Gates", "C", 2, 5, 1, hints, ("both", "either"), _gates),
+        Exercise("+1.2", "Mean", "C", 1, 5, 1, hints, ("mean",), _mean),
+        Exercise("+1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
+    ]
+    monkeypatch.setattr(exercises, "_registry", {found.id: found for found in listed})
+    monkeypatch.setattr(exercises, "_load", lambda chapter: None)
+    monkeypatch.setattr("helpers.feedback._hints_given", {})
+
+
+def test_check_right_answer_says_correct_and_points(capsys):
+    check("+1.2", np.mean)
+    assert capsys.readouterr().out == "✓ +1.2 Mean: Correct, 1 point\n"
+
+
+def test_check_known_mistake_says_its_sentence(capsys):
+    check("+1.2", np.sum)
+    assert "that is the sum" in capsys.readouterr().out
+
+
+def test_check_half_right_answer_keeps_its_points(capsys):
+    check("+1.1", lambda a, b: a * b, lambda a, b: 0)
+    out = capsys.readouterr().out
+    assert "Not yet, 1 of 2 points so far" in out and "either(0, 1)" in out
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (None, "is None"),
+        (float("nan"), "finite"),
+        ("a", "should be numbers"),
+        (np.ones(5), "shape ()"),
+        ([[1], [1, 2]], "different lengths"),
+        ({"a": 1}, "should be numbers"),
+        (object(), "should be numbers"),
+    ],
+)
+def test_check_wrong_type_shape_or_nan_is_not_yet_with_reason(capsys, returned, words):
+    check("+1.2", lambda x: returned)
+    out = capsys.readouterr().out
+    assert "Not yet" in out and words in out
+
+
+def test_check_exception_shows_type_and_students_line(capsys):
+    def broken(x):
+        return x["no"]
+
+    check("+1.2", broken)
+    out = capsys.readouterr().out
+    assert "Stopped with an error" in out and 'return x["no"]' in out
+
+
+@pytest.mark.parametrize("placeholder", [None, ...])
+def test_check_placeholder_is_not_attempted(capsys, placeholder):
+    check("+1.2", placeholder)
+    assert "Not attempted" in capsys.readouterr().out
+
+
+def test_check_stub_is_not_attempted(capsys):
+    def stub(x):
+        raise NotImplementedError("Exercise +1.2")
+
+    check("+1.2", stub)
+    assert "Not attempted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: check("9"), "There is no exercise '9'"),
+        (lambda: check("+1.9", 1), "did you mean"),
+        (lambda: check("+1.1", 1), 'Write: check("+1.1", both, either)'),
+        (lambda: check("+1.3", "words"), "a person marks it"),
+        (lambda: check(None), "There is no exercise None"),
+        (lambda: hint("+1.1", 7), "hints 1, 2 and 3"),
+        (lambda: hint("x"), "There is no exercise"),
+        (lambda: progress("cats"), "There is no chapter 'cats'"),
+    ],
+)
+def test_wrong_call_gets_a_sentence(capsys, call, words):
+    call()
+    assert words in capsys.readouterr().out
+
+
+def test_hint_steps_forward_and_stays_at_the_last(capsys):
+    for _ in range(4):
+        hint("+1.1")
+    hint("+1.1", 1)
+    out = capsys.readouterr().out
+    assert [out.count(word) for word in ("the idea", "the formula", "the code")] == [2, 1, 2]
+
+
+def test_progress_counts_best_result_and_lists_what_is_open(capsys):
+    check("+1.2", np.mean)
+    check("+1.2", np.sum)
+    check("+1.1", lambda a, b: 1, lambda a, b: 0)
+    capsys.readouterr()
+    progress("perceptrons")
+    out = capsys.readouterr().out
+    assert "1 of 2 checked exercises done, 2 of 3 points; 3 points are for a person" in out
+    assert "Still open: +1.1" in out
+
+
+def test_progress_damaged_file_starts_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path))
+    (tmp_path / "progress.json").write_text("{broken")
+    check("+1.2", np.mean)
+    assert json.loads((tmp_path / "progress.json").read_text()) == {"+1.2": 1.0}
+
+
+def test_check_unwritable_state_still_answers(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path / "file" / "inside"))
+    check("+1.2", np.mean)
+    assert "Correct" in capsys.readouterr().out
+
+
+def test_check_inside_nbgrader_raises(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    check("+1.2", np.mean)
+    with pytest.raises(CheckFailed, match="not yet"):
+        check("+1.2", np.sum)
+
+
+def test_box_in_a_notebook_escapes_the_students_words(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+
+    def evil(x):
+        raise ValueError("<script>alert(1)</script>")
+
+    check("+1.2", evil)
+    assert "<script>" not in shown[0]["text/html"]
+    assert "&lt;script&gt;" in shown[0]["text/html"]

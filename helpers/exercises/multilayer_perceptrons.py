@@ -1174,6 +1174,17 @@ explanation(
 )
 
 
+def _halve(configurations, later, sign=1):
+    """Return the winner and the rounds when scores come from "early", then from `later`."""
+    left, epochs, rounds = list(configurations), 1, []
+    while len(left) > 1:
+        rounds.append((epochs, len(left)))
+        measure = "early" if epochs < 2 else later
+        left = sorted(left, key=lambda c: -sign * c[measure])[: len(left) // 2]
+        epochs *= 2
+    return left[0], rounds
+
+
 @exercise(
     "5.2.5c",
     "Successive halving",
@@ -1191,18 +1202,12 @@ explanation(
 )
 def _(successive_halving, case):
     for count in (8, 5):
-        scores = case.permutation(count).astype(float)
-        late = case.permutation(count).astype(float)
+        early = case.permutation(count).astype(float)
         configurations = [
-            {"name": index, "score": scores[index], "late": late[index]} for index in range(count)
+            {"name": index, "early": score, "late": -score} for index, score in enumerate(early)
         ]
-        evaluate = code("lambda c, epochs: c['score'] if epochs < 2 else c['late']")
-        left, epochs, rounds = list(configurations), 1, []
-        while len(left) > 1:
-            rounds.append((epochs, len(left)))
-            measure = "score" if epochs < 2 else "late"
-            left = sorted(left, key=lambda c: c[measure], reverse=True)[: len(left) // 2]
-            epochs *= 2
+        evaluate = code("lambda c, epochs: c['early'] if epochs < 2 else c['late']")
+        best, rounds = _halve(configurations, "late")
         given = f"{count} configurations"
         answer = successive_halving(configurations, evaluate)
         expect(
@@ -1222,16 +1227,19 @@ def _(successive_halving, case):
         )
         yield 0.5
         expect(isinstance(winner, dict), "The winner must be one of the given configurations.")
-        lowest = min(configurations, key=lambda c: c["score"])
         expect(
-            winner != lowest,
-            f"Given {given}, the one with the lowest score was kept: a higher score is better.",
+            winner != _halve(configurations, "late", sign=-1)[0],
+            f"Given {given}, those with the lowest scores were kept: a higher score is better.",
         )
         expect(
-            winner == left[0],
-            f"Given {given}, configuration {left[0]['name']} should win and "
-            f"{winner.get('name')} came back: in every round, score those that are left anew, "
-            "with that round's epochs.",
+            winner != _halve(configurations, "early")[0] or winner == best,
+            f"Given {given}, the scores of the first round decided everything: in every round, "
+            "score those that are left anew, with that round's epochs.",
+        )
+        expect(
+            winner == best,
+            f"Given {given}, configuration {best['name']} should win and {winner.get('name')} came "
+            "back: keep the configurations with the highest scores of the round.",
         )
 
 

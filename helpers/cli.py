@@ -15,7 +15,9 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, options.rest = parser.parse_known_args(arguments)
+    if options.rest and options.command != "lab":
+        parser.error(f"{options.command} does not know {' '.join(options.rest)}")
     try:
         return options.run(options) or 0
     except (ValueError, OSError) as error:
@@ -30,9 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="workbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    lab = commands.add_parser("lab", help="open JupyterLab on the chapters")
+    lab = commands.add_parser("lab", help="open JupyterLab; its own options may follow")
     lab.add_argument("--author", action="store_true", help="keep jupytext's and nbgrader's buttons")
-    lab.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
     lab.set_defaults(run=_lab)
 
     doctor = commands.add_parser("doctor", help="tell what is installed, and what to do")

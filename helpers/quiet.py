@@ -42,7 +42,6 @@ with silence():
             # program has used the GPU, its setting is fixed and stays as it is.
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(_gpu, True)
-        tf.constant(0)  # the devices' own log lines are written on their first use
     else:
         tf = None
 

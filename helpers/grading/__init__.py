@@ -1,0 +1,1 @@
+"""Grading that needs no trust in a notebook: what an instructor runs, never what a student imports."""

@@ -1,0 +1,34 @@
+"""What one submission may use, and what happens to whoever wants more."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on one worker.
+
+    Attributes:
+        cell_seconds: Time for one cell (seconds).
+        call_seconds: Time for one call of an answer (seconds).
+        notebook_seconds: Time for everything a notebook needs (seconds).
+        memory_bytes: Memory beyond that of the warm server (bytes).
+        files_bytes: Room for files, all together and each (bytes).
+        processes: Processes and threads at once.
+        open_files: Open files at once.
+        restarts: Workers a notebook may wear out before its remaining exercises are given up.
+    """
+
+    cell_seconds: float = 120.0
+    call_seconds: float = 20.0
+    notebook_seconds: float = 1200.0
+    memory_bytes: int = 3 * 2**30
+    files_bytes: int = 256 * 2**20
+    processes: int = 256
+    open_files: int = 256
+    restarts: int = 40
+
+    def as_dict(self) -> dict:
+        """Return the limits as plain values."""
+        return asdict(self)

@@ -1,4 +1,4 @@
-"""Load the three data sets of the workbook: from a folder, the cache, a download, or the stand-in."""
+"""Load the three data sets: from a folder, the cache, a download, or the offline stand-in."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def _status(origin: _Origin) -> Status:
 
 
 def _settings() -> tuple[str | None, ...]:
-    """Return what decides where data comes from, so that a change of it is not hidden by a cache."""
+    """Return what decides where data comes from: a change of it must not be hidden."""
     return tuple(map(os.environ.get, ("WORKBOOK_DATA", "WORKBOOK_CACHE", "WORKBOOK_OFFLINE")))
 
 

@@ -26,7 +26,7 @@ def make(folder: str) -> list[bytes]:
     if folder == "house-prices":
         from helpers.standins import houses
 
-        return [frame.to_csv(index=False).encode() for frame in houses.make()]
+        return [frame.to_csv(index=False, na_rep="NA").encode() for frame in houses.make()]
     if folder == "mnist":
         from helpers.standins import digits as images
     else:

@@ -1,0 +1,889 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. Perceptrons
+#
+# *From a single neuron to why one is not enough. It prepares [d2l 5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and follows no single section of it.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 50 min | 12 s on 2 cores | not measured | ★☆☆ | 11, 22 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Build** a neuron from a weighted sum, a bias and a step, and choose its weights by hand.
+# - **Explain** why one neuron cannot compute XOR and two layers of neurons can.
+# - **Train** a perceptron with its learning rule, and a linear neuron with gradient descent.
+# - **Compute** the losses that the later chapters minimise, safely.
+# - **Rebuild** the linear neuron in Keras and show that both give the same answer.
+#
+# ## Before you start
+#
+# You need Python functions and NumPy arrays ([NumPy's own
+# introduction](https://numpy.org/doc/stable/user/absolute_beginners.html)), the dot product, and
+# what a derivative is. Each exercise has three hints; `check` tells you what is right and what is
+# not yet, as often as you like.
+
+# %% [markdown]
+# ## Setup
+#
+# The first line of imports belongs to this workbook; the rest is NumPy, Matplotlib and Keras.
+
+# %%
+from helpers import check, plotting, progress, training
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+keras.utils.set_random_seed(1)
+print(training.device())
+
+
+# %% [markdown]
+# ## A neuron weighs its inputs
+#
+# A [neuron](../chapters/glossary.md#neuron) takes $n$ numbers $x_1, \dots, x_n$, multiplies each by
+# its own [weight](../chapters/glossary.md#weight) $w_i$, and adds. It fires, which means it returns
+# 1, when the [weighted sum](../chapters/glossary.md#weighted-sum) is above a
+# [threshold](../chapters/glossary.md#threshold) $\theta$:
+#
+# $$y = \begin{cases}1 & \text{if } w_1 x_1 + \dots + w_n x_n > \theta,\\ 0 & \text{otherwise.}\end{cases}\tag{1.1}$$
+#
+# This is Rosenblatt's [perceptron](../chapters/glossary.md#perceptron) of 1958. Here it decides
+# whether to go for a walk from three yes-or-no inputs. Dry weather matters most, so it gets the
+# largest weight.
+
+# %%
+def threshold_neuron(x, w, theta):
+    return int(np.dot(w, x) > theta)
+
+w = np.array([3.0, 1.0, 2.0])  # dry, warm, in company
+for x in [(1, 0, 0), (1, 1, 0), (0, 1, 1), (1, 0, 1)]:
+    print(x, "weighted sum", np.dot(w, x), "-> walk" if threshold_neuron(x, w, 3.5) else "-> stay")
+
+
+# %% [markdown]
+# Dry weather alone is worth 3 and is not enough; together with any second reason it is. No reason
+# outweighs rain.
+
+# %% [markdown]
+# ## The threshold becomes a bias
+#
+# Move the threshold to the left side and call it a [bias](../chapters/glossary.md#bias), $b =
+# -\theta$:
+#
+# $$y = \operatorname{step}(w_1 x_1 + \dots + w_n x_n + b), \qquad \operatorname{step}(z) = \begin{cases}1 & z > 0,\\ 0 & z \le 0.\end{cases}\tag{1.2}$$
+#
+# Nothing changes in the numbers, but the neuron now splits into two parts that the rest of this
+# workbook treats separately: an [affine function](../chapters/glossary.md#affine-function) $z =
+# \mathbf{w}^\top \mathbf{x} + b$, and an [activation
+# function](../chapters/glossary.md#activation-function) applied to $z$. For a table $\mathbf{X}$
+# with one example a row, all sums are one matrix product.
+
+# %%
+def bias_neuron(X, w, b):
+    return (X @ w + b > 0).astype(int)
+
+X = np.random.default_rng(1).uniform(0, 1, size=(1000, 3))
+one_by_one = [threshold_neuron(x, w, 3.5) for x in X]
+all_at_once = bias_neuron(X, w, -3.5)
+print("shape", all_at_once.shape, "- same decisions:", np.array_equal(one_by_one, all_at_once))
+
+# %% [markdown]
+# ## A gate is four inequalities
+#
+# A logic gate with two inputs has four rows, and each row is one inequality for $w_1$, $w_2$ and
+# $b$. For "$x_1$ but not $x_2$":
+#
+# | $x_1$ | $x_2$ | wanted | so the weights must satisfy |
+# | --- | --- | --- | --- |
+# | 0 | 0 | 0 | $b \le 0$ |
+# | 1 | 0 | 1 | $w_1 + b > 0$ |
+# | 0 | 1 | 0 | $w_2 + b \le 0$ |
+# | 1 | 1 | 0 | $w_1 + w_2 + b \le 0$ |
+#
+# Choosing weights means finding numbers that satisfy all four. The cell tries every combination on
+# a grid of $17^3$ weights.
+
+# %%
+rows = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+wanted = {"x1 but not x2": [0, 1, 0, 0], "AND": [0, 0, 0, 1], "NAND": [1, 1, 1, 0],
+          "OR": [0, 1, 1, 1], "XOR": [0, 1, 1, 0]}
+
+values = np.arange(-2, 2.25, 0.25)
+grid = np.stack(np.meshgrid(values, values, values), axis=-1).reshape(-1, 3)  # w1, w2, b
+outputs = (rows @ grid[:, :2].T + grid[:, 2] > 0).astype(int)  # 4 rows, one column a neuron
+for name, column in wanted.items():
+    works = (outputs == np.array(column)[:, None]).all(axis=0)
+    print(f"{name:14} {works.sum():4} of {len(grid)} neurons")
+
+# %% [markdown]
+# Dozens of neurons compute each of the first four gates, so there is no single right answer. For
+# XOR there is none; we come back to that.
+
+# %% [markdown]
+# ## The decision line
+#
+# A neuron with two inputs changes its answer where its sum is zero:
+#
+# $$w_1 x_1 + w_2 x_2 + b = 0.\tag{1.3}$$
+#
+# That is a straight line, the [decision boundary](../chapters/glossary.md#decision-boundary). The
+# weights $(w_1, w_2)$ point at right angles to it, to the side where the neuron fires, and the bias
+# shifts it away from the origin. With more inputs the line becomes a plane, then a hyperplane.
+
+# %%
+w, b = np.array([1.0, -1.0]), -0.5
+plotting.decision_boundary(
+    lambda X: bias_neuron(X, w, b), rows, np.array(wanted["x1 but not x2"])
+)
+
+
+# %% [markdown]
+# The line cuts off the corner (1, 0), the only row of "$x_1$ but not $x_2$" that gives 1. Many
+# other lines would do so, too.
+
+# %% [markdown]
+# ### Exercise +1.1 — Gates from weights
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("+1.1")`*
+#
+# **Given** two numbers `x1` and `x2`; each is 0 or 1 on the truth table, and the gates also take
+# any number in between or beyond.
+#
+# **Write** `and_gate`, `nand_gate` and `or_gate`, each a single neuron as in (1.2) with weights and
+# a bias that you choose.
+#
+# **Shapes** two numbers in, the number 0 or 1 out.
+#
+# **Done when** all twelve rows are right and each gate splits the plane by one straight line, as a
+# neuron does.
+
+# %%
+def and_gate(x1, x2):
+    """Return 1 if both inputs are 1."""
+    raise NotImplementedError("Exercise +1.1")
+
+
+def nand_gate(x1, x2):
+    """Return 0 if both inputs are 1."""
+    raise NotImplementedError("Exercise +1.1")
+
+
+def or_gate(x1, x2):
+    """Return 1 if at least one input is 1."""
+    raise NotImplementedError("Exercise +1.1")
+
+
+# %%
+check("+1.1", and_gate, nand_gate, or_gate)
+
+# %% [markdown]
+# ## XOR has no line
+#
+# XOR is 1 when exactly one input is 1. Draw its four rows: the ones sit at two opposite corners of
+# a square, the zeros at the other two. Whichever line you draw, at least one corner ends up on the
+# wrong side. Classes that one line (or hyperplane) can part are called [linearly
+# separable](../chapters/glossary.md#linear-separability); XOR's are not. In 1969 Minsky and Papert
+# made this small fact famous, and work on neural networks slowed down for years.
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(8, 2.8), sharey=True)
+xor = np.array(wanted["XOR"])
+for axis, (w1, w2, b) in zip(axes, [(1, 1, -0.5), (1, 1, -1.5), (1, -1, -0.5)]):
+    right = int(((rows @ [w1, w2] + b > 0) == xor).sum())
+    for value, marker in ((0, "o"), (1, "s")):
+        axis.plot(*rows[xor == value].T, marker, markersize=9, label=f"XOR = {value}")
+    axis.axline((0, -b / w2), slope=-w1 / w2, color="black", linestyle="--")
+    axis.set(title=f"{right} of 4 right", xlabel="x1", xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
+axes[0].set_ylabel("x2")
+axes[0].legend(loc="center")
+plt.show()
+print("most rows right on the whole grid:", (outputs == xor[:, None]).sum(axis=0).max())
+
+
+# %% [markdown]
+# Three good attempts, three rows right each time. None of the 4913 neurons on the grid gets all
+# four.
+
+# %% [markdown]
+# ### Exercise +1.2 — XOR by composition
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("+1.2")`*
+#
+# **Given** your three gates from exercise +1.1.
+#
+# **Write** `xor_gate` by calling gates on the outputs of other gates. No `if`, no comparison, no
+# new weights.
+#
+# **Shapes** two numbers in, the number 0 or 1 out.
+#
+# **Done when** the four rows are right, and inputs a hair away from a corner still give the
+# corner's answer.
+
+# %%
+def xor_gate(x1, x2):
+    """Return 1 if exactly one input is 1."""
+    raise NotImplementedError("Exercise +1.2")
+
+
+# %%
+check("+1.2", xor_gate)
+
+# %% [markdown]
+# ### Exercise +1.3-quiz — No line for XOR
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("+1.3-quiz")`*
+#
+# A neuron that computed XOR would satisfy these four inequalities: (1) $b \le 0$, (2) $w_1 + b >
+# 0$, (3) $w_2 + b > 0$, (4) $w_1 + w_2 + b \le 0$. Which statement shows that no such neuron
+# exists?
+#
+# - **a** (2) and (3) need positive weights, and positive weights contradict (1).
+# - **b** Adding (2) and (3) gives $w_1 + w_2 + 2b > 0$; adding (1) and (4) gives $w_1 + w_2 + 2b
+#   \le 0$.
+# - **c** Four inequalities with three unknowns never have a solution.
+# - **d** The weights exist, but a computer cannot represent them exactly.
+
+# %%
+choice_1_3 = None
+
+# %%
+check("+1.3-quiz", choice_1_3)
+
+# %% [markdown]
+# ### Exercise +1.3-explain — The argument in a picture
+# *2 points · ★★☆ · 5 min · stuck? run `hint("+1.3-explain")`*
+#
+# Explain to someone who has not seen an inequality today why no straight line parts the ones of XOR
+# from its zeros. Use the midpoint of the square. Then say what a second layer of neurons changes.
+
+# %% [markdown]
+# **Answer +1.3-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## The first multilayer perceptron
+#
+# Put two neurons side by side and let a third one read their answers. The first layer maps each row
+# to a pair $(h_1, h_2)$, the second maps the pair to the result:
+#
+# $$\mathbf{H} = \operatorname{step}(\mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad \mathbf{y} = \operatorname{step}(\mathbf{H}\mathbf{w}^{(2)} + b^{(2)}).\tag{1.4}$$
+#
+# Here $h_1$ fires if at least one input is on, $h_2$ if both are, and the output is the gate of the
+# lesson above: "$h_1$ but not $h_2$". This is a [multilayer
+# perceptron](../chapters/glossary.md#multilayer-perceptron), and $\mathbf{H}$ is its [hidden
+# layer](../chapters/glossary.md#hidden-layer).
+
+# %%
+W1 = np.array([[1.0, 1.0],
+               [1.0, 1.0]])  # one column a hidden neuron
+b1 = np.array([-0.5, -1.5])
+w2, b2 = np.array([1.0, -1.0]), -0.5
+
+H = (rows @ W1 + b1 > 0).astype(int)
+output = (H @ w2 + b2 > 0).astype(int)
+for x, h, y in zip(rows, H, output):
+    print("x =", x, " h =", h, " XOR =", y)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(7, 3.2))
+for axis, points, name in ((axes[0], rows, "x"), (axes[1], H, "h")):
+    for value, marker in ((0, "o"), (1, "s")):
+        axis.plot(*points[xor == value].T, marker, markersize=9, label=f"XOR = {value}")
+    axis.set(xlabel=f"{name}1", ylabel=f"{name}2", xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
+for offset in -b1:
+    axes[0].axline((0, offset), slope=-1, color="black", linestyle="--")
+axes[1].axline((0.5, 0), slope=1, color="black", linestyle="--")
+axes[0].set_title("inputs: two lines needed")
+axes[1].set_title("hidden layer: one line is enough")
+axes[1].legend(loc="upper left")
+plt.show()
+
+
+# %% [markdown]
+# The hidden layer moves both ones of XOR to the same point (1, 0). There, one line is enough: the
+# second layer draws it.
+
+# %% [markdown]
+# ## From a step to a sigmoid
+#
+# The step is flat everywhere except for its jump. Nudge a weight a little and the output stays as
+# it is, so the slope gives no sign of which way to go. The
+# [sigmoid](../chapters/glossary.md#sigmoid) is a smooth step:
+#
+# $$\sigma(z) = \frac{1}{1 + e^{-z}}, \qquad \sigma'(z) = \sigma(z)\,(1 - \sigma(z)).\tag{1.5}$$
+#
+# It rises from 0 to 1, is ½ at $z = 0$, and has a slope everywhere. All later chapters train
+# networks by following such slopes.
+
+# %%
+def naive_sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+plotting.functions(np.linspace(-6, 6, 241), {
+    "step": (lambda z: (z > 0) * 1.0, lambda z: 0 * z),
+    "sigmoid": (naive_sigmoid, lambda z: naive_sigmoid(z) * (1 - naive_sigmoid(z))),
+})
+print("largest slope of the sigmoid:", naive_sigmoid(0) * (1 - naive_sigmoid(0)))
+
+
+# %% [markdown]
+# Left the functions, right their slopes. The step's slope is zero wherever it exists; the sigmoid's
+# is ¼ in the middle and fades to both sides.
+
+# %% [markdown]
+# ### Exercise +1.4 — Step and sigmoid for whole arrays
+# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.4")`*
+#
+# **Given** an array `z` of any shape, of floats or integers, with values up to ±1000 and beyond.
+# The formula in (1.5) overflows there: `np.exp(1000)` is infinite and NumPy warns.
+#
+# **Write** `step(z)`, which is 1 where `z > 0` and 0 elsewhere, and `sigmoid(z)`, which never takes
+# the exponential of a large positive number.
+#
+# **Shapes** the result has the shape of `z`.
+#
+# **Done when** both work on vectors and matrices without a loop in your code, `step(0)` is 0, and
+# `sigmoid` is right at ±1000 without any overflow.
+
+# %%
+def step(z):
+    """Return 1 where z is above zero and 0 elsewhere."""
+    raise NotImplementedError("Exercise +1.4")
+
+
+def sigmoid(z):
+    """Return 1 / (1 + exp(-z)) for z of any size."""
+    raise NotImplementedError("Exercise +1.4")
+
+
+# %%
+check("+1.4", step, sigmoid)
+
+# %% [markdown]
+# ## A perceptron learns from its mistakes
+#
+# So far you chose the weights. The [perceptron learning
+# rule](../chapters/glossary.md#perceptron-learning-rule) finds them: go through the examples one at
+# a time, and whenever the prediction $\hat y$ differs from the label $y$, move the weights by the
+# example itself:
+#
+# $$\mathbf{w} \leftarrow \mathbf{w} + (y - \hat y)\,\mathbf{x}, \qquad b \leftarrow b + (y - \hat y).\tag{1.6}$$
+#
+# The error $y - \hat y$ is 0, 1 or −1, so right answers change nothing. The cell shows one example
+# that should fire.
+
+# %%
+x, y = np.array([2.0, 1.0]), 1
+w, b = np.array([-4.0, 0.0]), 0.0
+for _ in range(4):
+    score = w @ x + b
+    error = y - int(score > 0)
+    print(f"score {score:5.1f}   error {error}")
+    w, b = w + error * x, b + error
+
+
+# %% [markdown]
+# Each mistake lifts the score by $\lVert\mathbf{x}\rVert^2 + 1 = 6$, until the neuron fires and the
+# weights rest.
+
+# %% [markdown]
+# ### Exercise +1.5 — The perceptron learning rule
+# *3 points · ★★☆ · 20 min · stuck? run `hint("+1.5")`*
+#
+# **Given** examples `X` and labels `y`, each 0 or 1.
+#
+# **Write** `train_perceptron(X, y, max_epochs=100)`. Start with all weights and the bias at zero.
+# Pass through the rows in their order and apply (1.6) to each row at once. Stop after the first
+# pass without a mistake. If `max_epochs` passes were not enough, raise a `ValueError` that says so.
+#
+# **Shapes** `X` is (n, d), `y` is (n,); return `w` of shape (d,), the number `b`, and the number of
+# all mistakes made on the way, as `(w, b, mistakes)`.
+#
+# **Done when** it separates what is separable, counts its mistakes, and gives up on XOR instead of
+# running forever.
+
+# %%
+def train_perceptron(X, y, max_epochs=100):
+    """Return weights, bias and the number of mistakes of the perceptron learning rule."""
+    raise NotImplementedError("Exercise +1.5")
+
+
+# %%
+check("+1.5", train_perceptron)
+
+# %% [markdown]
+# ## How many mistakes can it make?
+#
+# Novikoff proved in 1962: if all examples have length at most $R$, and some separating line keeps a
+# distance of at least $\gamma$, the [margin](../chapters/glossary.md#margin), from every example,
+# then the rule makes at most
+#
+# $$\text{mistakes} \le \left(\frac{R}{\gamma}\right)^2,\tag{1.7}$$
+#
+# however many examples there are and in whatever order they come. The bound is about lines through
+# the origin, so the cell uses no bias, and labels ±1, which turn the rule into: if
+# $y\,\mathbf{w}^\top\mathbf{x} \le 0$, add $y\,\mathbf{x}$.
+
+# %%
+angles = np.random.default_rng(2).uniform(0, 2 * np.pi, size=2000)
+for margin in (0.5, 0.1, 0.02):
+    X = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # R = 1
+    X = X[np.abs(X @ [0.6, 0.8]) >= margin]
+    signs = np.sign(X @ [0.6, 0.8])
+    w, mistakes, before = np.zeros(2), 0, -1
+    while before < mistakes:
+        before = mistakes
+        for x, sign in zip(X, signs):
+            if sign * (w @ x) <= 0:
+                w, mistakes = w + sign * x, mistakes + 1
+    print(f"margin {margin:4}: {mistakes:3} mistakes, at most {1 / margin**2:.0f}")
+    assert mistakes <= 1 / margin**2
+
+
+# %% [markdown]
+# The narrower the gap, the more mistakes, and always far fewer than the bound. For XOR no line has
+# a margin, so the bound promises nothing.
+
+# %% [markdown]
+# ## A neuron that predicts a number
+#
+# Drop the step and the neuron returns its sum: $\hat y = wx + b$. That is [linear
+# regression](../chapters/glossary.md#linear-regression). How wrong it is on one example is the
+# squared error $\ell = (wx + b - y)^2$. Its [partial
+# derivatives](../chapters/glossary.md#partial-derivative) tell what a small change of $w$ alone, or
+# of $b$ alone, does to $\ell$:
+#
+# $$\frac{\partial \ell}{\partial w} = 2\,(wx + b - y)\,x, \qquad \frac{\partial \ell}{\partial b} = 2\,(wx + b - y).\tag{1.8}$$
+#
+# The cell compares (1.8) with the change that a nudge of 0.001 causes.
+
+# %%
+def squared_error(w, b, x=2.0, y=1.0):
+    return (w * x + b - y) ** 2
+
+w, b, nudge = 1.5, 0.5, 0.001
+error = w * 2.0 + b - 1.0
+by_nudge_w = (squared_error(w + nudge, b) - squared_error(w - nudge, b)) / (2 * nudge)
+by_nudge_b = (squared_error(w, b + nudge) - squared_error(w, b - nudge)) / (2 * nudge)
+print(f"for w: formula {2 * error * 2.0:.3f}, nudge {by_nudge_w:.3f}")
+print(f"for b: formula {2 * error:.3f}, nudge {by_nudge_b:.3f}")
+
+
+# %% [markdown]
+# Formula and nudge agree. Both derivatives are positive: the prediction is too high, so $w$ and $b$
+# should shrink.
+
+# %% [markdown]
+# ### Exercise +1.6 — Gradients of the mean squared error
+# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.6")`*
+#
+# **Given** examples `X`, targets `y`, weights `w` and the bias `b` of a linear neuron.
+#
+# **Write** `mse_gradients(X, y, w, b)`: the partial derivatives of the mean of
+# $(\mathbf{x}^\top\mathbf{w} + b - y)^2$ over all rows.
+#
+# **Shapes** `X` is (n, d), `y` is (n,), `w` is (d,), `b` a number; return `(dw, db)` of shape (d,)
+# and a number.
+#
+# **Done when** both agree with small nudges for any n and d.
+
+# %%
+def mse_gradients(X, y, w, b):
+    """Return the gradients of the mean squared error with respect to w and b."""
+    raise NotImplementedError("Exercise +1.6")
+
+
+# %%
+check("+1.6", mse_gradients)
+
+# %% [markdown]
+# ## Gradient descent
+#
+# The [gradient](../chapters/glossary.md#gradient) points uphill, so [gradient
+# descent](../chapters/glossary.md#gradient-descent) goes the other way, in steps that the [learning
+# rate](../chapters/glossary.md#learning-rate) $\eta$ scales:
+#
+# $$w \leftarrow w - \eta\,\frac{\partial L}{\partial w}, \qquad b \leftarrow b - \eta\,\frac{\partial L}{\partial b}.\tag{1.9}$$
+#
+# The data are 40 points around the line $y = 2x + 1$. There is also an exact answer, the
+# least-squares line, to compare with.
+
+# %%
+random = np.random.default_rng(3)
+x_line = random.uniform(0, 3, size=40)
+y_line = 2 * x_line + 1 + random.normal(0, 0.3, size=40)
+
+w, b, learning_rate = 0.0, 0.0, 0.1
+for _ in range(300):
+    error = w * x_line + b - y_line
+    w, b = w - learning_rate * 2 * np.mean(error * x_line), b - learning_rate * 2 * np.mean(error)
+slope, intercept = np.polyfit(x_line, y_line, 1)
+print(f"gradient descent: y = {w:.3f} x + {b:.3f}")
+print(f"least squares:    y = {slope:.3f} x + {intercept:.3f}")
+
+# %% [markdown]
+# 300 steps reach the exact answer to three digits, without solving any equation. It is not (2, 1):
+# 40 noisy points do not know the true line.
+
+# %% [markdown]
+# ## Steps too large and too small
+#
+# On the parabola $L(w) = w^2$ the gradient is $2w$, so one step gives $w \leftarrow (1 -
+# 2\eta)\,w$. Everything follows from the factor $1 - 2\eta$: close to one, the steps crawl; between
+# −1 and 1, they reach the minimum; beyond, each step overshoots by more than it corrects and the
+# loss [diverges](../chapters/glossary.md#divergence).
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.8), sharey=True)
+curve = np.linspace(-2.6, 2.6, 101)
+for axis, learning_rate in zip(axes, (0.02, 0.3, 1.05)):
+    path = 1.5 * (1 - 2 * learning_rate) ** np.arange(6)
+    axis.plot(curve, curve**2, color="grey")
+    axis.plot(path, path**2, "o--")
+    axis.set(title=f"learning rate {learning_rate}", xlabel="w")
+axes[0].set_ylabel("loss")
+plt.show()
+
+# %% [markdown]
+# Five steps from $w = 1.5$ each time. Left, they hardly move; in the middle they arrive; right,
+# they jump from side to side and climb.
+
+# %% [markdown]
+# ### Exercise +1.7 — A sweep of learning rates
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.7")`*
+#
+# **Given** `x_line` and `y_line` from above. All runs start at $w = b = 0$ and take 100 steps;
+# together they take less than a second.
+#
+# **Write** `sweep`, a dict from learning rate to the list of 101 mean squared errors (before the
+# first step and after each step), and `verdicts`, a dict from the same learning rates to one of the
+# words `"crawls"`, `"converges"`, `"diverges"`. Take at least five learning rates, and find at
+# least one for each word.
+#
+# A run *diverges* if its last loss is above its first, *converges* if its last loss is within 5 %
+# of the best last loss of your sweep, and *crawls* if it falls but does not get there.
+#
+# **Done when** the table holds together: same start, losses that gradient descent can produce,
+# verdicts that fit the losses. Draw the curves with a logarithmic axis, too.
+
+# %%
+sweep = None
+verdicts = None
+
+# %%
+check("+1.7", sweep, verdicts)
+
+# %% [markdown]
+# ## A matrix is a map
+#
+# Several neurons that read the same inputs form a [layer](../chapters/glossary.md#layer). With $n$
+# inputs and $m$ neurons their weights are a matrix $\mathbf{W}$ of shape $n \times m$, and
+# $\mathbf{x}\mathbf{W}$ takes a point of $n$ dimensions to a point of $m$ dimensions. It keeps
+# straight lines straight, parallel lines parallel and the origin where it is; the bias then shifts
+# everything. What it can do is turn, stretch, shear, and flatten.
+
+# %%
+ticks = np.linspace(-1, 1, 9)
+square = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+maps = {"n = 2": np.eye(2), "2 to 2: shear": np.array([[1.0, 0.3], [0.8, 1.0]]),
+        "2 to 2: rank 1": np.array([[1.0, 0.5], [0.6, 0.3]])}
+figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.9), sharex=True, sharey=True)
+for axis, (title, W) in zip(axes, maps.items()):
+    axis.scatter(*(square @ W).T, c=square[:, 0], s=12)
+    axis.set(title=f"{title}, rank {np.linalg.matrix_rank(W)}", xlabel="first coordinate")
+axes[0].set_ylabel("second coordinate")
+plt.show()
+print("3 inputs, 2 neurons:", np.ones((5, 3)).shape, "@", np.ones((3, 2)).shape, "->", (5, 2))
+
+# %% [markdown]
+# The middle map moves every point and loses none. The right one presses the whole square onto one
+# line: no later layer can tell those points apart again.
+
+# %% [markdown]
+# ## Losses: how wrong is a prediction?
+#
+# For numbers, the [sum of squares](../chapters/glossary.md#sum-of-squares) and the [mean squared
+# error](../chapters/glossary.md#mean-squared-error) differ by a factor only:
+#
+# $$\text{SSE} = \tfrac12 \sum_i (\hat y_i - y_i)^2, \qquad \text{MSE} = \frac1n \sum_i (\hat y_i - y_i)^2.\tag{1.10}$$
+#
+# For classes, a network returns one probability a class, and the
+# [cross-entropy](../chapters/glossary.md#cross-entropy) looks at the probability $p$ of the true
+# class alone: it is $-\log p$, in the mean over the examples. Being sure and wrong costs without
+# limit.
+
+# %%
+probability = np.linspace(0.01, 1, 200)
+plotting.lines(
+    probability,
+    {"cross-entropy": -np.log(probability), "squared error": (1 - probability) ** 2},
+    xlabel="probability given to the true class", ylabel="loss",
+)
+print("a coin flip costs", np.round(-np.log(0.5), 3), "- one in a hundred", np.round(-np.log(0.01), 3))
+
+
+# %% [markdown]
+# Both losses are zero for a sure and right answer. Only the cross-entropy, and its slope, grows
+# without bound on the left.
+
+# %% [markdown]
+# ### Exercise +1.8 — Three losses
+# *3 points · ★★☆ · 15 min · stuck? run `hint("+1.8")`*
+#
+# **Given** predictions `y` and targets `t` of equal, arbitrary shape; class `probabilities` with
+# rows that sum to 1; `labels` in either form: [one-hot](../chapters/glossary.md#one-hot-encoding)
+# rows or integer class numbers.
+#
+# **Write** `sum_of_squares(y, t)` and `mean_squared_error(y, t)` as in (1.10), over all entries,
+# and `cross_entropy(probabilities, labels)`, the mean over the rows. A probability of exactly zero
+# must give a large, finite loss.
+#
+# **Shapes** `probabilities` is (n, k); `labels` is (n, k) or (n,); each loss is one number.
+#
+# **Done when** both label forms agree and no input gives `inf`, `nan` or a warning.
+
+# %%
+def sum_of_squares(y, t):
+    """Return half the sum of the squared differences."""
+    raise NotImplementedError("Exercise +1.8")
+
+
+def mean_squared_error(y, t):
+    """Return the mean of the squared differences."""
+    raise NotImplementedError("Exercise +1.8")
+
+
+def cross_entropy(probabilities, labels):
+    """Return the mean of -log(probability of the true class)."""
+    raise NotImplementedError("Exercise +1.8")
+
+
+# %%
+check("+1.8", sum_of_squares, mean_squared_error, cross_entropy)
+
+# %% [markdown]
+# ## Why squares? A Gaussian answers
+#
+# Suppose each target is the prediction $\mu$ plus Gaussian noise of standard deviation $\sigma$.
+# Then the data have a [likelihood](../chapters/glossary.md#likelihood), the product of the
+# densities, and its negative logarithm is a sum:
+#
+# $$-\log p(y \mid \mu, \sigma) = \tfrac12 \log(2\pi\sigma^2) + \frac{(y - \mu)^2}{2\sigma^2}.\tag{1.11}$$
+#
+# The first term does not contain $\mu$, and the second is the squared error times a constant.
+# Logarithms matter for the computer, too: a product of hundreds of densities is zero in floating
+# point.
+
+# %%
+heights = np.random.default_rng(4).normal(170, 8, size=500)  # cm
+for mean in (160, 170, 180):
+    density = np.exp(-0.5 * ((heights - mean) / 8) ** 2) / np.sqrt(2 * np.pi * 8**2)
+    mse = np.mean((heights - mean) ** 2)
+    print(f"mean {mean} cm: product {np.prod(density)}, "
+          f"mean of -log {-np.log(density).mean():.2f}, mean squared error {mse:.0f} cm²")
+
+
+# %% [markdown]
+# The product is 0.0 for every candidate and says nothing. The mean of $-\log$ ranks the candidates
+# exactly as the mean squared error does.
+
+# %% [markdown]
+# ### Exercise +1.9 — Gaussian negative log-likelihood
+# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.9")`*
+#
+# **Given** targets `y`, predictions `mean` (a number or an array like `y`) and a standard deviation
+# `sigma > 0`.
+#
+# **Write** `gaussian_nll(y, mean, sigma)`, the mean of (1.11) over the entries, also where a
+# density would be zero in floating point; and `nll_from_mse(mse, sigma)`, the same number from the
+# mean squared error alone. The second function is the proof: for a fixed $\sigma$ the likelihood
+# sees the mean only through the MSE, and grows with it.
+#
+# **Shapes** arrays of any shape in, one number out.
+#
+# **Done when** both functions agree with each other and with (1.11).
+
+# %%
+def gaussian_nll(y, mean, sigma):
+    """Return the mean negative log-likelihood of y under a normal distribution."""
+    raise NotImplementedError("Exercise +1.9")
+
+
+def nll_from_mse(mse, sigma):
+    """Return the mean negative log-likelihood that belongs to a mean squared error."""
+    raise NotImplementedError("Exercise +1.9")
+
+
+# %%
+check("+1.9", gaussian_nll, nll_from_mse)
+
+# %% [markdown]
+# ## The same neuron in Keras
+#
+# Keras writes a layer of neurons as `Dense(units)`: one unit and no activation is a linear neuron.
+# `Sequential` stacks layers, `compile` names the loss and the
+# [optimizer](../chapters/glossary.md#optimizer), and `training.fit` runs the epochs; Keras's own
+# `model.fit` takes the same arguments. With a batch of all 40 rows, one
+# [epoch](../chapters/glossary.md#epoch) is one step of gradient descent, so from the same start the
+# same numbers must come out.
+
+# %%
+model = keras.Sequential([keras.Input(shape=(1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+model.compile(optimizer=keras.optimizers.SGD(learning_rate=0.1), loss="mse")
+history = training.fit(model, x_line[:, None], y_line, epochs=300, batch_size=40)
+
+kernel, bias = model.get_weights()
+print(f"Keras:            y = {kernel[0, 0]:.3f} x + {bias[0]:.3f}")
+print("loss of the last epoch below 0.1:", history.history["loss"][-1] < 0.1)
+
+
+# %% [markdown]
+# The same line as from scratch, digit for digit: `Dense(1)` with the loss `"mse"` is the neuron you
+# wrote.
+
+# %% [markdown]
+# ### Exercise +1.10 — Least squares with Dense(1)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.10")`*
+#
+# **Given** examples `X` with inputs of about unit size, and targets `y`.
+#
+# **Write** `fit_linear(X, y)`: build a Keras model with one linear neuron, train it on the mean
+# squared error, and return it. Choose optimizer, learning rate, batch size and epochs so that it
+# takes a few seconds at most.
+#
+# **Shapes** `X` is (n, d) for any d, `y` is (n,); the model maps (n, d) to (n, 1).
+#
+# **Done when** its weights and its bias are within 0.01 of the least-squares solution on data of
+# the check's choosing.
+
+# %%
+def fit_linear(X, y):
+    """Return a Keras model of one linear neuron, trained on X and y."""
+    raise NotImplementedError("Exercise +1.10")
+
+
+# %%
+check("+1.10", fit_linear)
+
+# %% [markdown]
+# ## Limits of a linear neuron: one direction only
+#
+# A linear model is [monotonic](../chapters/glossary.md#monotonicity) in each input: if raising an
+# input helps once, it helps always. Often that holds roughly, as for income and the chance to repay
+# a loan. For body temperature and the risk of dying it does not: above 37 °C a rise is bad news,
+# below 37 °C it is good news. Here a straight line must fail, while the hand-made input "distance
+# from 37 °C" makes the same neuron fit. Hidden layers will find such inputs by themselves.
+
+# %%
+temperature = np.linspace(32, 42, 101)  # °C
+risk = 0.02 + 0.03 * (temperature - 37) ** 2 / 5
+inputs = {"temperature": temperature, "distance from 37 °C": np.abs(temperature - 37)}
+fitted = {"risk": risk}
+for name, values in inputs.items():
+    fitted[f"neuron on {name}"] = np.polyval(np.polyfit(values, risk, 1), values)
+plotting.lines(temperature, fitted, xlabel="body temperature (°C)", ylabel="risk")
+errors = {name: np.mean((values - risk) ** 2) for name, values in fitted.items()}
+gain = errors["neuron on temperature"] / errors["neuron on distance from 37 °C"]
+print("error of the straight line over error with the new input, above 5:", gain > 5)
+
+# %% [markdown]
+# The straight line calls a body at 32 °C safe. The bent one is the same linear neuron, reading an
+# input that someone thought of.
+
+# %% [markdown]
+# ## Limits of a linear neuron: pixels
+#
+# Is it a cat or a dog? A linear model on pixels would say that a brighter pixel at one place always
+# speaks for the same animal, whatever surrounds it. But invert a picture and the cat is still a
+# cat. For pixel values $\mathbf{x}$ between 0 and 1 the inverted picture is $1 - \mathbf{x}$, and
+#
+# $$(1 - \mathbf{x})^\top\mathbf{w} + b = \Big(\sum_i w_i + 2b\Big) - (\mathbf{x}^\top\mathbf{w} + b),\tag{1.12}$$
+#
+# so the score turns around. The cell trains on crosses and rings, half of them inverted.
+
+# %%
+row, column = np.mgrid[-4:4, -4:4] + 0.5
+shapes = {"cross": np.abs(row) == np.abs(column), "ring": np.abs(np.hypot(row, column) - 2.9) < 0.7}
+pictures, labels = [], []
+for label, shape in enumerate(shapes.values()):
+    for inverted in (False, True) * 100:
+        picture = np.where(shape ^ inverted, 0.9, 0.1)
+        pictures.append(picture + random.uniform(-0.1, 0.1, size=(8, 8)))
+        labels.append(label)
+pictures, labels = np.array(pictures), np.array(labels)
+plotting.images(pictures[[0, 1, 200, 201]], ["cross", "cross", "ring", "ring"], columns=4)
+
+
+# %%
+def linear_accuracy(pictures, labels):
+    X = np.column_stack([pictures.reshape(len(pictures), -1), np.ones(len(pictures))])
+    train, test = np.arange(len(X)) % 4 < 2, np.arange(len(X)) % 4 >= 2
+    weights = np.linalg.lstsq(X[train], 2.0 * labels[train] - 1, rcond=0.01)[0]
+    return np.mean((X[test] @ weights > 0) == labels[test])
+
+print("upright only, all right:", linear_accuracy(pictures[::2], labels[::2]) == 1)
+print("with inverted pictures, below 0.7:", linear_accuracy(pictures, labels) < 0.7)
+
+# %% [markdown]
+# Without inverted pictures one neuron reads both shapes without a mistake; with them it guesses.
+# The meaning of a pixel depends on its neighbours, and that takes hidden layers: chapter 2.
+
+# %% [markdown]
+# ## Recap
+#
+# - A neuron is an affine function followed by an activation; with a step, its decision boundary is
+#   a straight line.
+# - AND, NAND and OR are linearly separable, XOR is not: a hidden layer moves the rows so that one
+#   line is enough.
+# - The perceptron rule learns from mistakes alone, at most $(R/\gamma)^2$ of them, and never ends
+#   where no line exists.
+# - Gradient descent needs a slope and a learning rate that is neither too large nor too small.
+# - The mean squared error is a Gaussian likelihood in disguise; the cross-entropy is the same idea
+#   for classes.
+# - `keras.layers.Dense(1)` is the linear neuron, and it shares the limits of every linear model.
+
+# %%
+progress("perceptrons")
+
+# %% [markdown]
+# ## Terms
+#
+# [neuron](../chapters/glossary.md#neuron) · [weight](../chapters/glossary.md#weight) · [weighted
+# sum](../chapters/glossary.md#weighted-sum) · [threshold](../chapters/glossary.md#threshold) ·
+# [perceptron](../chapters/glossary.md#perceptron) · [bias](../chapters/glossary.md#bias) · [affine
+# function](../chapters/glossary.md#affine-function) · [activation
+# function](../chapters/glossary.md#activation-function) · [decision
+# boundary](../chapters/glossary.md#decision-boundary) · [linear
+# separability](../chapters/glossary.md#linear-separability) · [multilayer
+# perceptron](../chapters/glossary.md#multilayer-perceptron) · [hidden
+# layer](../chapters/glossary.md#hidden-layer) · [sigmoid](../chapters/glossary.md#sigmoid) ·
+# [perceptron learning rule](../chapters/glossary.md#perceptron-learning-rule) ·
+# [margin](../chapters/glossary.md#margin) · [linear
+# regression](../chapters/glossary.md#linear-regression) · [partial
+# derivative](../chapters/glossary.md#partial-derivative) ·
+# [gradient](../chapters/glossary.md#gradient) · [gradient
+# descent](../chapters/glossary.md#gradient-descent) · [learning
+# rate](../chapters/glossary.md#learning-rate) · [divergence](../chapters/glossary.md#divergence) ·
+# [layer](../chapters/glossary.md#layer) · [sum of squares](../chapters/glossary.md#sum-of-squares)
+# · [mean squared error](../chapters/glossary.md#mean-squared-error) ·
+# [cross-entropy](../chapters/glossary.md#cross-entropy) · [one-hot
+# encoding](../chapters/glossary.md#one-hot-encoding) ·
+# [likelihood](../chapters/glossary.md#likelihood) · [optimizer](../chapters/glossary.md#optimizer)
+# · [epoch](../chapters/glossary.md#epoch) · [monotonicity](../chapters/glossary.md#monotonicity)
+#
+# ## Sources
+#
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
+#   5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html), for the limits of linear models
+#   and the notation (CC BY-SA 4.0).
+# - Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in
+#   the brain", *Psychological Review* 65, 1958.
+# - Novikoff, "On convergence proofs on perceptrons", *Symposium on the Mathematical Theory of
+#   Automata*, 1962.
+# - Minsky and Papert, *Perceptrons*, MIT Press, 1969.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -348,26 +349,40 @@ def graph(
     for node in nodes:
         if not parents[node]:
             depth[node] = min(depth[end] for start, end in edges if start == node) - 1
-    layers: dict[int, list[str]] = {}
-    for node in nodes:
-        layers.setdefault(depth[node], []).append(node)
-    place = {}
-    for step, members in layers.items():
-        for row, node in enumerate(members):
-            place[node] = (1.5 * step, (len(members) - 1) / 2 - row)
+    # An edge that skips layers bends at a point in each of them, and so runs around their nodes.
+    routes = {
+        (start, end): [start, *((start, end, d) for d in range(depth[start] + 1, depth[end])), end]
+        for start, end in edges
+    }
+    layers = _ordered_layers(depth, routes.values())
+    place = {
+        member: (1.5 * step, (len(members) - 1) / 2 - row)
+        for step, members in layers.items()
+        for row, member in enumerate(members)
+    }
     first, last = min(layers), max(layers)
     tallest = max(map(len, layers.values()))
     _, axes = plt.subplots(figsize=(1.15 * (last - first + 1) + 0.6, 0.75 * tallest + 0.8))
     boxes = set(inputs) or {node for node in nodes if not parents[node]}
-    for start, end in edges:
+    line = {"color": "0.35", "linestyle": "-", "linewidth": 1.0}
+    for route in routes.values():
+        bends = [place[member] for member in route[:-1]]
+        if len(bends) > 1:
+            axes.add_line(mpl.lines.Line2D(*zip(*bends, strict=True), zorder=1, **line))
         axes.annotate(
             "",
-            xy=place[end],
-            xytext=place[start],
+            xy=place[route[-1]],
+            xytext=bends[-1],
             zorder=1,
-            arrowprops={"arrowstyle": "-|>", "color": "0.35", "shrinkA": 15, "shrinkB": 15},
+            arrowprops={
+                "arrowstyle": "-|>",
+                "shrinkA": 0 if len(bends) > 1 else 15,
+                "shrinkB": 15,
+                **line,
+            },
         )
-    for node, (across, up) in place.items():
+    for node in nodes:
+        across, up = place[node]
         shape = "square,pad=0.45" if node in boxes else "circle,pad=0.35"
         shade = "#e8f1f8" if node in boxes else "#fdf0e6"
         axes.text(
@@ -399,6 +414,38 @@ def _depths(parents: Mapping[str, list[str]]) -> dict[str, int]:
         for node in ready:
             depth[node] = 1 + max((depth[parent] for parent in parents[node]), default=-1)
     return depth
+
+
+def _ordered_layers(
+    depth: Mapping[str, int], routes: Iterable[Sequence[Any]]
+) -> dict[int, list[Any]]:
+    """Return the members of each layer, top first, near the mean height of their neighbours."""
+    layers: dict[int, list[Any]] = {}
+    before: dict[Any, list[Any]] = {}
+    after: dict[Any, list[Any]] = {}
+    for route in routes:
+        for step, member in enumerate(route, start=depth[route[0]]):
+            layers.setdefault(step, [])
+            if member not in layers[step]:
+                layers[step].append(member)
+        for start, end in itertools.pairwise(route):
+            before.setdefault(end, []).append(start)
+            after.setdefault(start, []).append(end)
+    for neighbours, steps in itertools.islice(
+        itertools.cycle([(before, sorted(layers)), (after, sorted(layers, reverse=True))]), 6
+    ):
+        for step in steps:
+            height = {
+                member: (len(members) - 1) / 2 - row
+                for members in layers.values()
+                for row, member in enumerate(members)
+            }
+            layers[step].sort(
+                key=lambda member: (
+                    -np.mean([height[other] for other in neighbours.get(member, [member])])
+                )
+            )
+    return layers
 
 
 def _cycle(items: Sequence[Any], count: int) -> list[Any]:

@@ -418,7 +418,8 @@ def _(knn_predict, case):
     expect(
         np.array_equal(got, names[:20]),
         "Given images in uint8 and noisy copies of them: the nearest neighbour of each copy "
-        "should be its original. In uint8, 3 - 5 is 254: convert to float before you subtract or square.",
+        "should be its original. In uint8, 3 - 5 is 254: convert to float before you subtract or "
+        "square.",
     )
 
 
@@ -478,11 +479,12 @@ def _jacobian(weights, x):
     hints=(
         "One number for a pair of inputs: how much a step that moves the output at the one input "
         "moves the output at the other.",
-        "With J(x) = d f(x) / d theta as one row of length P (all parameters), the kernel is "
-        "J(first) J(second)^T. `tape.jacobian(outputs, model.trainable_variables)` gives one block "
-        "of shape (n, 1, *weight shape) for each weight.",
-        "`rows = [tf.reshape(block, (len(x), -1)) for block in blocks]`, "
-        "`J = tf.concat(rows, axis=1)`, and `J1 @ tf.transpose(J2)`.",
+        "With J(x) = d f(x) / d theta as one row of length P (all parameters) for each input, the "
+        "kernel is J(first) J(second)^T. `tape.gradient` gives the blocks of one row, one block a "
+        "weight.",
+        "`with tf.GradientTape(persistent=True) as tape: outputs = tf.unstack(model(x)[:, 0])`; "
+        "one row an output: `tf.concat([tf.reshape(block, -1) for block in tape.gradient(...)], "
+        "0)`; then `J1 @ tf.transpose(J2)`.",
     ),
 )
 def _(empirical_ntk, case):
@@ -745,8 +747,8 @@ quiz(
     stars=2,
     hints=(
         "Two noise levels times two seeds: four runs. Only the training labels are noisy; the "
-        "curve is the accuracy on test images with true labels.",
-        '`validation_data=(x_test, y_test)` puts the curve into `run.history["val_accuracy"]`.',
+        "curve is the accuracy on validation images with true labels.",
+        '`validation_data=(x_valid, y_valid)` puts the curve into `run.history["val_accuracy"]`.',
         "`for name, noise in (('clean', 0.0), ('noisy', 0.4)): for seed in (0, 1): y, _ = "
         "flip_labels(y_train, noise, seed); ... curves[name].append(...)`",
     ),
@@ -783,11 +785,11 @@ def _(noise_curves, case):
     expect(
         best["clean"] > 0.6 and best["noisy"] > 0.5,
         f"The best accuracies are {best['clean']:.2f} (clean) and {best['noisy']:.2f} (noisy). "
-        "Measure on the test images with their true labels; only training labels are flipped.",
+        "Measure on the validation images with true labels; only training labels are flipped.",
     )
     expect(
         best["clean"] < 0.999 or curves["clean"][:, -1].mean() < 0.999,
-        "An accuracy of 1.0 looks like the training images; the curve belongs to the test images.",
+        "An accuracy of 1.0 looks like the training images; measure on the validation images.",
     )
     yield 0.5
     expect(

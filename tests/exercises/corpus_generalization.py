@@ -428,7 +428,7 @@ NOISE_CURVES = [
     wrong(
         "5.5.4",
         "noisy test labels",
-        "test images with their true",
+        "validation images with true",
         {"clean": CLEAN, "noisy": NOISY * 0.6},
     ),
     wrong("5.5.4", "no noise", "memorised", {"clean": CLEAN, "noisy": CLEAN - 0.01}),

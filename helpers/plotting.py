@@ -236,6 +236,7 @@ def decision_boundary(
     for value, colour, marker in zip(np.unique(y), _COLOURS, _MARKERS, strict=False):
         axes.scatter(
             *x[y == value].T,
+            s=60,
             color=colour,
             marker=marker,
             edgecolor="white",

@@ -6,10 +6,12 @@ and Python is asked again once an epoch. The step itself is Keras's own `train_s
 metrics and optimizers are those of `model.fit`.
 """
 
+import functools
 import json
-import re
+import os
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -25,49 +27,161 @@ _programs: OrderedDict[tuple, "Program"] = OrderedDict()
 
 
 class Program:
-    """Whole-epoch programs of one model, compiled when each is first used."""
+    """Runs whole epochs of one model on resident data, compiled when first used."""
 
     def __init__(self, model: keras.Model, batch_size: int, xla: bool):
         self.model = model
-        self.train = _compiled(_epoch(model, _train_step, batch_size, xla))
-        self.validate = _compiled(_epoch(model, _test_step, batch_size, xla))
+        self._epochs = {
+            "train": _Traced(_epoch(model, _train_step, batch_size, xla)),
+            "test": _Traced(_epoch(model, _test_step, batch_size, xla)),
+        }
+
+    def run(self, which: str, model: keras.Model, data: tuple, order: np.ndarray) -> dict:
+        """Run one epoch for a model of this shape and return its metrics.
+
+        Args:
+            which: "train" or "test".
+            model: The model whose variables are used and, in training, changed.
+            data: Resident arrays (x, y) or (x, y, weights).
+            order: Row numbers in the order of visiting, int32.
+        """
+        model.reset_metrics()
+        order = keras.ops.convert_to_tensor(order)
+        with silence():
+            if BACKEND == "jax":
+                state, logs = self._epochs[which](values(model), data, order)
+                assign(model, state)
+            else:
+                copied = self.model is not model
+                if copied:
+                    assign(self.model, values(model))
+                _, logs = self._epochs[which]((), data, order)
+                if copied and which == "train":
+                    assign(model, values(self.model))
+        return {name: float(value) for name, value in logs.items()}
 
 
-def program_for(model: keras.Model, data: Any, batch_size: int, xla: bool) -> Program:
+class Steps:
+    """Runs one batch after another from Python: for data and callbacks that need it."""
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._steps = {"train": _train_step, "test": _test_step}
+        if BACKEND != "torch" and not model.run_eagerly:
+            for which, step in self._steps.items():
+                self._steps[which] = _Traced(functools.partial(step, model))
+        else:
+            for which, step in self._steps.items():
+                self._steps[which] = functools.partial(step, model)
+
+    def run(self, which: str, batches: Iterable[tuple], events: Any) -> dict:
+        """Run one epoch over batches, tell the callbacks of each, and return the metrics."""
+        self.model.reset_metrics()
+        for number, batch in enumerate(batches):
+            getattr(events, f"on_{which}_batch_begin")(number)
+            batch = keras.tree.map_structure(_tensor, batch)
+            state = values(self.model) if BACKEND == "jax" else ()
+            with silence():
+                state, logs = self._steps[which](state, batch)
+            if BACKEND == "jax":
+                assign(self.model, state)
+            getattr(events, f"on_{which}_batch_end")(number, logs)
+            if self.model.stop_training:
+                break
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+
+def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> Program:
     """Return the program for a model, an old one where a model of the same shape has one.
 
     A program belongs to a private copy of the model, so that it can serve every model that
     differs in nothing but the values of its variables. A model with parts of the user's own
     cannot be compared or copied safely: its program belongs to the model itself.
     """
-    shape = _shape(model)
-    specs = tuple((a.shape, str(a.dtype)) for a in keras.tree.flatten(data))
-    key = (shape or id(model), specs, batch_size, xla)
-    program = _programs.get(key)
-    if program is None or (shape is None and program.model is not model):
-        program = Program(_copy(model) if shape else model, batch_size, xla)
-    _programs[key] = program
+    shape = describe(model)
+    if shape is None:
+        return Program(model, batch_size, xla)
+    key = (shape, batch_size, xla)
+    if key not in _programs:
+        own = keras.models.clone_model(model, clone_function=_own_layer if xla else None)
+        own.compile_from_config(model.get_compile_config())
+        build(own, data)
+        _programs[key] = Program(own, batch_size, xla)
+        if len(_programs) > _KEPT_PROGRAMS:
+            _programs.popitem(last=False)
     _programs.move_to_end(key)
-    while len(_programs) > _KEPT_PROGRAMS:
-        _programs.popitem(last=False)
-    return program
+    return _programs[key]
 
 
-def run(program: Program, which: str, model: keras.Model, data: Any, order: Any) -> dict:
-    """Run one epoch for a model and return its metrics; the model's variables change."""
+def build(model: keras.Model, data: tuple) -> None:
+    """Create every variable that training needs, from the first rows of the data."""
+    x, y, *weight = keras.tree.map_structure(lambda a: keras.ops.convert_to_tensor(a[:2]), data)
+    prediction = model(x)
+    model.optimizer.build(model.trainable_variables)
+    model.compute_loss(x, y, prediction, *weight)
+    model.compute_metrics(x, y, prediction, *weight)
     model.reset_metrics()
-    with silence():
-        if BACKEND == "jax":
-            state, logs = getattr(program, which)(_values(model), data, order)
-            _assign(model, state)
-        else:
-            copied = program.model is not model
-            if copied:
-                _assign(program.model, _values(model))
-            _, logs = getattr(program, which)((), data, order)
-            if copied and which == "train":
-                _assign(model, _values(program.model))
-    return {name: float(value) for name, value in logs.items()}
+
+
+def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
+    """Decide whether XLA's longer compilation pays, from sizes alone, so that runs repeat.
+
+    On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of each dense epoch;
+    its convolutions are slower than TensorFlow's own. It draws other random numbers, so only
+    models whose noise can be drawn outside the compiled step (see `ReadyDropout`) qualify.
+    The constants are two cores' operations a second and TensorFlow's seconds a step.
+    """
+    if BACKEND != "tensorflow" or model.jit_compile:
+        return True
+    drawn_outside = sum(_is_plain_dropout(layer) for layer in model.layers)
+    generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
+    convolves = any(len(weight.shape) > 2 for weight in model.trainable_variables)
+    if drawn_outside != generators or convolves or tf.config.list_physical_devices("GPU"):
+        return False
+    operations = 6 * model.count_params() * rows
+    seconds = epochs * (operations / 1.5e11 + rows / batch_size * 5e-4)
+    return seconds > 2.5
+
+
+class ReadyDropout(keras.layers.Layer):
+    """Dropout whose noise is drawn before the step, so that the step can be compiled by XLA.
+
+    XLA draws random numbers on a CPU ten times slower than TensorFlow, and different ones. The
+    masks here are those of `keras.layers.Dropout` with the same seed.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.noise = None
+        self.seed_generator = keras.random.SeedGenerator(0)
+        self.supports_masking = True
+
+    def draw(self, rows: int) -> Any:
+        """Draw the noise for a batch, uniform in [0, 1)."""
+        shape = (rows, *self.unit_shape)
+        return keras.random.uniform(shape, dtype=self.compute_dtype, seed=self.seed_generator)
+
+    def build(self, input_shape: tuple) -> None:
+        """Remember the shape of one row."""
+        self.unit_shape = input_shape[1:]
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Set inputs to zero where the noise is below the rate, and scale up the others."""
+        if not training:
+            return inputs
+        scaled = inputs * keras.ops.cast(1 / (1 - self.rate), inputs.dtype)
+        return keras.ops.where(self.noise >= self.rate, scaled, keras.ops.zeros_like(inputs))
+
+
+def _is_plain_dropout(layer: keras.Layer) -> bool:
+    return type(layer) is keras.layers.Dropout and layer.rate > 0 and layer.noise_shape is None
+
+
+def _own_layer(layer: keras.Layer) -> keras.Layer:
+    if BACKEND == "tensorflow" and _is_plain_dropout(layer):
+        return ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
+    return type(layer).from_config(layer.get_config())
 
 
 def _variables(model: keras.Model) -> tuple[list, ...]:
@@ -80,47 +194,62 @@ def _variables(model: keras.Model) -> tuple[list, ...]:
     )
 
 
-def _values(model: keras.Model) -> tuple[list, ...]:
-    return tuple([keras.ops.convert_to_tensor(v) for v in part] for part in _variables(model))
+def values(model: keras.Model) -> tuple[list, ...]:
+    """Return the values of a model's variables, in four lists."""
+    read = (lambda v: v.value.read_value()) if tf else keras.ops.copy
+    return tuple([read(v) for v in part] for part in _variables(model))
 
 
-def _assign(model: keras.Model, state: tuple[list, ...]) -> None:
+def assign(model: keras.Model, state: tuple[list, ...]) -> None:
+    """Set a model's variables to these values."""
     for part, values in zip(_variables(model), state, strict=True):
         for variable, value in zip(part, values, strict=True):
             variable.assign(value)
 
 
-def _train_step(model: keras.Model, state: tuple, batch: tuple) -> tuple:
+def _train_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, dict]:
     if BACKEND == "jax":
-        return model.train_step(state, batch)[1]
-    model.train_step(batch)  # TensorFlow's step changes the variables; there is no state to pass
-    return state
+        return model.train_step(state, batch)[::-1]
+    return state, model.train_step(batch)  # elsewhere a step changes the variables in place
 
 
-def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple:
+def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, dict]:
     if BACKEND == "jax":
         trainable, non_trainable, optimizer, metrics = state
-        metrics = model.test_step((trainable, non_trainable, metrics), batch)[1][2]
-        return trainable, non_trainable, optimizer, metrics
-    model.test_step(batch)
-    return state
+        logs, (*_, metrics) = model.test_step((trainable, non_trainable, metrics), batch)
+        return (trainable, non_trainable, optimizer, metrics), logs
+    return state, model.test_step(batch)
 
 
 def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Callable:
     """Write the function that takes `step` over all batches of the data and reads the metrics."""
+    dropouts = [layer for layer in model.layers if isinstance(layer, ReadyDropout)]
+    dropouts = dropouts if step is _train_step else []
+
+    def noisy_step(state, batch, noise):
+        for layer, values in zip(dropouts, noise, strict=True):
+            layer.noise = values
+        state, _ = step(model, state, batch)
+        for layer in dropouts:
+            layer.noise = None
+        return state
+
+    inner_step = _compiled(noisy_step, xla) if dropouts else noisy_step
 
     def full_batches(state, data, order):
         def body(index, state):
             rows = keras.ops.slice(order, (index * batch_size,), (batch_size,))
-            return step(model, state, _take(data, rows))
+            noise = [layer.draw(batch_size) for layer in dropouts]
+            return inner_step(state, _take(data, rows), noise)
 
         return _loop(order.shape[0] // batch_size, body, state)
 
     def epoch(state, data, order):
-        state = _compiled(full_batches, xla)(state, data, order)
+        state = _compiled(full_batches, xla and not dropouts)(state, data, order)
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
-            state = step(model, state, _take(data, order[-rest:]))
+            noise = [layer.draw(rest) for layer in dropouts]
+            state = noisy_step(state, _take(data, order[-rest:]), noise)
         return state, _metrics(model, state)
 
     return epoch
@@ -157,53 +286,100 @@ def _compiled(function: Callable, xla: bool = False) -> Callable:
     return tf.function(function, jit_compile=xla, autograph=False)
 
 
-def _shape(model: keras.Model) -> str | None:
-    """Describe all of a model that is part of its program, or return None if that is unknown."""
+class _Traced:
+    """A function compiled once for each kind of arguments it meets."""
+
+    def __init__(self, function: Callable):
+        self._function, self._graphs = _compiled(function), {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        if BACKEND == "jax":
+            return self._function(*arguments)
+        kinds = str([(a.shape, a.dtype) for a in keras.tree.flatten(arguments)])
+        if kinds not in self._graphs:
+            # Asked for by hand, because tf.function warns when it makes several by itself.
+            self._graphs[kinds] = self._function.get_concrete_function(*arguments)
+        return self._graphs[kinds](*arguments)
+
+
+def describe(model: keras.Model) -> str | None:
+    """Describe all of a model that is part of its program; None where that cannot be known."""
+    if not type(model).__module__.startswith("keras."):
+        return None
     try:
-        config = [model.get_config(), model.get_compile_config()]
-        text = json.dumps(_without(config, ("seed", "learning_rate")), sort_keys=True, default=str)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of lambdas, which end in None here
+            config = [model.get_config(), model.get_compile_config()]
+        text = json.dumps(_program_part(config), sort_keys=True)
     except (NotImplementedError, TypeError, ValueError):
         return None
-    if _OWN_PARTS.search(text) or type(model) not in (keras.Sequential, keras.Model):
+    if '"registered_name": "' in text or '"__lambda__"' in text:
         return None
-    for index, layer in enumerate(model.layers):
-        text = text.replace(f'"{layer.name}"', f'"layer {index}"')
-    return text.replace(f'"{model.name}"', '"model"')
+    for index, layer in enumerate(config[0].get("layers", ())):
+        text = text.replace(f'"{layer["config"]["name"]}"', f'"layer {index}"')
+    return text
 
 
-_OWN_PARTS = re.compile(r'"registered_name": "|"__lambda__"')
+def _program_part(config: Any) -> Any:
+    """Leave out of a configuration what only decides values of variables, and free names."""
+    if isinstance(config, list | tuple):
+        return [_program_part(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {}
+    for key, part in config.items():
+        is_value = key == "seed" or key.endswith("_initializer")
+        is_rate = key == "learning_rate" and not isinstance(part, dict)
+        is_title = key == "name" and {"layers", "learning_rate"} & set(config)
+        if not (is_value or is_rate or is_title):
+            kept[key] = _program_part(part)
+    return kept
 
 
-def _without(config: Any, keys: tuple[str, ...]) -> Any:
-    if isinstance(config, dict):
-        return {name: _without(part, keys) for name, part in config.items() if name not in keys}
-    return [_without(part, keys) for part in config] if isinstance(config, list) else config
+def resident(data: tuple) -> tuple | None:
+    """Move arrays onto the device; None if they would take more than half of its memory."""
+    free = _free_bytes()
+    if free is not None and sum(a.nbytes for a in keras.tree.flatten(data)) > free / 2:
+        return None
+    try:
+        with silence():
+            return keras.tree.map_structure(keras.ops.convert_to_tensor, data)
+    except MemoryError:
+        return None
+    except Exception as error:
+        if type(error).__name__ in ("ResourceExhaustedError", "XlaRuntimeError"):
+            return None
+        raise
 
 
-def _copy(model: keras.Model) -> keras.Model:
-    """Return a copy of a model, compiled the same way, with the same variables in the same order."""
-    copy = keras.models.clone_model(model)
-    copy.compile_from_config(model.get_compile_config())
-    return copy
+def _free_bytes() -> int | None:
+    """Return the device's free memory in bytes, where the system tells it."""
+    if BACKEND == "jax":
+        stats = jax.devices()[0].memory_stats()
+        if stats:
+            return stats["bytes_limit"] - stats["bytes_in_use"]
+    elif tf is not None and tf.config.list_physical_devices("GPU"):
+        return None
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
-def build(model: keras.Model, batch: tuple) -> None:
-    """Create every variable that training needs, from a few rows of data."""
-    x, y, weight = (*batch, None)[:3]
-    prediction = model(x)
-    model.optimizer.build(model.trainable_variables)
-    model.compute_loss(x, y, prediction, weight)
-    model.compute_metrics(x, y, prediction, weight)
-    model.reset_metrics()
+def _tensor(part: Any) -> Any:
+    """Turn an array, or another library's tensor, into one of this backend."""
+    return part if keras.ops.is_tensor(part) else keras.ops.convert_to_tensor(np.asarray(part))
 
 
-def resident(data: tuple) -> tuple:
-    """Move arrays onto the device, float64 as Keras's float type."""
+def device_name() -> str:
+    """Name the device that programs run on."""
+    if BACKEND == "tensorflow":
+        gpus = tf.config.list_physical_devices("GPU")
+        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+        return f"GPU ({details.get('device_name', gpus[0].name)})" if gpus else "CPU"
+    if BACKEND == "jax":
+        first = jax.devices()[0]
+        return "CPU" if first.platform == "cpu" else f"GPU ({first.device_kind})"
+    import torch
 
-    def move(array):
-        array = np.asarray(array)
-        if array.dtype.kind == "f":
-            array = array.astype(keras.config.floatx(), copy=False)
-        return keras.ops.convert_to_tensor(array)
-
-    return keras.tree.map_structure(move, tuple(part for part in data if part is not None))
+    return f"GPU ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "CPU"

@@ -1,76 +1,266 @@
 """Train an ordinary compiled Keras model, each epoch as one compiled program."""
 
+import contextlib
+import math
 import random
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from helpers import programs
+from helpers import checkpoints, inputs, programs, reporting
 from helpers.folds import fold_indices
-from helpers.quiet import keras, tf
+from helpers.quiet import keras
 
-__all__ = ["device", "fit", "fold_indices"]
+__all__ = ["NonFiniteLoss", "device", "epoch_order", "fit", "fold_indices"]
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss became NaN or infinite; `history` is the run up to then.
+
+    The model keeps its weights from the end of the last epoch with a finite loss.
+    """
+
+    history: keras.callbacks.History
 
 
 def device() -> str:
-    """Say in one line which backend and device training uses."""
-    if programs.BACKEND != "tensorflow":
-        return f"Training with {programs.BACKEND}."
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "Training on the CPU with TensorFlow."
-    name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    return f"Training on the GPU ({name}) with TensorFlow."
+    """Say in one line which backend and device training uses.
 
-
-def fit(
-    model,
-    x,
-    y=None,
-    *,
-    epochs=1,
-    batch_size=32,
-    validation_data=None,
-    validation_split=0.0,
-    sample_weight=None,
-    class_weight=None,
-    callbacks=None,
-    shuffle=True,
-    seed=None,
-    verbose="auto",
-    initial_epoch=0,
-    checkpoint=None,
-    live_plot=False,
-) -> keras.callbacks.History:
-    """Train a compiled Keras model as `model.fit` does."""
-    data = programs.resident((x, y, sample_weight))
-    held_out = None if validation_data is None else programs.resident(validation_data)
-    programs.build(model, keras.tree.map_structure(lambda a: a[:2], data))
-    rows = data[0].shape[0]
-    seed = random.randint(1, 10**9) if seed is None else seed
-    program = programs.program_for(model, (data, held_out or ()), batch_size, xla=False)
-    if program.model is not model:
-        programs.build(program.model, keras.tree.map_structure(lambda a: a[:2], data))
-    events = keras.callbacks.CallbackList(
-        callbacks, add_history=True, model=model, epochs=epochs, verbose=0
-    )
-    model.stop_training = False
-    events.on_train_begin()
-    logs = {}
-    for epoch in range(initial_epoch, epochs):
-        events.on_epoch_begin(epoch)
-        order = epoch_order(rows, seed, epoch) if shuffle else np.arange(rows, dtype="int32")
-        logs = programs.run(program, "train", model, data, order)
-        if held_out is not None:
-            order = np.arange(held_out[0].shape[0], dtype="int32")
-            val = programs.run(program, "validate", model, held_out, order)
-            logs |= {f"val_{name}": value for name, value in val.items()}
-        events.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    events.on_train_end(logs)
-    return model.history
+    Returns:
+        For example "TensorFlow on the CPU" or "TensorFlow on the GPU (NVIDIA H100)".
+    """
+    backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[programs.BACKEND]
+    return f"{backend} on the {programs.device_name()}"
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order in which `fit` visits the rows in an epoch (the same on every backend)."""
+    """Return the order in which `fit` visits the rows in an epoch, the same on every backend.
+
+    Args:
+        rows: Number of rows.
+        seed: The seed given to `fit`.
+        epoch: Epoch, counted from 0.
+
+    Returns:
+        A permutation of 0 ... rows - 1, int32, of shape (rows,).
+
+    Example:
+        >>> sorted(epoch_order(4, seed=0, epoch=0).tolist())
+        [0, 1, 2, 3]
+    """
     return np.random.default_rng((seed, epoch)).permutation(rows).astype("int32")
+
+
+def fit(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: Any = None,
+    validation_split: float = 0.0,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    verbose: int | str = "auto",
+    initial_epoch: int = 0,
+    checkpoint: str | Path | None = None,
+    live_plot: bool = False,
+) -> keras.callbacks.History:
+    """Train a compiled model as `model.fit` does, with the loop over batches compiled too.
+
+    Arrays are moved onto the device once and each epoch is one program. Data that does not fit
+    there, a `tf.data.Dataset`, and callbacks that listen to batches are trained batch by batch.
+    Ctrl-C ends the run after the running epoch; a second one ends it at once.
+
+    Args:
+        model: A compiled Keras model.
+        x: Inputs, (rows, ...), an array, tensor, data frame or a structure of them; or a data set
+            that yields (x, y) or (x, y, weights) in batches.
+        y: Targets, (rows, ...); None with a data set.
+        epochs: The epoch to stop after, at least 1.
+        batch_size: Rows a step; the last batch of an epoch may have fewer.
+        validation_data: (x, y), (x, y, weights) or a data set, measured after each epoch.
+        validation_split: Fraction of the rows, taken from the end, to validate on instead.
+        sample_weight: One weight a row.
+        class_weight: A weight for each class number; those not named have 1.
+        callbacks: Keras callbacks.
+        shuffle: Whether the rows are visited in a new order each epoch (see `epoch_order`).
+        seed: Seed of that order; None draws one from Python's `random`, so
+            `keras.utils.set_random_seed` fixes it.
+        verbose: 0 shows nothing, 1 a progress bar, 2 a line an epoch; "auto" is 1 where somebody
+            is watching and 0 under CI, in tests and in files.
+        initial_epoch: The epoch to start at, counted from 0.
+        checkpoint: A file that is written after each epoch. If it exists, the run goes on from
+            it, with the same weights bit for bit as a run that was never stopped. The state of
+            the callbacks is not part of it.
+        live_plot: Whether to draw the loss during the run (in a notebook).
+
+    Returns:
+        The history, with the keys of `model.fit`'s.
+
+    Raises:
+        ValueError: If the model, the data or a number cannot be trained with; before any training.
+        NonFiniteLoss: If the loss of an epoch is NaN or infinite.
+    """
+    inputs.check_model(model)
+    inputs.check_numbers(epochs, batch_size, validation_split, initial_epoch)
+    callbacks = keras.tree.flatten(callbacks or [])
+    if inputs.is_arrays(x):
+        data = inputs.arrays(x, y, sample_weight, class_weight)
+        if validation_data is None and validation_split:
+            data, validation_data = inputs.split(data, validation_split)
+    else:
+        data = inputs.Batches(x, y, sample_weight, class_weight, validation_split)
+    held_out = None if validation_data is None else inputs.held_out(validation_data)
+    inputs.check_fit(model, data)
+    inputs.check_fit(model, held_out, "validation ")
+    programs.build(model, inputs.first_rows(data))
+
+    run = {"epoch": initial_epoch, "history": {}}
+    run["seed"] = random.randint(1, 10**9) if seed is None else seed
+    run["xla"] = programs.use_xla(model, inputs.rows(data), batch_size, epochs)
+    if checkpoint is not None:
+        run |= checkpoints.load(checkpoint, model) or {}
+    say = (lambda _: None) if verbose == 0 else print
+    runner = _Runner(model, data, held_out, batch_size, run, shuffle, _listeners(callbacks), say)
+
+    shown = reporting.callbacks(verbose, live_plot, run["epoch"])
+    events = keras.callbacks.CallbackList(
+        [*callbacks, *shown], add_history=True, model=model, epochs=epochs, verbose=0
+    )
+    with _ctrl_c_ends_epoch(model, say), contextlib.ExitStack() as stack:
+        for callback in shown:
+            stack.callback(callback.close)
+        events.on_train_begin()
+        model.history.history.update({name: [*old] for name, old in run["history"].items()})
+        model.history.epoch[:] = range(run["epoch"] if run["history"] else 0)
+        logs = {}
+        for epoch in range(run["epoch"], epochs):
+            logs = _one_epoch(model, runner, events, epoch)
+            if checkpoint is not None:
+                kept = {"epoch": epoch + 1, "history": model.history.history}
+                checkpoints.save(checkpoint, model, **run | kept)
+            if model.stop_training:
+                break
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        events.on_train_end(logs)
+    return model.history
+
+
+def _one_epoch(model: keras.Model, runner: "_Runner", events: Any, epoch: int) -> dict:
+    events.on_epoch_begin(epoch)
+    before = programs.values(model)
+    logs = runner.train(epoch, events)
+    if not math.isfinite(logs["loss"]):
+        programs.assign(model, before)
+        events.on_train_end(logs)
+        rate = float(model.optimizer.learning_rate)
+        error = NonFiniteLoss(
+            f"The loss became {logs['loss']} in epoch {epoch + 1} with learning rate {rate:g}; the "
+            f"model keeps its weights from before that epoch. Try learning rate {rate / 10:g}, "
+            "inputs scaled to around 1, or clipnorm=1.0 in the optimizer."
+        )
+        error.history = model.history
+        raise error
+    logs |= runner.validate(events)
+    events.on_epoch_end(epoch, logs)
+    return logs
+
+
+class _Runner:
+    """Runs epochs as programs on resident data, or batch by batch where that cannot be."""
+
+    def __init__(self, model, data, held_out, batch_size, run, shuffle, listeners, say):
+        self.model, self.data, self.held_out = model, data, held_out
+        self.batch_size, self.seed, self.shuffle = batch_size, run["seed"], shuffle
+        self.program = self.steps = None
+        by_batch = listeners or programs.BACKEND == "torch" or model.run_eagerly
+        if listeners:
+            say(f"{listeners[0]} listens to batches, so this run goes batch by batch.")
+        if isinstance(data, tuple) and not by_batch:
+            moved = programs.resident((data, held_out if isinstance(held_out, tuple) else ()))
+            if moved is None:
+                size = sum(array.nbytes for array in keras.tree.flatten(data)) / 2**30
+                say(f"{size:.1f} GiB of data do not fit the device: training batch by batch.")
+            else:
+                self.data = moved[0]
+                self.held_out = moved[1] or held_out
+                self.program = programs.program_for(model, self.data, batch_size, run["xla"])
+        if self.program is None or not isinstance(held_out, tuple | None):
+            self.steps = programs.Steps(model)
+
+    def train(self, epoch: int, events: Any) -> dict:
+        return self._run("train", self.data, epoch if self.shuffle else None, events)
+
+    def validate(self, events: Any) -> dict:
+        if self.held_out is None:
+            return {}
+        events.on_test_begin()
+        logs = self._run("test", self.held_out, None, events)
+        events.on_test_end(logs)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    def _run(self, which: str, data: Any, shuffled: int | None, events: Any) -> dict:
+        if not isinstance(data, tuple):
+            return self.steps.run(which, data, events)
+        rows = inputs.rows(data)
+        order = np.arange(rows, dtype="int32")
+        if shuffled is not None:
+            order = epoch_order(rows, self.seed, shuffled)
+        if self.program is not None:
+            return self.program.run(which, self.model, data, order)
+        size = self.batch_size
+        parts = (order[start : start + size] for start in range(0, rows, size))
+        batches = (keras.tree.map_structure(lambda a, p=part: a[p], data) for part in parts)
+        return self.steps.run(which, batches, events)
+
+
+def _listeners(callbacks: Sequence[keras.callbacks.Callback]) -> list[str]:
+    """Name the callbacks that need to be told of every batch."""
+    found = []
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                "BackupAndRestore works in model.fit only: name a file in fit's checkpoint instead."
+            )
+        if getattr(callback, "save_freq", None) == "epoch":  # its batch methods then do nothing
+            continue
+        for name in _BATCH_METHODS:
+            method = getattr(callback, name)
+            if getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, name):
+                found.append(type(callback).__name__)
+                break
+    return found
+
+
+_BATCH_METHODS = [
+    f"on_{kind}batch_{edge}" for kind in ("", "train_", "test_") for edge in ("begin", "end")
+]
+
+
+@contextlib.contextmanager
+def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
+    """Let the first interrupt end the run after the running epoch, and the second at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number, frame):
+        signal.signal(signal.SIGINT, previous)
+        model.stop_training = True
+        say("Stopping after this epoch; interrupt again to stop at once.")
+
+    model.stop_training = False
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

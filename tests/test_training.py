@@ -1,0 +1,425 @@
+"""`training.fit` gives the numbers of `model.fit`, and what a long run needs."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from helpers import models, programs, training
+from helpers.quiet import keras, tf
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(50, 6)).astype("float32")
+LABELS = (X[:, :3].argmax(axis=1)).astype("int64")
+TARGETS = (X @ np.arange(6, dtype="float32") / 3)[:, None]
+
+
+def classifier(optimizer="sgd", *, layers=(), metrics=("accuracy",), **compiled):
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, "tanh"),
+            *(layer() for layer in layers),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.compile(
+        keras.optimizers.get(optimizer) if isinstance(optimizer, str) else optimizer(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=list(metrics),
+        **compiled,
+    )
+    return model
+
+
+def dropout():
+    return keras.layers.Dropout(0.5, seed=3)
+
+
+def assert_same_run(build, x=X, y=LABELS, rtol=2e-4, **arguments):
+    """Train one model by each loop, batches in the same order, and compare everything."""
+    arguments = {"epochs": 3, "batch_size": 16, "shuffle": False, "verbose": 0} | arguments
+    ours, keras_own = build(), build()
+    history = training.fit(ours, x, y, **arguments)
+    expected = keras_own.fit(x, y, **arguments)
+    assert set(history.history) == set(expected.history)
+    for name, values in expected.history.items():
+        np.testing.assert_allclose(history.history[name], values, rtol=rtol, atol=2e-5)
+    for got, want in zip(ours.variables, keras_own.variables, strict=True):
+        np.testing.assert_allclose(got, want, rtol=rtol, atol=2e-5, err_msg=want.path)
+    for got, want in zip(ours.optimizer.variables, keras_own.optimizer.variables, strict=True):
+        np.testing.assert_allclose(got, want, rtol=rtol, atol=2e-5, err_msg=want.path)
+    return ours, history
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.01),
+    "weight decay": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "schedule": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+    "clipped": lambda: keras.optimizers.RMSprop(0.01, global_clipnorm=0.1),
+    "averaged": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5),
+    "accumulated": lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fit_each_optimizer_gives_the_numbers_of_model_fit(name):
+    assert_same_run(lambda: classifier(OPTIMIZERS[name]), validation_data=(X[:20], LABELS[:20]))
+
+
+def test_fit_dropout_gives_the_numbers_of_model_fit():
+    assert_same_run(lambda: classifier(layers=[dropout]))
+
+
+def test_fit_dropout_under_xla_gives_the_numbers_of_model_fit(monkeypatch):
+    monkeypatch.setattr(programs, "use_xla", lambda *_: True)
+    assert_same_run(lambda: classifier("adam", layers=[dropout]))
+
+
+def test_fit_batch_normalization_gives_the_numbers_of_model_fit():
+    assert_same_run(lambda: classifier(layers=[keras.layers.BatchNormalization]))
+
+
+def test_fit_regularizers_give_the_numbers_of_model_fit():
+    def layer():
+        return keras.layers.Dense(4, kernel_regularizer="l2", activity_regularizer="l1")
+
+    assert_same_run(lambda: classifier(layers=[layer]))
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    rows=st.integers(1, 50),
+    batch_size=st.integers(1, 60),
+    weighted=st.booleans(),
+    split=st.sampled_from([0.0, 0.3]),
+)
+def test_fit_any_sizes_give_the_numbers_of_model_fit(rows, batch_size, weighted, split):
+    if int(rows * (1 - split)) in (0, rows):
+        split = 0.0
+    weights = np.linspace(0.1, 2, rows).astype("float32") if weighted else None
+    assert_same_run(
+        lambda: classifier(weighted_metrics=["accuracy"]),
+        X[:rows],
+        LABELS[:rows],
+        epochs=2,
+        batch_size=batch_size,
+        sample_weight=weights,
+        validation_split=split,
+    )
+
+
+def test_fit_class_weights_give_the_numbers_of_model_fit():
+    assert_same_run(classifier, class_weight={0: 2.0, 2: 0.5})
+
+
+def test_fit_weighted_validation_gives_the_numbers_of_model_fit():
+    held_out = (X[:9], LABELS[:9], np.arange(9, dtype="float32"))
+    assert_same_run(lambda: classifier(weighted_metrics=["accuracy"]), validation_data=held_out)
+
+
+def test_fit_regression_with_two_inputs_gives_the_numbers_of_model_fit():
+    def build():
+        keras.utils.set_random_seed(1)
+        left, right = keras.Input((2,)), keras.Input((4,))
+        joined = keras.layers.Concatenate()([left, right])
+        model = keras.Model([left, right], keras.layers.Dense(1)(joined))
+        model.compile("sgd", "mse", metrics=[keras.metrics.RootMeanSquaredError()])
+        return model
+
+    assert_same_run(build, [X[:, :2], X[:, 2:]], TARGETS)
+
+
+def test_fit_own_loss_and_layer_give_the_numbers_of_model_fit():
+    class Scale(keras.layers.Layer):
+        def build(self, shape):
+            self.factor = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+    def build():
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((6,)), Scale(), keras.layers.Dense(1)])
+        model.compile("sgd", lambda y, p: keras.ops.abs(y - p))
+        return model
+
+    assert_same_run(build, X, TARGETS)
+
+
+def test_fit_unbuilt_model_gives_the_numbers_of_model_fit():
+    def build():
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    assert_same_run(build, X, TARGETS)
+
+
+def test_fit_mixed_precision_gives_the_numbers_of_model_fit():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert_same_run(classifier, rtol=0.02)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_fit_shuffled_gives_the_numbers_of_model_fit_on_the_same_batches():
+    ours, expected = classifier("adam"), classifier("adam")
+    history = training.fit(ours, X, LABELS, epochs=3, batch_size=16, seed=5)
+    losses = []
+    for epoch in range(3):
+        order = training.epoch_order(50, seed=5, epoch=epoch)
+        run = expected.fit(X[order], LABELS[order], batch_size=16, shuffle=False, verbose=0)
+        losses += run.history["loss"]
+    np.testing.assert_allclose(history.history["loss"], losses, rtol=1e-4)
+    np.testing.assert_allclose(ours.get_weights()[0], expected.get_weights()[0], rtol=1e-3)
+
+
+def test_fit_data_set_gives_the_numbers_of_model_fit():
+    held_out = tf.data.Dataset.from_tensor_slices((X[:20], LABELS[:20])).batch(8)
+    data = tf.data.Dataset.from_tensor_slices((X, LABELS)).batch(16)
+    keras.utils.set_random_seed(3)
+    ours = classifier("adam")
+    got = training.fit(ours, data, epochs=3, validation_data=held_out, verbose=0)
+    again = tf.data.Dataset.from_tensor_slices((X, LABELS)).batch(16)
+    want = classifier("adam").fit(again, epochs=3, validation_data=held_out, verbose=0)
+    for name, values in want.history.items():
+        np.testing.assert_allclose(got.history[name], values, rtol=1e-4, err_msg=name)
+
+
+def test_fit_tensors_and_frames_are_taken_as_arrays():
+    import pandas as pd
+
+    for x, y in ((tf.constant(X), tf.constant(LABELS)), (pd.DataFrame(X), pd.Series(LABELS))):
+        assert len(training.fit(classifier(), x, y).history["loss"]) == 1
+
+
+def test_fit_data_larger_than_the_device_trains_by_batch_and_says_so(monkeypatch, capsys):
+    resident = classifier("adam")
+    training.fit(resident, X, LABELS, epochs=2, batch_size=16, seed=1)
+    monkeypatch.setattr(programs, "_free_bytes", lambda: 1000)
+    streamed = classifier("adam")
+    training.fit(streamed, X, LABELS, epochs=2, batch_size=16, seed=1)
+    assert "do not fit the device" in capsys.readouterr().out
+    np.testing.assert_allclose(resident.get_weights()[0], streamed.get_weights()[0], rtol=1e-4)
+
+
+def test_fit_same_seed_repeats_bit_for_bit():
+    runs = []
+    for _ in range(2):
+        model = classifier("adam", layers=[dropout])
+        training.fit(model, X, LABELS, epochs=2, seed=3)
+        runs.append(model.get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def test_fit_global_seed_decides_the_order():
+    losses = []
+    for _ in range(2):
+        model = classifier()  # sets the global seed
+        losses.append(training.fit(model, X, LABELS, batch_size=8).history["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_fit_models_of_one_shape_share_a_program():
+    first = classifier(lambda: keras.optimizers.SGD(0.1))
+    training.fit(first, X, LABELS, batch_size=10)
+    weights = first.get_weights()
+    kept = dict(programs._programs)
+    second = classifier(lambda: keras.optimizers.SGD(0.01))
+    training.fit(second, X, LABELS, batch_size=10)
+    assert dict(programs._programs) == kept
+    assert all(np.array_equal(a, b) for a, b in zip(weights, first.get_weights(), strict=True))
+    third = classifier(lambda: keras.optimizers.SGD(0.01, momentum=0.5))
+    training.fit(third, X, LABELS, batch_size=10)
+    assert dict(programs._programs) != kept
+
+
+def test_fit_epoch_callbacks_are_called_in_order():
+    seen = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: seen.append("begin"),
+        on_epoch_begin=lambda epoch, logs: seen.append(epoch),
+        on_epoch_end=lambda epoch, logs: seen.append(sorted(logs)),
+        on_train_end=lambda logs: seen.append("end"),
+    )
+    training.fit(classifier(), X, LABELS, epochs=2, callbacks=[callback])
+    assert seen == ["begin", 0, ["accuracy", "loss"], 1, ["accuracy", "loss"], "end"]
+
+
+def test_fit_early_stopping_restores_the_best_weights():
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)
+    model = classifier(lambda: keras.optimizers.SGD(0.0))
+    before = model.get_weights()
+    history = training.fit(model, X, LABELS, epochs=20, callbacks=[stop])
+    assert len(history.history["loss"]) < 20
+    assert np.array_equal(before[0], model.get_weights()[0])
+
+
+def test_fit_learning_rate_callback_takes_effect():
+    arguments = {"callbacks": [keras.callbacks.LearningRateScheduler(lambda e: 0.1 / (e + 1))]}
+    _, history = assert_same_run(classifier, **arguments)
+    np.testing.assert_allclose(history.history["learning_rate"], [0.1, 0.05, 0.1 / 3], rtol=1e-6)
+
+
+def test_fit_batch_callback_is_called_and_announced(capsys):
+    batches = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append((batch, logs["loss"]))
+    )
+    training.fit(classifier(), X, LABELS, batch_size=16, callbacks=[callback])
+    assert [batch for batch, _ in batches] == [0, 1, 2, 3]
+    assert "LambdaCallback listens to batches" in capsys.readouterr().out
+
+
+def test_fit_loss_not_finite_stops_with_the_last_good_weights():
+    model = models.linear(inputs=6)
+    model.compile(keras.optimizers.SGD(1e10), "mse")
+    before = model.get_weights()
+    with pytest.raises(training.NonFiniteLoss, match=r"epoch 1 .*learning rate 1e\+10") as stopped:
+        training.fit(model, X, TARGETS, epochs=3, batch_size=2)
+    assert stopped.value.history.history == {}
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_fit_interrupt_ends_with_the_history_so_far(capsys):
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    history = training.fit(classifier(), X, LABELS, epochs=9, callbacks=[callback])
+    assert len(history.history["loss"]) == 2
+    assert "Stopping after this epoch" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_fit_resumed_from_a_checkpoint_is_bit_identical(tmp_path):
+    def build():
+        return classifier("adam", layers=[dropout])
+
+    straight = build()
+    wanted = training.fit(straight, X, LABELS, epochs=4, seed=2)
+    path = tmp_path / "run.npz"
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+    stopped = build()
+    training.fit(stopped, X, LABELS, epochs=4, seed=2, checkpoint=path, callbacks=[callback])
+    resumed = build()
+    resumed.set_weights([w * 0 for w in resumed.get_weights()])
+    history = training.fit(resumed, X, LABELS, epochs=4, checkpoint=path)
+    assert history.history == wanted.history
+    assert history.epoch == [0, 1, 2, 3]
+    for got, want in zip(resumed.variables, straight.variables, strict=True):
+        assert np.array_equal(got, want)
+    assert os.listdir(tmp_path) == ["run.npz"]
+
+
+def test_fit_damaged_or_foreign_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    training.fit(classifier(), X, LABELS, checkpoint=path)
+    with pytest.raises(ValueError, match="another shape"):
+        training.fit(classifier("adam"), X, LABELS, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="not a complete checkpoint"):
+        training.fit(classifier(), X, LABELS, checkpoint=path)
+
+
+def test_fit_is_quiet_unless_asked(capfd, monkeypatch):
+    training.fit(classifier(), X, LABELS, epochs=2)
+    assert capfd.readouterr() == ("", "")
+    training.fit(classifier(), X, LABELS, epochs=2, verbose=2)
+    assert capfd.readouterr().out.count("epoch") == 2
+    training.fit(classifier(), X, LABELS, epochs=2, verbose=1)
+    assert "loss" in capfd.readouterr().err
+
+
+NAN = X.copy()
+NAN[3, 2] = np.nan
+BAD_INPUT = {
+    "no rows": (dict(x=X[:0], y=LABELS[:0]), "no data: x has 0 rows"),
+    "lengths": (dict(x=X, y=LABELS[:9]), "x has 50 rows and y has 9"),
+    "nan": (
+        dict(x=NAN, y=LABELS),
+        "infinite entries in 1 of its 50 rows, the first in row 3",
+    ),
+    "width": (
+        dict(x=X[:, :4], y=LABELS),
+        r"shape \(50, 4\), but the model takes \(rows, 6\)",
+    ),
+    "flatten": (dict(x=X.reshape(50, 2, 3), y=LABELS), r"x\.reshape\(-1, 6\)"),
+    "labels": (dict(x=X, y=LABELS + 1), "labels from 1 to 3, but the model puts out 3 classes"),
+    "one hot": (dict(x=X, y=np.eye(3)[LABELS]), "argmax"),
+    "text": (dict(x=X.astype(str), y=LABELS), "not numbers"),
+    "missing y": (dict(x=X), "targets y are missing"),
+    "weights": (dict(x=X, y=LABELS, sample_weight=np.ones(3)), "3 entries for 50 rows"),
+    "both weights": (
+        dict(x=X, y=LABELS, sample_weight=np.ones(50), class_weight={0: 1.0}),
+        "not both",
+    ),
+    "epochs": (dict(x=X, y=LABELS, epochs=0), "epochs is a whole number of at least 1"),
+    "batch size": (dict(x=X, y=LABELS, batch_size=2.5), "batch_size is a whole number"),
+    "split": (dict(x=X, y=LABELS, validation_split=1.0), "validation_split lies in"),
+    "empty split": (dict(x=X[:1], y=LABELS[:1], validation_split=0.1), "leaves one of the two"),
+    "validation": (
+        dict(x=X, y=LABELS, validation_data=(X[:5], LABELS[:4])),
+        "validation x has 5 rows and validation y has 4",
+    ),
+    "validation width": (
+        dict(x=X, y=LABELS, validation_data=(X[:5, :2], LABELS[:5])),
+        r"validation x has shape \(5, 2\)",
+    ),
+    "generator": (dict(x=(row for row in X)), "cannot be gone through once an epoch"),
+    "verbose": (dict(x=X, y=LABELS, verbose=3), "verbose is"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_fit_bad_input_is_refused_in_one_sentence_before_training(name):
+    arguments, message = BAD_INPUT[name]
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        training.fit(model, **arguments)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_fit_target_of_another_width_is_refused():
+    model = models.linear(inputs=6)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="MeanSquaredError compares them entry by entry"):
+        training.fit(model, X, X)
+
+
+def test_fit_uncompiled_model_is_refused():
+    with pytest.raises(ValueError, match="not compiled"):
+        training.fit(models.mlp(), X, LABELS)
+    model = models.mlp()
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="without an optimizer or a loss"):
+        training.fit(model, X, LABELS)
+
+
+def test_fit_endless_or_misplaced_data_set_is_refused():
+    data = tf.data.Dataset.from_tensor_slices((X, LABELS)).batch(8)
+    with pytest.raises(ValueError, match="never ends"):
+        training.fit(classifier(), data.repeat())
+    with pytest.raises(ValueError, match="leave y, sample_weight"):
+        training.fit(classifier(), data, LABELS)
+
+
+def test_device_names_backend_and_device():
+    assert training.device() in ("TensorFlow on the CPU",) or "GPU" in training.device()

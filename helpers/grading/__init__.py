@@ -1,1 +1,1 @@
-"""Grading that needs no trust in a notebook: what an instructor runs, never what a student imports."""
+"""Grading that needs no trust in a notebook: run by instructors, never imported by students."""

@@ -17,6 +17,7 @@ class Limits:
         files_bytes: Room for files, all together and each (bytes).
         processes: Processes and threads at once.
         open_files: Open files at once.
+        grace_seconds: Time between asking a worker to stop and killing it (seconds).
         restarts: Workers a notebook may wear out before its remaining exercises are given up.
     """
 
@@ -27,6 +28,7 @@ class Limits:
     files_bytes: int = 256 * 2**20
     processes: int = 256
     open_files: int = 256
+    grace_seconds: float = 3.0
     restarts: int = 40
 
     def as_dict(self) -> dict:

@@ -35,7 +35,6 @@ _UNPRIVILEGED = 65534
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime")
 _START_SECONDS = 180
-_GRACE_SECONDS = 3.0
 
 
 class SandboxError(Exception):
@@ -57,7 +56,7 @@ class WorkerLost(Exception):
 
 
 def missing() -> str:
-    """Return what keeps this system from running untrusted code, as sentences; "" if nothing does."""
+    """Return what keeps this system from running untrusted code, "" if nothing does."""
     if sys.platform != "linux":
         return (
             "The sandbox needs Linux (namespaces). Grade in a Linux virtual machine or container; "
@@ -75,9 +74,9 @@ def missing() -> str:
             worker.ask({"do": "load", "cells": [], "exercises": [], "skip": [], "everything": 0}, 9)
     except (SandboxError, WorkerLost) as error:
         return (
-            f"The sandbox does not start: {error} Unprivileged user namespaces may be switched off "
-            "(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns "
-            "or user.max_user_namespaces), or this is a container that forbids them."
+            f"The sandbox does not start: {error} Unprivileged user namespaces may be switched "
+            "off (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces or "
+            "kernel.apparmor_restrict_unprivileged_userns), or a container forbids them."
         )
     return ""
 
@@ -91,9 +90,7 @@ class ForkServer:
         hidden: Folders that must not be seen inside even where they lie below a visible one.
     """
 
-    def __init__(
-        self, walls: bool = True, warm: Iterable[str] = WARM, hidden: Iterable[Path] = ()
-    ):
+    def __init__(self, walls: bool = True, warm: Iterable[str] = WARM, hidden: Iterable[Path] = ()):
         self.walls = walls
         self.warm = list(warm)
         self.hidden = [Path(path).resolve() for path in hidden]
@@ -160,8 +157,12 @@ class ForkServer:
             self._folder.cleanup()
         self._control = self._process = self._folder = None
 
-    def worker(self, limits: Limits) -> Worker:
+    def worker(self, limits: Limits, ends: float | None = None) -> Worker:
         """Fork a worker; restart the server first if it is gone.
+
+        Args:
+            limits: What the worker may use.
+            ends: `time.monotonic()` at which it is killed whatever it does.
 
         Raises:
             SandboxError: If no worker can be had.
@@ -183,7 +184,7 @@ class ForkServer:
             theirs.close()
         if problem:
             raise SandboxError(f"No worker could be started: {problem}.")
-        return Worker(self, ours, limits, before, home)
+        return Worker(self, ours, limits, before, home, ends)
 
     def end_worker(self) -> int:
         """Kill the present worker and return its wait status, -1 if it is not known."""
@@ -232,11 +233,14 @@ class Worker:
         limits: Limits,
         before: set[int],
         home: str,
+        ends: float | None = None,
     ):
+        self.ends = ends if ends is not None else time.monotonic() + limits.notebook_seconds
         self.server, self.limits, self.home = server, limits, home
         self.cell: int | None = None
         self._connection = connection
         self._lost: WorkerLost | None = None
+        self._turn = 0
         self._watch = _MemoryWatch(server.pid, before, limits.memory_bytes)
 
     def __enter__(self) -> Worker:
@@ -244,6 +248,11 @@ class Worker:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether this worker is gone."""
+        return self._lost is not None
 
     def ask(self, request: dict, seconds: float, found: Any = None) -> dict:
         """Send a request and return the reply.
@@ -259,20 +268,26 @@ class Worker:
         if self._lost is not None:
             raise self._lost
         self.cell = None
+        self._turn += 1
         try:
-            message = wire.encode(request)
-            deadline = time.monotonic() + seconds + _GRACE_SECONDS
-            self._connection.settimeout(seconds + _GRACE_SECONDS)
+            message = wire.encode(request | {"turn": self._turn})
+            deadline = self._deadline(seconds)
+            self._connection.settimeout(max(deadline - time.monotonic(), 0.01))
             self._connection.sendall(message)
             for _ in range(10_000):
                 reply = wire.receive(self._connection, found, deadline)
                 if not isinstance(reply, dict):
                     raise wire.WireError("A reply is not a reply.")
+                turn = reply.pop("turn", None)
+                if isinstance(turn, int) and 0 < turn < self._turn:
+                    continue
+                if turn != self._turn:
+                    raise wire.WireError("A reply belongs to no question.")
                 if set(reply) != {"cell"}:
                     self.cell = None
                     return reply
                 self.cell = reply["cell"] if isinstance(reply["cell"], int) else None
-                deadline = time.monotonic() + self.limits.cell_seconds + _GRACE_SECONDS
+                deadline = self._deadline(self.limits.cell_seconds)
             raise wire.WireError("The replies do not end.")
         except (wire.Late, TimeoutError):
             self._lose("time", "it did not finish in time and could not be interrupted")
@@ -281,11 +296,15 @@ class Worker:
         except wire.WireError as error:
             self._lose("nonsense", f"what came back cannot be read: {error}")
 
+    def _deadline(self, seconds: float) -> float:
+        return min(time.monotonic() + seconds + self.limits.grace_seconds, self.ends)
+
     def _lose(self, reason: str, detail: str) -> None:
         status = self.close()
         if self._watch.exceeded:
-            reason, detail = "memory", (
-                f"it used more than {self.limits.memory_bytes / 2**30:.1f} GB of memory"
+            reason, detail = (
+                "memory",
+                (f"it used more than {self.limits.memory_bytes / 2**30:.1f} GB of memory"),
             )
         elif reason == "ended":
             detail = _how_it_ended(status)
@@ -294,12 +313,14 @@ class Worker:
 
     def close(self) -> int:
         """End the worker and whatever it started; return its wait status."""
+        if self._lost is not None:
+            return -1
         self._watch.stop()
         self._connection.close()
         status = self.server.end_worker()
         if self.home:
             shutil.rmtree(self.home, ignore_errors=True)
-        self._lost = self._lost or WorkerLost("ended", "the worker is closed")
+        self._lost = WorkerLost("ended", "the worker is closed")
         return status
 
 

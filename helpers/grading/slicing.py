@@ -115,7 +115,7 @@ def needed_cells(cells: list[Cell], names: Iterable[str], end: int) -> set[int]:
         seen.add((name, before))
         for index in range(before - 1, -1, -1):
             cell = cells[index]
-            if name not in cell.touches and not ("*" in cell.touches):
+            if name not in cell.touches and "*" not in cell.touches:
                 continue
             if index not in chosen:
                 chosen.add(index)
@@ -127,7 +127,7 @@ def needed_cells(cells: list[Cell], names: Iterable[str], end: int) -> set[int]:
 
 
 def anchor(cells: list[Cell], id: str, names: Iterable[str]) -> tuple[int, list[str]]:
-    """Return where an exercise is answered: the index after its last fitting check, and its answers.
+    """Return the index after an exercise's last fitting check, and the answers named there.
 
     The last check cell that has a definition before it counts; without one, the notebook's end.
     """
@@ -145,14 +145,12 @@ def anchor(cells: list[Cell], id: str, names: Iterable[str]) -> tuple[int, list[
 
 
 def _follow(statements: list[ast.stmt], cell: Cell, bound: set[str]) -> set[str]:
-    """Add what `statements` need to `cell`, in order; return the names certainly bound after them."""
+    """Add what `statements` need to `cell`; return the names certainly bound after them."""
     bound = set(bound)
     for statement in statements:
         if isinstance(statement, ast.If | ast.While):
             _note(statement.test, cell, bound)
-            branches = [
-                _follow(part, cell, bound) for part in (statement.body, statement.orelse)
-            ]
+            branches = [_follow(part, cell, bound) for part in (statement.body, statement.orelse)]
             bound |= branches[0] & branches[1] if isinstance(statement, ast.If) else set()
         elif isinstance(statement, ast.For | ast.AsyncFor):
             _note(statement.iter, cell, bound)

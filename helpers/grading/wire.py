@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.answers import Code, ModelView, Opaque
+from helpers.answers import Code, ModelView
 
 MAX_HEADER = 16 * 2**20
 MAX_BUFFERS = 256 * 2**20
@@ -214,7 +214,7 @@ class _Encoder:
         if self.keep is None:
             raise WireError(f"A {type(value).__name__} does not cross; use plain values.")
         kind = "model" if isinstance(value, ModelView) else "object"
-        inner = value._value if isinstance(value, Opaque) else value
+        inner = getattr(value, "_value", getattr(value, "_model", value))
         return {"t": kind, "h": self.keep(value), "name": type(inner).__name__[:60]}
 
     def _table(self, table: Any, depth: int) -> dict:

@@ -25,6 +25,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 import types
 from typing import Any
 
@@ -198,7 +199,7 @@ def _work(job: int, limits: dict, namespaces: bool) -> None:
 
 def _own_view_of_the_system(size: int) -> None:
     _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
-    room = f"size={size},mode=0755".encode()
+    room = f"size={size},mode=0755,nr_inodes=50000".encode()
     _check(_libc.mount(b"none", b"/", None, _MS_PRIVATE, None), "mount /")
     _check(_libc.mount(b"proc", b"/proc", b"proc", _MS_PROC, None), "mount /proc")
     _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_TMPFS, room), "mount /tmp")
@@ -246,6 +247,7 @@ class _Session:
         self.connection = connection
         self.limits = limits
         self.process = os.getpid()
+        self.turn = 0
         self.module = types.ModuleType("__main__")
         self.cells: list[slicing.Cell] = []
         self.skip: set[int] = set()
@@ -262,6 +264,7 @@ class _Session:
         while True:
             request = wire.receive(self.connection, self._kept_object)
             signal.setitimer(signal.ITIMER_REAL, 0)
+            self.turn = request.pop("turn")
             try:
                 reply = {"ok": getattr(self, "do_" + request.pop("do"))(**request)}
             except BaseException as error:
@@ -272,9 +275,9 @@ class _Session:
         if os.getpid() != self.process:
             os._exit(0)
         try:
-            message = wire.encode(reply, self._keep)
+            message = wire.encode(reply | {"turn": self.turn}, self._keep)
         except BaseException as error:
-            message = wire.encode(self._failure(error))
+            message = wire.encode(self._failure(error) | {"turn": self.turn})
         self.connection.sendall(message)
 
     def do_load(self, cells: list, exercises: list, skip: list, everything: bool) -> list:
@@ -356,7 +359,7 @@ class _Session:
     def _run(self, index: int) -> None:
         self.ran.add(index)
         cell = self.cells[index]
-        wire.send(self.connection, {"cell": index})
+        wire.send(self.connection, {"cell": index, "turn": self.turn})
         name = f"cell {index + 1}"
         linecache.cache[name] = (len(cell.source), None, cell.source.splitlines(True), name)
         try:
@@ -408,6 +411,8 @@ class _Session:
         else:
             try:
                 found = answers.answer_error(error)
+                if isinstance(error, OutOfTime):
+                    found.line = _line_in_a_cell(error)
             except BaseException:
                 found = answers.AnswerError(type(error).__name__[:80], "")
         return {
@@ -427,6 +432,12 @@ class _Session:
 
     def _kept_object(self, kind: str, number: int, name: str) -> Any:
         return self.kept[number]
+
+
+def _line_in_a_cell(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith("cell ")]
+    return f"line {own[-1].lineno}: {own[-1].line}" if own else ""
 
 
 class _Shell:

@@ -1,0 +1,278 @@
+"""Read a notebook of any age and shape, or say in a sentence why it cannot be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_BYTES = 64 * 2**20
+MAX_CELLS = 2_000
+MAX_SOURCE = 200_000
+_CHECK = re.compile(r"""\bcheck\(\s*["']([+\w.-]+)["']""")
+_ANSWER = re.compile(r"[*_]{0,3}Answer\s+(?:to\s+)?([+]?\d[\w+.-]*[\w])[.:]?[*_]{0,3}[.:]?", re.I)
+_HEADING = re.compile(r"^#+ Exercise (\S+)", re.M)
+_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_PLACEHOLDER = re.compile(r"^[\s*_]*write your answer here\.?[\s*_]*$", re.I)
+_CONFLICT = re.compile(rb"^\s*(<{7}|>{7})( |$)", re.M)
+
+
+class Unreadable(ValueError):
+    """The file is no notebook that can be graded; the message says why, for the student."""
+
+
+@dataclass
+class Notebook:
+    """What grading uses of a notebook.
+
+    Attributes:
+        code: Source of each code cell, in order.
+        texts: Source of each markdown cell and its nbgrader grade_id, "" where there is none.
+        notes: Oddities worth telling the instructor.
+    """
+
+    code: list[str] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def exercise_ids(self) -> Counter:
+        """Return the exercise ids that checks, answers and headings of this notebook name."""
+        found: Counter = Counter()
+        for source in self.code:
+            found.update(_CHECK.findall(source))
+        for text, _ in self.texts:
+            found.update(_HEADING.findall(text))
+            found.update(match[1] for match in _ANSWER.finditer(text))
+        return found
+
+
+def read(content: bytes) -> Notebook:
+    """Return the notebook in `content`.
+
+    Args:
+        content: A file: nbformat 3 to 4.5 in any encoding students' systems produce, or a
+            py:percent script.
+
+    Raises:
+        Unreadable: With the reason.
+    """
+    if len(content) > MAX_BYTES:
+        raise Unreadable(
+            f"The file has {len(content) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are "
+            "read. Clear the outputs (Edit > Clear Outputs of All Cells) and hand it in again."
+        )
+    _refuse_what_is_no_text(content)
+    notes: list[str] = []
+    text = _decode(content, notes).strip().strip("\0")
+    if not text:
+        raise Unreadable("The file is empty.")
+    if text[0] != "{":
+        return _without_json(text, notes)
+    try:
+        raw = json.loads(text, parse_int=_short_int)
+    except RecursionError:
+        raise Unreadable("The file is nested too deep for a notebook.") from None
+    except (ValueError, MemoryError) as error:
+        if _CONFLICT.search(content):
+            raise Unreadable(
+                "The file holds the marks of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in "
+                "git and hand in the file again."
+            ) from None
+        place = getattr(error, "pos", 0)
+        cut = place >= len(text.rstrip()) - 2 or "Unterminated" in str(error)
+        reason = "is cut off" if cut else "is damaged"
+        raise Unreadable(
+            f"The file {reason}: it is no complete notebook (JSON ends at character {place:,} "
+            f"of {len(text):,}). Download it again and hand in the whole file."
+        ) from None
+    return _from_json(raw, notes)
+
+
+def chapter_of(
+    name: str, notebook: Notebook, chapters: Iterable[str], ids: dict[str, str]
+) -> str | None:
+    """Return the chapter a notebook answers: by its file name, else by the exercises in it.
+
+    Args:
+        name: File name as handed in.
+        notebook: What is in it.
+        chapters: All chapters, in order.
+        ids: Chapter of each exercise id.
+    """
+    chapters = list(chapters)
+    votes: Counter = Counter()
+    for id, count in notebook.exercise_ids().items():
+        if id in ids:
+            votes[ids[id]] += count
+    named = chapter_by_name(name, chapters)
+    if named and (votes[named] or not votes):
+        return named
+    return max(votes, key=lambda chapter: (votes[chapter], -chapters.index(chapter)), default=named)
+
+
+def chapter_by_name(name: str, chapters: list[str]) -> str | None:
+    """Return the chapter that a file name tells, by its words or its number.
+
+    >>> chapter_by_name("Kim_06-Dropout (2).ipynb", ["initialization", "dropout"])
+    'dropout'
+    """
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower())
+    for chapter in sorted(chapters, key=len, reverse=True):
+        if chapter in words or chapter.replace("_", "") in words.replace("_", ""):
+            return chapter
+    for number in re.findall(r"(?<![0-9])0?([1-9])(?=_[a-z])", words):
+        if int(number) <= len(chapters) and re.search(rf"(^|_)0{number}_", words):
+            return chapters[int(number) - 1]
+    return None
+
+
+def written_answer(notebook: Notebook, id: str) -> str:
+    """Return the text a student wrote for an explanation, "" where there is none."""
+    slug = id.replace("+", "own-").replace(".", "-")
+    for text, _ in notebook.texts:
+        marks = list(_ANSWER.finditer(text))
+        for place, mark in enumerate(marks):
+            if mark[1] != id:
+                continue
+            end = marks[place + 1].start() if place + 1 < len(marks) else len(text)
+            if answer := _said(text[mark.end() : end]):
+                return answer
+    for text, grade_id in notebook.texts:
+        if re.fullmatch(rf"answer-{re.escape(slug)}(-\d+)?", grade_id):
+            if answer := _said(_ANSWER.sub("", text)):
+                return answer
+    return ""
+
+
+def _said(text: str) -> str:
+    text = text.strip().strip("*").strip()
+    return "" if _PLACEHOLDER.match(text) else text
+
+
+def _refuse_what_is_no_text(content: bytes) -> None:
+    start = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not content.strip(b"\0 \t\r\n"):
+        raise Unreadable("The file is empty.")
+    kinds = {
+        b"PK\x03\x04": "a zip archive inside",
+        b"%PDF": "a PDF",
+        b"\x89PNG": "a picture",
+        b"\xff\xd8\xff": "a picture",
+        b"\x1f\x8b": "a gzip archive",
+        b"\xd0\xcf\x11\xe0": "a Word document",
+        b"{\\rtf": "an RTF document",
+    }
+    for magic, kind in kinds.items():
+        if start.startswith(magic):
+            raise Unreadable(f"The file is {kind}, not a notebook (.ipynb).")
+    if re.match(rb"(<!doctype html|<html|<\?xml|<head)", start, re.I):
+        raise Unreadable(
+            "The file is a web page, not a notebook: use File > Download, not the browser's Save."
+        )
+
+
+def _decode(content: bytes, notes: list[str]) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            notes.append(f"starts with a byte order mark ({encoding})")
+            return content.decode(encoding, errors="replace").lstrip("\ufeff")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        notes.append("not UTF-8; read as Windows-1252")
+        return content.decode("cp1252", errors="replace")
+
+
+def _without_json(text: str, notes: list[str]) -> Notebook:
+    if _CONFLICT.search(text[:200_000].encode(errors="replace")):
+        raise Unreadable(
+            "The file holds the marks of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in git "
+            "and hand in the file again."
+        )
+    parts = re.split(r"^# %%(.*)$", text.replace("\r\n", "\n"), flags=re.M)
+    if len(parts) < 3:
+        raise Unreadable(
+            f"The file is no notebook: it starts with {text[:20]!r} where a notebook starts "
+            "with '{'."
+        )
+    notebook = Notebook(notes=[*notes, "a script, not a notebook"])
+    for head, body in zip(parts[1::2], parts[2::2], strict=True):
+        if "[markdown]" in head or "[raw]" in head:
+            lines = [re.sub(r"^# ?", "", line) for line in body.strip().splitlines()]
+            notebook.texts.append(("\n".join(lines)[:MAX_SOURCE], ""))
+        else:
+            notebook.code.append(body.strip("\n")[:MAX_SOURCE])
+    return notebook
+
+
+def _short_int(digits: str) -> int:
+    return int(digits) if len(digits) < 20 else 0
+
+
+def _from_json(raw: Any, notes: list[str]) -> Notebook:
+    if not isinstance(raw, dict):
+        raise Unreadable("The file is JSON, but not a notebook.")
+    version = raw.get("nbformat", 4 if "cells" in raw else 3)
+    if not isinstance(version, int) or version not in (2, 3, 4):
+        shown = str(version)[:20]
+        raise Unreadable(
+            f"The notebook has format {shown}; formats 3 and 4 are read. Save it with a present "
+            "JupyterLab and hand it in again."
+        )
+    cells = raw.get("cells")
+    if cells is None and isinstance(raw.get("worksheets"), list):
+        sheets = [sheet for sheet in raw["worksheets"] if isinstance(sheet, dict)]
+        cells = [
+            cell
+            for sheet in sheets
+            if isinstance(sheet.get("cells"), list)
+            for cell in sheet["cells"]
+        ]
+    if not isinstance(cells, list):
+        raise Unreadable("The file is JSON, but holds no list of cells: it is no notebook.")
+    if not cells:
+        raise Unreadable("The notebook has no cells.")
+    if len(cells) > MAX_CELLS:
+        raise Unreadable(f"The notebook has {len(cells):,} cells; at most {MAX_CELLS:,} are read.")
+    notebook = Notebook(notes=notes)
+    broken = 0
+    for cell in cells:
+        if not isinstance(cell, dict):
+            broken += 1
+            continue
+        source = _source(cell.get("source", cell.get("input", "")))
+        kind = cell.get("cell_type", "code" if "outputs" in cell or "input" in cell else "")
+        if kind == "code":
+            notebook.code.append(source)
+        elif kind in ("markdown", "heading", "html", ""):
+            notebook.texts.append((source, _grade_id(cell)))
+    if broken:
+        notebook.notes.append(f"{broken} cells are not cells and were left out")
+    return notebook
+
+
+def _source(source: Any) -> str:
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    if not isinstance(source, str):
+        return ""
+    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return source.encode(errors="replace").decode()[:MAX_SOURCE].lstrip("\ufeff")
+
+
+def _grade_id(cell: dict) -> str:
+    found: Any = cell
+    for key in ("metadata", "nbgrader", "grade_id"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found[:100] if isinstance(found, str) else ""
+
+
+def course(module: types.ModuleType) -> tuple[list[str], dict[str, str]]:
+    """Return a course's chapters and the chapter of each exercise id."""
+    chapters = list(module.CHAPTERS)
+    ids = {e.id: chapter for chapter in chapters for e in module.exercises_of(chapter)}
+    return chapters, ids

@@ -1,0 +1,118 @@
+"""Notebooks to hand in: a right one, and every way to change it."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+IMPORTS = "from helpers import check, hint, progress\nimport numpy as np"
+_TENSORFLOW_IMPORTS = (
+    "from helpers import check\nimport keras\nimport numpy as np\nimport tensorflow as tf"
+)
+RIGHT = {
+    "+1.4": (
+        "def step(x):\n    return (np.asarray(x) > 0).astype(float)\n\n"
+        "def sigmoid(x):\n    return 1 / (1 + np.exp(-np.asarray(x)))"
+    ),
+    "+1.6": (
+        "def mean_squared_error(y, t):\n"
+        "    if len(y) != len(t):\n        raise ValueError('lengths differ')\n"
+        "    return float(np.mean((y - t) ** 2))"
+    ),
+    "+1.7": "sweep = {rate: float(abs(1 - 2 * rate) ** 20) for rate in (0.01, 0.1, 1.1)}",
+    "+1.8": (
+        "class Square:\n    def forward(self, x):\n        self.x = x\n        return x * x\n"
+        "    def backward(self, g):\n        return 2 * self.x * g"
+    ),
+    "+1.9": (
+        "def descend(gradient, start, rate, steps):\n    w = start.copy()\n"
+        "    for _ in range(steps):\n        w = w - rate * gradient(w)\n    return w"
+    ),
+    "+1.3-quiz": 'choice_1_3 = "b"',
+}
+NAMES = {
+    "+1.4": "step, sigmoid",
+    "+1.6": "mean_squared_error",
+    "+1.7": "sweep",
+    "+1.8": "Square",
+    "+1.9": "descend",
+    "+1.3-quiz": "choice_1_3",
+}
+RIGHT_TENSORFLOW = {
+    "5.1.2": (
+        "def prelu_gradient(x, a):\n    x = tf.Variable(x)\n"
+        "    with tf.GradientTape() as tape:\n        y = tf.where(x > 0, x, a * x)\n"
+        "    return tape.gradient(y, x)"
+    ),
+    "5.2.1": (
+        "def build_model(hidden):\n    return keras.Sequential([keras.Input((5,)),\n"
+        "        keras.layers.Dense(hidden, activation='relu'), keras.layers.Dense(2)])"
+    ),
+}
+EXPLANATION = "**Answer +1.3-explain.** Because two pairs of corners lie across each other."
+
+
+def code_cell(source: str) -> dict:
+    """Return a code cell."""
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
+
+
+def text_cell(source: str, grade_id: str = "") -> dict:
+    """Return a markdown cell."""
+    metadata = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    return {"cell_type": "markdown", "metadata": metadata, "source": source}
+
+
+def cells(answers: dict[str, str] | None = None, first: str = "") -> list[dict]:
+    """Return the cells of a page: imports, each answer and its check, an explanation.
+
+    Args:
+        answers: Sources that replace the right ones; None as a source leaves the answer out.
+        first: Source of a cell between the imports and the first answer.
+    """
+    page = [text_cell("# 1. Perceptrons"), code_cell(IMPORTS)]
+    page += [code_cell("learned = [n ** 2 for n in range(5)]\nprint(learned)")]
+    if first:
+        page.append(code_cell(first))
+    for id, source in (RIGHT | (answers or {})).items():
+        page.append(text_cell(f"### Exercise {id} — Title\n*1 point*\n\n**Write** it."))
+        if source is not None:
+            page.append(code_cell(source))
+        page.append(code_cell(f'check("{id}", {NAMES[id]})'))
+    page += [text_cell(EXPLANATION, "answer-own-1-3-explain"), code_cell('progress("perceptrons")')]
+    return page
+
+
+def tensorflow_cells() -> list[dict]:
+    """Return the cells of a page whose answers use TensorFlow and Keras."""
+    page = [code_cell(_TENSORFLOW_IMPORTS)]
+    for id, source in RIGHT_TENSORFLOW.items():
+        page += [code_cell(source), code_cell(f'check("{id}", {source.split("(")[0][4:]})')]
+    return page
+
+
+def notebook(page: list[dict], minor: int = 5, **metadata) -> dict:
+    """Return a notebook of format 4 with the usual metadata."""
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    page = copy.deepcopy(page)
+    if minor >= 5:
+        for number, cell in enumerate(page):
+            cell["id"] = f"cell-{number}"
+    return {
+        "cells": page,
+        "metadata": {"kernelspec": kernel, **metadata},
+        "nbformat": 4,
+        "nbformat_minor": minor,
+    }
+
+
+def dump(page: list[dict] | dict) -> bytes:
+    """Return a notebook file."""
+    content = page if isinstance(page, dict) else notebook(page)
+    return json.dumps(content, indent=1, ensure_ascii=False).encode()

@@ -39,6 +39,8 @@ def use_style() -> None:
     except ImportError:
         return
     if shell := get_ipython():
+        # The inline backend clears every formatter for figures when it starts, so start it first.
+        plt.switch_backend(plt.get_backend())
         formatter = shell.display_formatter.formatters["text/plain"]
         formatter.for_type(
             mpl.figure.Figure, lambda figure, printer, _: printer.text(describe(figure))

@@ -142,6 +142,145 @@ def _(gradient_norm_ratio, case):
     )
 
 
+# 5.4.3 --------------------------------------------------------------------------------------
+
+
+def _turn(case, size):
+    return np.linalg.qr(case.normal(size=(size, size)))[0]
+
+
+def _well_conditioned(case, size):
+    """Return a random square matrix with singular values between 0.5 and 2."""
+    return _turn(case, size) @ np.diag(case.uniform(0.5, 2.0, size)) @ _turn(case, size)
+
+
+def _spectral_radius(matrix):
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+@exercise(
+    "5.4.3",
+    "Bounds for a product of matrices",
+    kind="C",
+    points=3,
+    minutes=15,
+    stars=2,
+    hints=(
+        "A matrix stretches no vector by more than its largest singular value, and (when square) "
+        "by no less than its smallest. What do several stretches in a row do?",
+        r"$\prod_i \sigma_{\min}(A_i) \le \sigma(A_1 \cdots A_k) \le \prod_i \sigma_{\max}(A_i)$. "
+        r"For eigenvalues of single factors no such rule holds.",
+        "Ask `np.linalg.svd(..., compute_uv=False)` of each matrix and multiply the smallest and "
+        "the largest. For the counterexample try matrices whose own eigenvalues are all zero.",
+    ),
+)
+def _(product_bounds, counterexample, case):
+    for count, size in ((2, 4), (5, 3), (1, 3)):
+        matrices = [_well_conditioned(case, size) for _ in range(count)]
+        got = product_bounds(matrices)
+        expect(
+            isinstance(got, (list, tuple, np.ndarray)) and len(got) == 2,
+            "product_bounds must return the pair lower, upper.",
+        )
+        values = [np.linalg.svd(matrix, compute_uv=False) for matrix in matrices]
+        want = np.array([np.prod([v[-1] for v in values]), np.prod([v[0] for v in values])])
+        product = np.linalg.multi_dot(matrices) if count > 1 else matrices[0]
+        own = np.linalg.svd(product, compute_uv=False)
+        moduli = [np.abs(np.linalg.eigvals(matrix)) for matrix in matrices]
+        mistakes = {
+            "These come from eigenvalues, which do not bound a product: use singular values.": [
+                np.prod([m.min() for m in moduli]),
+                np.prod([m.max() for m in moduli]),
+            ],
+            "The pair is the wrong way round: lower first.": want[::-1],
+            "Take products of singular values, not sums.": [
+                sum(v[-1] for v in values),
+                sum(v[0] for v in values),
+            ],
+        }
+        if count > 1:
+            mistakes |= {
+                "These are the product's own singular values. A bound is to be found from the "
+                "factors, without multiplying them.": [own[-1], own[0]],
+                "The upper number is a bound, but a loose one: the Frobenius norm counts every "
+                "direction, the largest singular value the worst one.": [
+                    want[0],
+                    np.prod([np.linalg.norm(matrix) for matrix in matrices]),
+                ],
+            }
+        expect_close(
+            np.asarray(got, dtype=float),
+            want,
+            given=f"{count} random {size} x {size} matri{'ces' if count > 1 else 'x'}",
+            what="product_bounds(matrices)",
+            rtol=1e-3,
+            atol=1e-6,
+            mistakes={} if count == 1 else mistakes,
+        )
+    turns = [_turn(case, 4) for _ in range(10)]
+    expect_close(
+        np.asarray(product_bounds(turns), dtype=float),
+        np.ones(2),
+        given="10 orthogonal matrices",
+        what="product_bounds(matrices)",
+        rtol=1e-3,
+    )
+    yield 0.6
+    got = counterexample()
+    expect(
+        isinstance(got, (list, tuple, np.ndarray)) and len(got) == 2,
+        "counterexample must return two square matrices, A and B.",
+    )
+    a, b = (np.asarray(matrix, dtype=float) for matrix in got)
+    expect(
+        a.ndim == 2 and a.shape == b.shape and a.shape[0] == a.shape[1],
+        f"counterexample must return two square matrices of one size; yours have shapes "
+        f"{a.shape} and {b.shape}.",
+    )
+    expect(np.isfinite(a).all() and np.isfinite(b).all(), "Every entry must be a finite number.")
+    together, alone = _spectral_radius(a @ b), _spectral_radius(a) * _spectral_radius(b)
+    symmetric = np.allclose(a, a.T) and np.allclose(b, b.T)
+    expect(
+        together > 1.01 * alone + 1e-6,
+        f"The largest eigenvalue of A B has modulus {together:.3g}, and those of A and B multiply "
+        f"to {alone:.3g}: the product has to be the larger one. "
+        + (
+            "Both of your matrices are symmetric; for those no counterexample exists."
+            if symmetric
+            else "Try matrices whose own eigenvalues are zero."
+        ),
+    )
+
+
+explanation(
+    "5.4.3-explain",
+    "What the bounds say about gradients",
+    points=2,
+    minutes=10,
+    stars=2,
+    hints=(
+        "The gradient of (5.4.2) is a product of layer matrices. Read the two bounds as the most "
+        "and the least it can be stretched.",
+        "Ask what happens to (1 + a) and (1 - a) to the power L, and which matrices have all "
+        "singular values equal to one.",
+        "Say what keeps both bounds near one for every depth, and why a good average alone (the "
+        "right variance) does not keep the smallest singular value away from zero.",
+    ),
+    rubric=(
+        (
+            1,
+            "says that all singular values of every layer's matrix must be near one, since the "
+            "bounds are products over the depth",
+        ),
+        (
+            1,
+            "names a way to it (orthogonal start, the right scale, normalisation, residual "
+            "connections), or says that the right variance alone leaves small singular values",
+        ),
+    ),
+)
+
+
 # 5.4.1 --------------------------------------------------------------------------------------
 
 
@@ -464,8 +603,8 @@ def _accuracy(value, name):
     hints=(
         "Four short trainings: softmax regression and an MLP, each from a constant and from "
         "Glorot's uniform start. Only the start may differ within a pair.",
-        "The equal columns of the MLP's first kernel are what to count: "
-        "`len(np.unique(np.round(W1, 4), axis=1).T)`.",
+        "A softmax regression has no hidden units that could be equal. An MLP from a constant "
+        r"start computes $O = h v^\top$: one number $h$ for each image.",
         "A loop over the two values of `kernel_initializer`; inside, build, compile, "
         "`training.fit`, `evaluate`; put the test accuracy under the pair's two names.",
     ),
@@ -523,145 +662,6 @@ def _(constant_start, case):
         f"accuracy; yours are {scores['mlp', 'constant']:.2f} and {scores['mlp', 'glorot']:.2f}. "
         "Are all kernels constant, the last one too, and is there no dropout?",
     )
-
-
-# 5.4.3 --------------------------------------------------------------------------------------
-
-
-def _turn(case, size):
-    return np.linalg.qr(case.normal(size=(size, size)))[0]
-
-
-def _well_conditioned(case, size):
-    """Return a random square matrix with singular values between 0.5 and 2."""
-    return _turn(case, size) @ np.diag(case.uniform(0.5, 2.0, size)) @ _turn(case, size)
-
-
-def _spectral_radius(matrix):
-    return float(np.abs(np.linalg.eigvals(matrix)).max())
-
-
-@exercise(
-    "5.4.3",
-    "Bounds for a product of matrices",
-    kind="C",
-    points=3,
-    minutes=15,
-    stars=2,
-    hints=(
-        "A matrix stretches no vector by more than its largest singular value, and (when square) "
-        "by no less than its smallest. What do several stretches in a row do?",
-        r"$\prod_i \sigma_{\min}(A_i) \le \sigma(A_1 \cdots A_k) \le \prod_i \sigma_{\max}(A_i)$. "
-        r"For eigenvalues of single factors no such rule holds.",
-        "Ask `np.linalg.svd(..., compute_uv=False)` of each matrix and multiply the smallest and "
-        "the largest. For the counterexample try matrices whose own eigenvalues are all zero.",
-    ),
-)
-def _(product_bounds, counterexample, case):
-    for count, size in ((2, 4), (5, 3), (1, 3)):
-        matrices = [_well_conditioned(case, size) for _ in range(count)]
-        got = product_bounds(matrices)
-        expect(
-            isinstance(got, (list, tuple, np.ndarray)) and len(got) == 2,
-            "product_bounds must return the pair lower, upper.",
-        )
-        values = [np.linalg.svd(matrix, compute_uv=False) for matrix in matrices]
-        want = np.array([np.prod([v[-1] for v in values]), np.prod([v[0] for v in values])])
-        product = np.linalg.multi_dot(matrices) if count > 1 else matrices[0]
-        own = np.linalg.svd(product, compute_uv=False)
-        moduli = [np.abs(np.linalg.eigvals(matrix)) for matrix in matrices]
-        mistakes = {
-            "These come from eigenvalues, which do not bound a product: use singular values.": [
-                np.prod([m.min() for m in moduli]),
-                np.prod([m.max() for m in moduli]),
-            ],
-            "The pair is the wrong way round: lower first.": want[::-1],
-            "Take products of singular values, not sums.": [
-                sum(v[-1] for v in values),
-                sum(v[0] for v in values),
-            ],
-        }
-        if count > 1:
-            mistakes |= {
-                "These are the product's own singular values. A bound is to be found from the "
-                "factors, without multiplying them.": [own[-1], own[0]],
-                "The upper number is a bound, but a loose one: the Frobenius norm counts every "
-                "direction, the largest singular value the worst one.": [
-                    want[0],
-                    np.prod([np.linalg.norm(matrix) for matrix in matrices]),
-                ],
-            }
-        expect_close(
-            np.asarray(got, dtype=float),
-            want,
-            given=f"{count} random {size} x {size} matri{'ces' if count > 1 else 'x'}",
-            what="product_bounds(matrices)",
-            rtol=1e-3,
-            atol=1e-6,
-            mistakes={} if count == 1 else mistakes,
-        )
-    turns = [_turn(case, 4) for _ in range(10)]
-    expect_close(
-        np.asarray(product_bounds(turns), dtype=float),
-        np.ones(2),
-        given="10 orthogonal matrices",
-        what="product_bounds(matrices)",
-        rtol=1e-3,
-    )
-    yield 0.6
-    got = counterexample()
-    expect(
-        isinstance(got, (list, tuple, np.ndarray)) and len(got) == 2,
-        "counterexample must return two square matrices, A and B.",
-    )
-    a, b = (np.asarray(matrix, dtype=float) for matrix in got)
-    expect(
-        a.ndim == 2 and a.shape == b.shape and a.shape[0] == a.shape[1],
-        f"counterexample must return two square matrices of one size; yours have shapes "
-        f"{a.shape} and {b.shape}.",
-    )
-    expect(np.isfinite(a).all() and np.isfinite(b).all(), "Every entry must be a finite number.")
-    together, alone = _spectral_radius(a @ b), _spectral_radius(a) * _spectral_radius(b)
-    symmetric = np.allclose(a, a.T) and np.allclose(b, b.T)
-    expect(
-        together > 1.01 * alone + 1e-6,
-        f"The largest eigenvalue of A B has modulus {together:.3g}, and those of A and B multiply "
-        f"to {alone:.3g}: the product has to be the larger one. "
-        + (
-            "Both of your matrices are symmetric; for those no counterexample exists."
-            if symmetric
-            else "Try matrices whose own eigenvalues are zero."
-        ),
-    )
-
-
-explanation(
-    "5.4.3-explain",
-    "What the bounds say about gradients",
-    points=2,
-    minutes=10,
-    stars=2,
-    hints=(
-        "The gradient of (5.4.2) is a product of layer matrices. Read the two bounds as the most "
-        "and the least it can be stretched.",
-        "Ask what happens to (1 + a) and (1 - a) to the power L, and which matrices have all "
-        "singular values equal to one.",
-        "Say what keeps both bounds near one for every depth, and why a good average alone (the "
-        "right variance) does not keep the smallest singular value away from zero.",
-    ),
-    rubric=(
-        (
-            1,
-            "says that all singular values of every layer's matrix must be near one, since the "
-            "bounds are products over the depth",
-        ),
-        (
-            1,
-            "names a way to it (orthogonal start, the right scale, normalisation, residual "
-            "connections), or says that the right variance alone leaves small singular values",
-        ),
-    ),
-)
 
 
 # +4.2, +4.3 ---------------------------------------------------------------------------------

@@ -1,0 +1,1048 @@
+# %% [markdown]
+# # 4. Numerical stability and initialization
+#
+# *After [d2l 5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), in TensorFlow and Keras 3.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 60 min | 30 s on 2 cores | not measured | ★★☆ | 13, 30 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Explain** why the gradient of a deep network vanishes or explodes, from the product that it
+#   is.
+# - **Show** that hidden units which start equal stay equal, and what breaks the symmetry.
+# - **Derive** the variances of Xavier and He, and use both from scratch and in Keras.
+# - **Diagnose** a 30-layer network from the histograms of its activations and gradients.
+#
+# ## Before you start
+#
+# You need the MLP of [chapter 2](02_multilayer_perceptrons.ipynb) and the backward pass of [chapter
+# 3](03_backpropagation.ipynb), matrix products, and the variance of a sum of independent numbers.
+
+# %% [markdown]
+# ## Setup
+#
+# Two small slices of Fashion-MNIST are enough here, scaled to 0..1 with one image a row.
+
+# %% tags=["nbval-ignore-output"]
+from helpers import check, data, hint, models, plotting, progress, training
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(4)
+rng = np.random.default_rng(4)
+print(training.device())
+clothes = data.load_fashion_mnist()
+print(clothes)
+
+# %%
+train_X = clothes.train_images[:10_000].reshape(-1, 784).astype("float32") / 255
+train_y = clothes.train_labels[:10_000]
+test_X = clothes.test_images[:2_000].reshape(-1, 784).astype("float32") / 255
+test_y = clothes.test_labels[:2_000]
+print("training", train_X.shape, "test", test_X.shape)
+
+# %% [markdown]
+# ## A gradient is a product of matrices
+#
+# A deep network applies one layer after another:
+#
+# $$\mathbf{h}^{(l)} = f_l(\mathbf{h}^{(l-1)}) \quad\text{and thus}\quad \mathbf{o} = f_L \circ \cdots \circ f_1(\mathbf{x}).\tag{5.4.1}$$
+#
+# The chain rule turns this into a product. With $\mathbf{M}^{(l)} = \partial_{\mathbf{h}^{(l-1)}}
+# \mathbf{h}^{(l)}$,
+#
+# $$\partial_{\mathbf{W}^{(l)}} \mathbf{o} = \mathbf{M}^{(L)} \cdots \mathbf{M}^{(l+1)} \, \partial_{\mathbf{W}^{(l)}} \mathbf{h}^{(l)}.\tag{5.4.2}$$
+#
+# So the lowest layer waits for $L - 1$ matrices. For a tanh layer the matrix is
+# $\operatorname{diag}(1 - \tanh^2 z)\,\mathbf{W}^\top$. The cell multiplies five of them and asks
+# the tape for the same derivative.
+
+# %%
+stack = [rng.normal(size=(3, 3)) for _ in range(5)]
+h, product = rng.normal(size=3), np.eye(3)
+x = tf.Variable(h[None])
+
+for W in stack:
+    product = np.diag(1 - np.tanh(h @ W) ** 2) @ W.T @ product
+    h = np.tanh(h @ W)
+
+with tf.GradientTape(persistent=True) as tape:
+    o = x
+    for W in stack:
+        o = tf.tanh(o @ W)
+jacobian = tape.jacobian(o, x, experimental_use_pfor=False)[0, :, 0]
+print("shape", product.shape, "- equal to the tape's:", np.allclose(product, jacobian))
+
+# %% tags=["proof"]
+assert np.allclose(product, jacobian, rtol=1e-10, atol=1e-12)
+
+# %% [markdown]
+# Products of many numbers rarely stay near one. The rest of this page asks when products of many
+# matrices do.
+
+# %% [markdown]
+# ## The sigmoid passes on a quarter at most
+#
+# The matrix of a layer holds the slope of its activation. For the sigmoid that slope is $\sigma(z)
+# (1 - \sigma(z))$. Where the slope is near zero the unit is
+# [saturated](../chapters/glossary.md#saturation): its input may change and its output does not.
+
+# %%
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def sigmoid_slope(z):
+    return sigmoid(z) * (1 - sigmoid(z))
+
+z = np.linspace(-8, 8, 161)
+plotting.functions(z, {"sigmoid": (sigmoid, sigmoid_slope)}, xlabel="z")
+print(f"largest slope {sigmoid_slope(z).max():.2f}, at z = 5 only {sigmoid_slope(5.0):.4f}")
+
+# %% tags=["proof"]
+assert sigmoid_slope(z).max() == sigmoid_slope(0.0) == 0.25
+assert sigmoid_slope(5.0) < 0.007
+
+# %% [markdown]
+# At best a quarter of the gradient passes, far from zero hardly any: after thirty sigmoids the best
+# case is $0.25^{30} \approx 10^{-18}$.
+
+# %% [markdown]
+# ## Vanishing gradients
+#
+# A gradient that shrinks from layer to layer is called a [vanishing
+# gradient](../chapters/glossary.md#vanishing-gradient). The step of gradient descent is
+# proportional to it, so the lower layers stop learning while the upper ones go on. Here are thirty
+# sigmoid layers of 64 units with Keras's usual start, and the length of the loss's gradient for
+# each weight matrix.
+
+# %%
+def gradient_norms(model, X, y):
+    """Length of the loss's gradient for each kernel, first layer first."""
+    kernels = [layer.kernel for layer in model.layers]
+    with tf.GradientTape() as tape:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(X))
+        loss = tf.reduce_mean(losses)
+    slopes = [np.float64(slope) for slope in tape.gradient(loss, kernels)]
+    return np.array([np.linalg.norm(slope) for slope in slopes])
+
+deep_sigmoid = models.mlp((64,) * 30, activation="sigmoid")
+sigmoid_norms = gradient_norms(deep_sigmoid, train_X[:256], train_y[:256])
+layer = np.arange(1, 32)
+plotting.lines(layer, {"30 sigmoid layers": sigmoid_norms},
+               xlabel="layer, from the input", ylabel="length of the gradient", yscale="log")
+
+# %% tags=["proof"]
+assert sigmoid_norms[0] < 1e-12 * sigmoid_norms[-1]
+assert np.all(np.diff(np.log(sigmoid_norms[1:])) > 0)
+
+# %% [markdown]
+# On this logarithmic axis the norms fall on a straight line: each layer costs the same factor. The
+# lowest layer receives less than a millionth of a millionth of what the output layer receives.
+
+# %% [markdown]
+# ### Exercise +4.1 — Gradient-norm ratio of a deep sigmoid network
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+4.1")`*
+#
+# **Given** a batch `X` and a list `weights` of $L$ square matrices. There are no biases: $H^{(0)} =
+# X$, $H^{(l)} = \sigma(H^{(l-1)} W^{(l)})$, and $J$ is the sum of all entries of $H^{(L)}$.
+#
+# **Write** `gradient_norm_ratio(X, weights)`: the Frobenius norm of $\partial J / \partial W^{(1)}$
+# divided by that of $\partial J / \partial W^{(L)}$.
+#
+# **Shapes** `X` (n, d), each matrix (d, d); one number out.
+#
+# **Done when** the ratio is right for one layer, for a few, and tiny for thirty.
+
+# %%
+def gradient_norm_ratio(X, weights):
+    """Return the length of the first layer's gradient over that of the last layer's."""
+    ### BEGIN SOLUTION
+    matrices = [tf.Variable(W, dtype=tf.float64) for W in weights]
+    with tf.GradientTape() as tape:
+        H = tf.constant(X, dtype=tf.float64)
+        for W in matrices:
+            H = tf.sigmoid(H @ W)
+        J = tf.reduce_sum(H)
+    slopes = tape.gradient(J, matrices)
+    return float(tf.norm(slopes[0]) / tf.norm(slopes[-1]))
+    ### END SOLUTION
+
+# %%
+check("+4.1", gradient_norm_ratio)
+
+# %% [markdown]
+# ## Exploding gradients
+#
+# The opposite is as bad. Take 100 matrices of size 4 x 4 whose entries are normal with standard
+# deviation 1, and multiply them. On average each factor doubles the length of a vector, since
+# $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. A gradient that grows so is an
+# [exploding gradient](../chapters/glossary.md#exploding-gradient): one step throws the weights far
+# away, and the next loss is not a number.
+
+# %%
+factors = rng.normal(size=(100, 4, 4))
+norms = {}
+for scale in (1.0, 0.6, 0.3):
+    product, norms[f"standard deviation {scale}"] = np.eye(4), []
+    for factor in factors:
+        product = product @ (scale * factor)
+        norms[f"standard deviation {scale}"].append(np.linalg.norm(product))
+plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
+               ylabel="Frobenius norm", yscale="log")
+
+# %% tags=["proof"]
+growth = {label: values[-1] for label, values in norms.items()}
+assert growth["standard deviation 1.0"] > 1e15
+assert 1e-8 < growth["standard deviation 0.6"] < 1e8
+assert growth["standard deviation 0.3"] < 1e-15
+
+# %% [markdown]
+# Scaling the factors only tilts the line. Between explosion and extinction lies one narrow range of
+# scales, and finding it is what initialization is about.
+
+# %% [markdown]
+# ### Exercise 5.4.3 — Bounds for a product of matrices
+# *3 points · ★★☆ · 15 min · stuck? run `hint("5.4.3")`*
+#
+# **Given** a list of square matrices of one size, in the order in which they are multiplied.
+#
+# **Write** `product_bounds(matrices)`: the pair `lower, upper` between which every [singular
+# value](../chapters/glossary.md#singular-value) of the product must lie, computed from the factors
+# alone, without multiplying them. Then `counterexample()`: two square matrices A and B that show
+# that eigenvalues obey no such rule, since the largest modulus of an eigenvalue of A B exceeds the
+# product of the largest moduli of A and of B.
+#
+# **Shapes** k matrices (n, n) in, two numbers out; nothing in, two matrices out.
+#
+# **Done when** the bounds are the tightest that the factors' singular values allow, equal 1 for
+# orthogonal matrices, and the counterexample holds.
+
+# %%
+def product_bounds(matrices):
+    """Return lower and upper bounds of the singular values of the product."""
+    ### BEGIN SOLUTION
+    values = np.array([np.linalg.svd(matrix, compute_uv=False) for matrix in matrices])
+    return values.min(axis=1).prod(), values.max(axis=1).prod()
+    ### END SOLUTION
+
+
+def counterexample():
+    """Return A and B such that A B has a larger eigenvalue than those of A and B allow."""
+    ### BEGIN SOLUTION
+    return np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])
+    ### END SOLUTION
+
+# %%
+check("5.4.3", product_bounds, counterexample)
+
+# %% tags=["proof"]
+random_stack = list(rng.normal(size=(6, 5, 5)))
+values = np.linalg.svd(np.linalg.multi_dot(random_stack), compute_uv=False)
+lower, upper = product_bounds(random_stack)
+assert lower <= values.min() and values.max() <= upper
+
+# %% [markdown]
+# ### Exercise 5.4.3-explain — What the bounds say about gradients
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.3-explain")`*
+#
+# The gradient (5.4.2) is a product of layer matrices. What do the bounds of exercise 5.4.3 demand
+# of each layer if the gradient is to stay well conditioned at any depth? Is it enough that the
+# entries have the right variance?
+
+# %% [markdown] tags=["answer"]
+# **Answer 5.4.3-explain.** Both bounds are products over the layers, so a factor of 0.9 or 1.1 in
+# each layer becomes $0.9^L$ or $1.1^L$. Only if every singular value of every layer matrix is close
+# to one do both bounds stay close to one for every depth; then no direction of the gradient is lost
+# or blown up. The right variance of the entries is not enough: it fixes the mean of the squared
+# singular values, and a random square matrix still has some close to zero, so the product loses
+# directions one after another. Orthogonal matrices have all singular values equal to one; a start
+# with them, normalisation and residual connections all bring the layers closer to that.
+
+# %% [markdown]
+# ## Equal units stay equal
+#
+# A second danger has nothing to do with depth. Swap two hidden units together with their weights
+# and the network computes the same function: this is its [permutation
+# symmetry](../chapters/glossary.md#permutation-symmetry). If all weights start at one constant, the
+# hidden units are equal, so their gradients are equal, so they are equal after every step. The cell
+# trains four ReLU units from a constant start by gradient descent on 500 images. It returns the
+# largest difference between the units' weights; `rate` is for the next section.
+
+# %%
+def train_from_constant(rate, steps=30):
+    """Train 784-4-10 from weights of 0.01; return how far apart the hidden units end."""
+    X, y = tf.constant(train_X[:500]), train_y[:500]
+    W1, W2 = tf.Variable(tf.fill((784, 4), 0.01)), tf.Variable(tf.fill((4, 10), 0.01))
+    for _ in range(steps):
+        kept = tf.cast(rng.uniform(size=(500, 4)) >= rate, tf.float32)
+        with tf.GradientTape() as tape:
+            H = tf.nn.relu(X @ W1) * kept
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, H @ W2)
+            loss = tf.reduce_mean(losses)
+        for W, slope in zip((W1, W2), tape.gradient(loss, (W1, W2))):
+            W.assign_sub(0.1 * slope)
+    return float(np.ptp(W1.numpy(), axis=1).max()), float(np.abs(W1 - 0.01).max())
+
+apart, moved = train_from_constant(rate=0.0)
+print("weights moved by more than 0.01:", moved > 0.01, "- units differ:", apart > 1e-5)
+
+# %% tags=["proof"]
+assert moved > 0.01 and apart <= 1e-5
+
+# %% [markdown]
+# The weights did move, but all four units moved alike. This network has the power of one hidden
+# unit, whatever its width.
+
+# %% [markdown]
+# ## Dropout breaks the symmetry
+#
+# Minibatches do not help, because every unit sees the same minibatch.
+# [Dropout](../chapters/glossary.md#dropout) does: it sets each unit's output to zero at random, so
+# two equal units see different gradients in the very first step. The usual remedy is simpler:
+# [random initialization](../chapters/glossary.md#random-initialization).
+
+# %%
+apart, _ = train_from_constant(rate=0.5)
+print("with dropout 0.5 the units differ:", apart > 1e-3)
+
+# %% tags=["proof"]
+assert apart > 1e-3
+
+# %% [markdown]
+# The same start, the same images, and now the units go different ways.
+
+# %% [markdown]
+# ## The same in Keras
+#
+# `models.mlp` builds a `keras.Sequential`; `keras.initializers.Constant` starts its kernels, and
+# minibatches replace the full gradient. The units that differ from the first by more than 0.001 in
+# some weight, and the first itself, make up the count.
+
+# %%
+def distinct_units(model):
+    """Count the hidden units of the first layer that differ from its first unit, plus one."""
+    W1 = model.layers[0].get_weights()[0]
+    return 1 + int((np.abs(W1 - W1[:, :1]).max(axis=0) > 1e-3).sum())
+
+for rate in (0.0, 0.5):
+    start = keras.initializers.Constant(0.01)
+    model = models.mlp((8,), rate=rate, kernel_initializer=start)
+    model.compile(optimizer=keras.optimizers.SGD(0.1),
+                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    training.fit(model, train_X, train_y, epochs=2, batch_size=100, seed=0)
+    print(f"dropout {rate}: {distinct_units(model)} distinct units of 8")
+
+# %% tags=["proof"]
+assert distinct_units(model) == 8
+
+# %% [markdown]
+# Two hundred minibatches leave eight equal units; with dropout all eight differ. Scratch and Keras
+# agree.
+
+# %% [markdown]
+# ### Exercise 5.4.1 — Two more symmetries
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.1")`*
+#
+# **Given** the `weights` of a network with one hidden layer, the list `[W1, b1, W2, b2]`: $O =
+# \phi(X W_1 + b_1) W_2 + b_2$.
+#
+# **Write** two functions that return a new list with the same outputs. `flip_unit(weights, unit)`
+# negates what goes into one tanh unit and undoes it behind the unit. `rescale_unit(weights, unit,
+# factor)` multiplies what goes into one ReLU unit by `factor` and undoes it behind the unit; a
+# factor that is not positive is a `ValueError`.
+#
+# **Shapes** W1 (d, h), b1 (h,), W2 (h, q), b2 (q,), in and out; `unit` counts from 0.
+#
+# **Done when** only the one unit's weights change, the outputs stay, and the given arrays do, too.
+
+# %%
+def flip_unit(weights, unit):
+    """Return the weights of the same tanh network with the sign of one hidden unit flipped."""
+    ### BEGIN SOLUTION
+    W1, b1, W2, b2 = [np.array(part) for part in weights]
+    W1[:, unit] *= -1
+    b1[unit] *= -1
+    W2[unit] *= -1
+    return [W1, b1, W2, b2]
+    ### END SOLUTION
+
+
+def rescale_unit(weights, unit, factor):
+    """Return the weights of the same ReLU network with one hidden unit scaled by `factor`."""
+    ### BEGIN SOLUTION
+    if not factor > 0:
+        raise ValueError(f"factor is {factor}; ReLU passes on positive factors only.")
+    W1, b1, W2, b2 = [np.array(part) for part in weights]
+    W1[:, unit] *= factor
+    b1[unit] *= factor
+    W2[unit] /= factor
+    return [W1, b1, W2, b2]
+    ### END SOLUTION
+
+# %%
+check("5.4.1", flip_unit, rescale_unit)
+
+# %% [markdown]
+# ### Exercise 5.4.1-explain — Which symmetries a network has
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.1-explain")`*
+#
+# Which symmetries besides the permutation of hidden units can a network have, and which property of
+# the activation is behind each? Which kind of symmetry has to be broken at the start, and why do
+# the others do no harm?
+
+# %% [markdown] tags=["answer"]
+# **Answer 5.4.1-explain.** Tanh is odd, so the sign of a tanh unit can be flipped on the way in and
+# back on the way out: $2^h$ weight settings give one function. ReLU is positively homogeneous, so a
+# ReLU unit can be scaled by any positive factor and back: a whole curve of settings gives one
+# function. Copies of one head, or the filters of a convolution, can be permuted as hidden units
+# can. Such symmetries mean that many minima are equally good, which does no harm. What must be
+# broken is a start that is itself symmetric: units with equal weights receive equal gradients and
+# stay equal. A random start is almost surely not symmetric; dropout breaks the tie later.
+
+# %% [markdown]
+# ### Exercise 5.4.2 — A constant start for linear and softmax regression
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.2")`*
+#
+# Does a constant start hurt a model without hidden units?
+#
+# **Given** data, a `constant` at which every weight and every bias starts, a `learning_rate` and a
+# number of `steps` of gradient descent on all rows at once.
+#
+# **Write** `fit_linear(X, y, constant, learning_rate, steps)` for $\hat y = Xw + b$ with the mean
+# of $(\hat y - y)^2$ as loss, returning `w, b`; and `fit_softmax(X, labels, classes, constant,
+# learning_rate, steps)` for logits $XW + b$ with the mean cross-entropy, returning `W, b`.
+#
+# **Shapes** X (n, d); y (n,), w (d,), b one number; labels (n,) integers, W (d, classes), b
+# (classes,).
+#
+# **Done when** the first steps match the formulas and the start no longer shows at the end.
+
+# %%
+def fit_linear(X, y, constant, learning_rate, steps):
+    """Return w and b after gradient descent on the mean squared error from a constant start."""
+    ### BEGIN SOLUTION
+    w, b = np.full(X.shape[1], float(constant)), float(constant)
+    for _ in range(steps):
+        error = X @ w + b - y
+        w = w - learning_rate * 2 * X.T @ error / len(y)
+        b = b - learning_rate * 2 * error.mean()
+    return w, b
+    ### END SOLUTION
+
+
+def fit_softmax(X, labels, classes, constant, learning_rate, steps):
+    """Return W and b after gradient descent on the cross-entropy from a constant start."""
+    ### BEGIN SOLUTION
+    W, b = np.full((X.shape[1], classes), float(constant)), np.full(classes, float(constant))
+    for _ in range(steps):
+        logits = X @ W + b
+        P = np.exp(logits - logits.max(axis=1, keepdims=True))
+        error = P / P.sum(axis=1, keepdims=True) - np.eye(classes)[labels]
+        W = W - learning_rate * X.T @ error / len(labels)
+        b = b - learning_rate * error.mean(axis=0)
+    return W, b
+    ### END SOLUTION
+
+# %%
+check("5.4.2", fit_linear, fit_softmax)
+
+# %% [markdown]
+# ### Exercise 5.4.2-experiment — A constant start, with and without a hidden layer
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.2-experiment")`*
+#
+# **Given** `train_X`, `train_y`, `test_X`, `test_y`, `distinct_units` and `models.mlp(hidden_units,
+# kernel_initializer=...)`, which without hidden units is softmax regression.
+#
+# **Write** `constant_start`, a dict with three entries, each a dict with the keys `"constant"` (all
+# kernels 0.01) and `"glorot"` (Keras's `"glorot_uniform"`): under `"softmax"` and under `"mlp"` (64
+# hidden units) the test accuracy, under `"distinct_units"` the count for the MLP. Five epochs of
+# SGD with learning rate 0.1 and batch size 64 take about a second a model.
+#
+# **Shapes** accuracies between 0 and 1, counts from 1 to 64.
+#
+# **Done when** all six numbers are there and fit together.
+
+# %%
+### BEGIN SOLUTION
+constant_start = {"softmax": {}, "mlp": {}, "distinct_units": {}}
+for start, initializer in [
+    ("constant", keras.initializers.Constant(0.01)),
+    ("glorot", "glorot_uniform"),
+]:
+    for name, hidden_units in [("softmax", ()), ("mlp", (64,))]:
+        model = models.mlp(hidden_units, kernel_initializer=initializer)
+        model.compile(
+            optimizer=keras.optimizers.SGD(0.1),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        training.fit(model, train_X, train_y, epochs=5, batch_size=64, seed=0)
+        constant_start[name][start] = model.evaluate(test_X, test_y, verbose=0)[1]
+    constant_start["distinct_units"][start] = distinct_units(model)
+plotting.bars(
+    {f"{name}\n{start}": constant_start[name][start]
+     for name in ("softmax", "mlp") for start in ("constant", "glorot")},
+    ylabel="test accuracy",
+)
+### STUB
+# constant_start = None
+### END SOLUTION
+
+# %%
+check("5.4.2-experiment", constant_start)
+
+# %% tags=["proof"]
+accuracy = constant_start
+assert abs(accuracy["softmax"]["constant"] - accuracy["softmax"]["glorot"]) < 0.03
+assert accuracy["mlp"]["constant"] < 0.6 < 0.7 < accuracy["mlp"]["glorot"]
+
+# %% [markdown]
+# ## What Keras does by default
+#
+# If you name no initializer, `Dense` draws its kernel from `glorot_uniform` and sets its bias to
+# zero. A bias may start at zero, because the kernel has broken the symmetry already. The next
+# sections show where this default comes from.
+
+# %%
+layer = keras.layers.Dense(256)
+layer.build((None, 784))
+kernel, bias = layer.get_weights()
+print(type(layer.kernel_initializer).__name__, kernel.shape, "bias all zero:", not bias.any())
+
+# %% tags=["proof"]
+assert isinstance(layer.kernel_initializer, keras.initializers.GlorotUniform) and not bias.any()
+
+# %% [markdown]
+# "Glorot" is the same as "Xavier": Xavier Glorot is one person, with a first name and a last name.
+
+# %% [markdown]
+# ## The variance on the way forward
+#
+# Look at one output of a layer without bias and activation, with
+# [fan-in](../chapters/glossary.md#fan-in) $n_\mathrm{in}$:
+#
+# $$o_i = \sum_{j=1}^{n_\mathrm{in}} w_{ij} x_j.\tag{5.4.3}$$
+#
+# Let the weights be independent with mean 0 and variance $\sigma^2$, the inputs with mean 0 and
+# variance $\gamma^2$. All mixed terms have mean 0, so $\mathrm{E}[o_i] = 0$ and
+#
+# $$\mathrm{Var}[o_i] = \sum_{j} \mathrm{E}[w_{ij}^2]\,\mathrm{E}[x_j^2] = n_\mathrm{in}\,\sigma^2\gamma^2.\tag{5.4.4}$$
+#
+# The variance stays as it is if $n_\mathrm{in}\sigma^2 = 1$. The cell measures it.
+
+# %%
+inputs = rng.normal(0, 2.0, size=(2_000, 400))  # gamma = 2
+for sigma in (0.02, 0.05, 0.1):
+    outputs = inputs @ rng.normal(0, sigma, size=(400, 500))
+    ratio = outputs.var() / inputs.var()
+    print(f"sigma {sigma}: variance times {ratio:.1f}, formula {400 * sigma**2:.1f}")
+    assert abs(ratio / (400 * sigma**2) - 1) < 0.03
+
+# %% [markdown]
+# The middle one, $\sigma = 1/\sqrt{400}$, hands the variance on unchanged.
+
+# %% [markdown]
+# ## The variance on the way back
+#
+# Gradients run through the transposed matrix, so each is a sum over the
+# [fan-out](../chapters/glossary.md#fan-out), and the same argument asks for $n_\mathrm{out}\sigma^2
+# = 1$. Both cannot hold unless the layer is square. [Xavier
+# initialization](../chapters/glossary.md#xavier-initialization) takes the mean:
+#
+# $$\tfrac12 (n_\mathrm{in} + n_\mathrm{out})\,\sigma^2 = 1 \quad\text{or equivalently}\quad \sigma = \sqrt{\frac{2}{n_\mathrm{in} + n_\mathrm{out}}}.\tag{5.4.5}$$
+
+# %%
+for fan_in, fan_out in [(500, 500), (800, 200)]:
+    W = rng.normal(0, np.sqrt(2 / (fan_in + fan_out)), size=(fan_in, fan_out))
+    forward = (rng.normal(size=(2_000, fan_in)) @ W).var()
+    backward = (rng.normal(size=(2_000, fan_out)) @ W.T).var()
+    print(f"{fan_in} -> {fan_out}: forward {forward:.1f}, backward {backward:.1f}, "
+          f"mean {(forward + backward) / 2:.1f}")
+    assert abs((forward + backward) / 2 - 1) < 0.04 and (fan_in > fan_out) == (forward > 1.5)
+
+# %% [markdown]
+# In the square layer both variances stay at 1. In the other one the forward variance grows, the
+# backward variance shrinks, and their mean is 1: a compromise.
+
+# %% [markdown]
+# ## Normal or uniform
+#
+# Only the variance matters in this argument. A variable uniform on $(-a, a)$ has variance $a^2/3$,
+# and with Xavier's variance
+#
+# $$w_{ij} \sim U\!\left(-\sqrt{\frac{6}{n_\mathrm{in} + n_\mathrm{out}}},\; \sqrt{\frac{6}{n_\mathrm{in} + n_\mathrm{out}}}\right).$$
+#
+# Keras has both forms. Its normal one is cut off at two standard deviations and widened so that the
+# variance is still right.
+
+# %%
+for name in ("GlorotUniform", "GlorotNormal"):
+    W = np.array(getattr(keras.initializers, name)(seed=1)((784, 256)))
+    print(f"{name}: variance x (fan-in + fan-out) / 2 = {W.var() * 1040 / 2:.1f}, "
+          f"largest |w| x sqrt(1040) = {np.abs(W).max() * np.sqrt(1040):.2f}")
+    assert abs(W.var() * 520 - 1) < 0.02
+
+# %% [markdown]
+# Both have Xavier's variance. The largest uniform weight reaches $\sqrt{6} \approx 2.45$, as the
+# formula says.
+
+# %% [markdown]
+# ### Exercise +4.2 — Xavier's variance and uniform bound
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("+4.2")`*
+#
+# **Given** a layer's `fan_in` and `fan_out`, positive integers.
+#
+# **Write** `xavier_variance(fan_in, fan_out)`, the variance of its weights, and
+# `xavier_bound(fan_in, fan_out)`, the $a$ of the uniform distribution on $(-a, a)$ with that
+# variance.
+#
+# **Shapes** two numbers in, one number out.
+#
+# **Done when** both are right for layers of any size.
+
+# %%
+def xavier_variance(fan_in, fan_out):
+    """Return the variance of Xavier's weights."""
+    ### BEGIN SOLUTION
+    return 2 / (fan_in + fan_out)
+    ### END SOLUTION
+
+
+def xavier_bound(fan_in, fan_out):
+    """Return the bound of Xavier's uniform weights."""
+    ### BEGIN SOLUTION
+    return np.sqrt(3 * xavier_variance(fan_in, fan_out))
+    ### END SOLUTION
+
+# %%
+check("+4.2", xavier_variance, xavier_bound)
+
+# %% [markdown]
+# ## ReLU needs twice as much
+#
+# The derivation left the activation out. Near zero, tanh is almost the identity, so Xavier suits
+# it. ReLU sets the negative half of its inputs to zero, and with them half of the mean square:
+# $\mathrm{E}[\max(0, z)^2] = \frac12 \mathrm{E}[z^2]$ for symmetric $z$. [He
+# initialization](../chapters/glossary.md#he-initialization) makes up for it:
+#
+# $$\sigma^2 = \frac{2}{n_\mathrm{in}}.$$
+#
+# The cell counts what is left after thirty layers of 500 units.
+
+# %%
+for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
+    H = rng.normal(size=(200, 500))
+    start = (H**2).mean()
+    for _ in range(30):
+        H = np.maximum(H @ rng.normal(0, np.sqrt(variance), size=(500, 500)), 0)
+    left = (H**2).mean() / start
+    print(f"{name}: mean square after 30 layers between 0.1 and 10 times the first:",
+          bool(0.1 < left < 10))
+    assert (left < 1e-7) if name == "Xavier" else (0.1 < left < 10)
+
+# %% [markdown]
+# With Xavier's variance the signal halves thirty times, to a billionth of its size; with He's it
+# survives.
+
+# %% [markdown]
+# ### Exercise +4.3 — He's initialization
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("+4.3")`*
+#
+# **Given** `fan_in`, `fan_out` and an integer `seed`.
+#
+# **Write** `he_weights(fan_in, fan_out, seed)`: normally distributed weights with mean 0 and He's
+# variance. The same seed gives the same weights, another seed gives others.
+#
+# **Shapes** (fan_in, fan_out) out.
+#
+# **Done when** mean, spread, shape and seed are right for wide and for narrow layers.
+
+# %%
+def he_weights(fan_in, fan_out, seed):
+    """Return normal weights of shape (fan_in, fan_out) with He's variance."""
+    ### BEGIN SOLUTION
+    return np.random.default_rng(seed).normal(0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
+    ### END SOLUTION
+
+# %%
+check("+4.3", he_weights)
+
+# %% [markdown]
+# ### Exercise +4.4 — The scale that keeps the variance
+# *3 points · ★★★ · 25 min · stuck? run `hint("+4.4")`*
+#
+# **Given** any elementwise `activation`, a function of NumPy arrays, and the width `fan_in`. Each
+# layer computes $z^{(l+1)}_i = \sum_j w_{ij}\,\phi(z^{(l)}_j)$ with independent normal weights of
+# mean 0. In a wide network the $z^{(l)}_j$ are normal with mean 0, too.
+#
+# **Write** `choose_scale(activation, fan_in)`: the standard deviation of the weights for which the
+# variance of $z$ stays 1.
+#
+# **Shapes** a function and an integer in, one number out.
+#
+# **Done when** the expected variance stays within 10 % of 1 across 20 layers for the identity,
+# ReLU, leaky ReLU, tanh and sigmoid: an error of half a per cent a layer is too much.
+
+# %%
+def choose_scale(activation, fan_in):
+    """Return the standard deviation of the weights that keeps the variance of z at 1."""
+    ### BEGIN SOLUTION
+    z = np.linspace(-8, 8, 4001)
+    density = np.exp(-(z**2) / 2)
+    mean_square = np.sum(activation(z) ** 2 * density) / np.sum(density)
+    return 1 / np.sqrt(fan_in * mean_square)
+    ### END SOLUTION
+
+# %%
+check("+4.4", choose_scale)
+
+# %% tags=["proof"]
+relu_scale = choose_scale(lambda v: np.maximum(v, 0), 100)
+assert np.isclose(relu_scale, np.sqrt(2 / 100), rtol=1e-3)
+assert np.isclose(choose_scale(lambda v: v, 100), 0.1, rtol=1e-3)
+
+# %% [markdown]
+# ## Four starts through thirty layers
+#
+# Now all four starts side by side: zero, small (0.01), Xavier and He. Thirty ReLU layers of 100
+# units get the same 256 normal inputs, and the objective is the sum of the outputs times fixed
+# random numbers. The function keeps every layer's activations and every matrix's gradient.
+
+# %%
+def signals(deviation, depth=30, width=100):
+    """Return activations and gradients of a ReLU network, one array a layer."""
+    draw = np.random.default_rng(4)
+    X, V = draw.normal(size=(256, width)), draw.normal(size=(256, width))
+    weights = [tf.Variable(deviation * draw.normal(size=(width, width))) for _ in range(depth)]
+    with tf.GradientTape() as tape:
+        activations = [tf.constant(X)]
+        for W in weights:
+            activations.append(tf.nn.relu(activations[-1] @ W))
+        objective = tf.reduce_sum(V * activations[-1])
+    gradients = tape.gradient(objective, weights)
+    return [H.numpy() for H in activations[1:]], [slope.numpy() for slope in gradients]
+
+deviations = {"zero": 0.0, "small": 0.01, "Xavier": np.sqrt(1 / 100), "He": np.sqrt(2 / 100)}
+results = {name: signals(deviation) for name, deviation in deviations.items()}
+for name, (_, gradients) in results.items():
+    print(f"{name:6} gradients that are not all zero: {sum(map(np.any, gradients))} of 30")
+
+# %% tags=["proof"]
+counts = {name: sum(map(np.any, gradients)) for name, (_, gradients) in results.items()}
+assert counts == {"zero": 0, "small": 30, "Xavier": 30, "He": 30}
+
+# %% [markdown]
+# A zero start never moves. The other three all have gradients; the next figures show what they are
+# worth.
+
+# %% [markdown]
+# ## Activations by layer
+#
+# One number a layer first: the root of the mean square of its activations, on a logarithmic axis.
+# The zero start gives zeros from the first layer on, which no logarithm can show.
+
+# %%
+depth = np.arange(1, 31)
+sizes = {name: np.array([np.sqrt((H**2).mean()) for H in activations])
+         for name, (activations, _) in results.items()}
+plotting.lines(depth, {name: sizes[name] for name in ("small", "Xavier", "He")},
+               xlabel="layer, from the input", ylabel="size of the activations", yscale="log")
+print("zero start, all activations zero:", not sizes["zero"].any())
+
+# %% tags=["proof"]
+assert not sizes["zero"].any()
+assert sizes["small"][-1] < 1e-30 and sizes["Xavier"][-1] < 1e-3
+assert 0.1 < sizes["He"][-1] < 10 and np.all((0.1 < sizes["He"]) & (sizes["He"] < 10))
+
+# %% [markdown]
+# Small weights lose a factor of about fourteen a layer, Xavier's about 1.4, which is the root of
+# two that ReLU takes. He's line is level.
+
+# %% [markdown]
+# ## Histograms of the activations
+#
+# A size says little about the shape. These are the activations of layers 1, 10 and 30, all on the
+# same axes. ReLU makes about half of them exactly zero, so the bar at zero reaches beyond the top.
+
+# %%
+figure, axes = plt.subplots(4, 3, figsize=(7, 5), sharex=True, sharey=True)
+for row, (name, (activations, _)) in zip(axes, results.items()):
+    row[0].set_ylabel(name)
+    for axis, index in zip(row, (1, 10, 30)):
+        axis.hist(activations[index - 1].ravel(), bins=np.linspace(0, 3, 41), density=True)
+        axis.set(title=f"layer {index}" if name == "zero" else "", ylim=(0, 1), yticks=[])
+figure.supxlabel("activation")
+plt.show()
+
+# %% tags=["proof"]
+positive = {name: (activations[-1] > 0.1).mean() for name, (activations, _) in results.items()}
+assert positive["zero"] == positive["small"] == positive["Xavier"] == 0 < 0.05 < positive["He"]
+
+# %% [markdown]
+# Zero and small have nothing but the bar at zero, and Xavier's activations have joined it by the last
+# layer. Only He's network still has a spread of values there.
+
+# %% [markdown]
+# ## Histograms of the gradients
+#
+# The gradients of the same networks span many orders of magnitude, so this figure shows the
+# logarithm of their absolute values, for the first, the middle and the last matrix. Entries that
+# are exactly zero have no logarithm; they are left out.
+
+# %%
+figure, axes = plt.subplots(4, 3, figsize=(7, 5), sharex=True)
+for row, (name, (_, gradients)) in zip(axes, results.items()):
+    row[0].set_ylabel(name)
+    for axis, index in zip(row, (1, 15, 30)):
+        slope = gradients[index - 1]
+        powers = np.log10(np.abs(slope[slope != 0]))
+        axis.hist(powers, bins=np.linspace(-40, 6, 93))
+        axis.set(title=f"matrix {index}" if name == "zero" else "", yticks=[])
+        if not slope.any():
+            axis.text(0.5, 0.4, "all exactly 0", transform=axis.transAxes, ha="center")
+figure.supxlabel("log10 |gradient|")
+plt.show()
+
+# %% tags=["proof"]
+lengths = {
+    name: [np.linalg.norm(slope) for slope in gradients]
+    for name, (_, gradients) in results.items()
+}
+assert max(lengths["zero"]) == 0
+assert max(lengths["small"]) < 1e-25 and max(lengths["Xavier"]) < 1
+assert 0.1 < min(lengths["He"]) / max(lengths["He"])
+
+# %% [markdown]
+# The gradient of a matrix is a product of what comes from below and what comes from above, so a
+# signal lost anywhere is lost for all matrices. He's gradients have the same size everywhere.
+
+# %% [markdown]
+# ## The same start in Keras
+#
+# `kernel_initializer="he_normal"` is all it takes. To see that it is the same thing, take the
+# kernels of the Keras model, run the loop from above in NumPy, and compare the logits.
+
+# %%
+deep_he = models.mlp((100,) * 30, kernel_initializer="he_normal")
+H = train_X[:256]
+for layer in deep_he.layers[:-1]:
+    kernel, bias = layer.get_weights()
+    H = np.maximum(H @ kernel + bias, 0)
+kernel, bias = deep_he.layers[-1].get_weights()
+logits = deep_he(train_X[:256]).numpy()
+print("logits", logits.shape, "- scratch and Keras agree:",
+      np.allclose(H @ kernel + bias, logits, rtol=1e-3, atol=1e-4))
+deviation = deep_he.layers[5].get_weights()[0].std() * np.sqrt(100 / 2)
+print(f"standard deviation of a kernel over He's: {deviation:.1f}")
+
+# %% tags=["proof"]
+assert np.allclose(H @ kernel + bias, logits, rtol=1e-3, atol=1e-4)
+assert abs(deviation - 1) < 0.05
+
+# %% [markdown]
+# The same numbers come out, and the kernels have He's deviation.
+
+# %% [markdown]
+# ## The gradient that does not vanish
+#
+# Back to the figure of the thirty sigmoid layers. The same depth and width with ReLU and He's
+# start, on the same images and the same loss, beside it.
+
+# %%
+deep_relu = models.mlp((64,) * 30, activation="relu", kernel_initializer="he_normal")
+relu_norms = gradient_norms(deep_relu, train_X[:256], train_y[:256])
+plotting.lines(np.arange(1, 32), {"sigmoid, Glorot": sigmoid_norms, "ReLU, He": relu_norms},
+               xlabel="layer, from the input", ylabel="length of the gradient", yscale="log")
+print("ReLU, He: first and last differ by less than a factor of 100:",
+      bool(0.01 < relu_norms[0] / relu_norms[-1] < 100))
+
+# %% tags=["proof"]
+assert 0.01 < relu_norms[0] / relu_norms[-1] < 100
+assert relu_norms[0] / relu_norms[-1] > 1e10 * sigmoid_norms[0] / sigmoid_norms[-1]
+
+# %% [markdown]
+# The first layer of the well-started network hears as much of the loss as the last.
+
+# %% [markdown]
+# ### Exercise +4.5 — Train a 20-layer MLP from two starts
+# *3 points · ★★☆ · 20 min · stuck? run `hint("+4.5")`*
+#
+# **Given** `train_X` and `train_y`.
+#
+# **Write** `deep_training`, a dict with the keys `"small"` and `"he"`. Each holds the `history`
+# dict (`"loss"` and `"accuracy"`, one number an epoch) of an MLP with 20 hidden ReLU layers of 64
+# units and 10 logits: once with `RandomNormal(stddev=0.01)` kernels, once with He's. Six epochs of
+# SGD with learning rate 0.03 and batch size 64 take about two seconds a network. Give each layer
+# its own seed: an initializer used twice draws the same numbers twice.
+#
+# **Shapes** four lists of equal length, at least 3.
+#
+# **Done when** both runs are there and show what their starts lead to.
+
+# %%
+### BEGIN SOLUTION
+starts = {
+    "small": lambda seed: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+    "he": lambda seed: keras.initializers.HeNormal(seed=seed),
+}
+deep_training = {}
+for name, initializer in starts.items():
+    layers = [keras.Input((784,))]
+    for seed in range(20):
+        layers.append(keras.layers.Dense(64, "relu", kernel_initializer=initializer(seed)))
+    layers.append(keras.layers.Dense(10, kernel_initializer=initializer(20)))
+    model = keras.Sequential(layers)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.03),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    history = training.fit(model, train_X, train_y, epochs=6, batch_size=64, seed=0)
+    deep_training[name] = history.history
+plotting.histories(deep_training, "loss")
+### STUB
+# deep_training = None
+### END SOLUTION
+
+# %%
+check("+4.5", deep_training)
+
+# %% tags=["proof"]
+assert abs(deep_training["small"]["loss"][-1] - np.log(10)) < 0.01
+assert deep_training["he"]["loss"][-1] < 1.2 and deep_training["he"]["accuracy"][-1] > 0.55
+
+# %% [markdown]
+# ## Beyond
+#
+# Variance is a rule of thumb about the average. [Orthogonal
+# initialization](../chapters/glossary.md#orthogonal-initialization) controls every direction: all
+# singular values are one, and so are those of the product. Xiao and others trained convolutional
+# networks of 10,000 layers from such a start. Normalisation layers and residual connections keep
+# the signal alive during training, when no initialization can. The cell repeats the product of 100
+# matrices, now with orthogonal 4 x 4 factors, next to Gaussian ones of the right variance.
+
+# %%
+values = {"orthogonal": [], "Gaussian, variance 1/4": []}
+orthogonal, gaussian = np.eye(4), np.eye(4)
+for factor in factors:
+    orthogonal = orthogonal @ np.linalg.qr(factor)[0]
+    gaussian = gaussian @ (factor / 2)
+    for label, product in zip(values, (orthogonal, gaussian)):
+        spectrum = np.linalg.svd(product, compute_uv=False)
+        values[label].append(max(spectrum[-1] / spectrum[0], 1e-16))
+plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
+               ylabel="smallest / largest singular value", yscale="log")
+
+# %% tags=["proof"]
+assert np.isclose(values["orthogonal"][-1], 1.0) and values["Gaussian, variance 1/4"][-1] < 1e-10
+assert np.allclose(orthogonal @ orthogonal.T, np.eye(4))
+
+# %% [markdown]
+# The orthogonal product treats all directions alike for ever. The Gaussian one, of the same
+# variance, keeps one direction and forgets the others, down to the rounding error.
+
+# %% [markdown]
+# ### Exercise 5.4.4 — A LARS step
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.4")`*
+#
+# You, Gitman and Ginsburg mend gradients of the wrong size after the fact, layer by layer.
+#
+# **Given** lists `weights` and `gradients` with one array a layer, the global `learning_rate`
+# $\alpha$, the `trust` coefficient $\eta$ and the `weight_decay` $\beta$.
+#
+# **Write** `lars_step(weights, gradients, learning_rate, trust, weight_decay)`, which returns the
+# list of new weights $w_l - \alpha \lambda_l (g_l + \beta w_l)$ with the local rate $\lambda_l =
+# \eta \|w_l\| / (\|g_l\| + \beta \|w_l\|)$; where $\|w_l\|$ or the denominator is 0, take
+# $\lambda_l = 1$.
+#
+# **Shapes** each new array has its layer's shape.
+#
+# **Done when** gradients of $10^{-6}$ and $10^6$ give steps of the right length, zeros give no NaN,
+# and the given arrays are unchanged.
+
+# %%
+def lars_step(weights, gradients, learning_rate, trust, weight_decay):
+    """Return the weights after one step with a learning rate of its own for each layer."""
+    ### BEGIN SOLUTION
+    updated = []
+    for w, g in zip(weights, gradients):
+        norm = np.linalg.norm(w)
+        denominator = np.linalg.norm(g) + weight_decay * norm
+        local_rate = trust * norm / denominator if norm > 0 and denominator > 0 else 1.0
+        updated.append(w - learning_rate * local_rate * (g + weight_decay * w))
+    return updated
+    ### END SOLUTION
+
+# %%
+check("5.4.4", lars_step)
+
+# %% tags=["proof"]
+w, g = [np.ones(5)], [np.arange(1.0, 6.0)]
+steps = [w[0] - lars_step(w, [size * g[0]], 0.5, 0.02, 0.0)[0] for size in (1e-6, 1.0, 1e6)]
+assert np.allclose(steps[0], steps[1]) and np.allclose(steps[1], steps[2])
+assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
+
+# %% [markdown]
+# ### Exercise 5.4.4-explain — Can divergence be mended afterwards?
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.4-explain")`*
+#
+# If some gradients are far too small or far too large, which part of the damage does a layer-wise
+# rate mend, and which part can it not?
+
+# %% [markdown] tags=["answer"]
+# **Answer 5.4.4-explain.** Without weight decay the length of a layer's step is
+# $\alpha\eta\|w_l\|$: the length of the gradient cancels. Each layer moves by the same fraction of
+# its own weights, so a layer with a gradient of $10^{-6}$ learns as fast as one with $10^{6}$, and
+# neither stands still nor blows up. What is left of the gradient is its direction. If the gradient
+# has underflowed to zero, overflowed to infinity, or is dominated by rounding, its direction is
+# lost and no rate brings it back; and LARS does nothing about activations that vanished on the way
+# forward. It mends sizes, not lost information, so a good start is still worth having.
+
+# %% [markdown]
+# ## Recap
+#
+# - A gradient is a product of one matrix a layer, so it tends to vanish or to explode with depth.
+# - Sigmoid layers lose at least three quarters of the gradient each; ReLU with He's start keeps it.
+# - Units that start equal stay equal: start at random. A bias may start at zero.
+# - Xavier: variance $2 / (n_\mathrm{in} + n_\mathrm{out})$, for tanh-like units. He: $2 /
+#   n_\mathrm{in}$, for ReLU.
+# - When a deep network does not learn, look at the histograms of activations and gradients by
+#   layer.
+
+# %% tags=["nbval-ignore-output"]
+progress("initialization")
+
+# %% [markdown]
+# ## Terms
+#
+# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
+# [exploding gradient](../chapters/glossary.md#exploding-gradient) ·
+# [saturation](../chapters/glossary.md#saturation) ·
+# [singular value](../chapters/glossary.md#singular-value) ·
+# [permutation symmetry](../chapters/glossary.md#permutation-symmetry) ·
+# [random initialization](../chapters/glossary.md#random-initialization) ·
+# [fan-in](../chapters/glossary.md#fan-in) · [fan-out](../chapters/glossary.md#fan-out) ·
+# [Xavier initialization](../chapters/glossary.md#xavier-initialization) ·
+# [He initialization](../chapters/glossary.md#he-initialization) ·
+# [orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) ·
+# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling)
+#
+# ## Sources
+#
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
+#   5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), CC BY-SA
+#   4.0; formulas carry its numbers.
+# - Glorot and Bengio 2010, [Understanding the difficulty of training deep feedforward neural
+#   networks](https://proceedings.mlr.press/v9/glorot10a.html), section 4.2.
+# - He, Zhang, Ren and Sun 2015, [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852),
+#   section 2.2.
+# - You, Gitman and Ginsburg 2017, [Large batch training of convolutional
+#   networks](https://arxiv.org/abs/1708.03888), section 5.
+# - Xiao and others 2018, [Dynamical isometry and a mean field theory of
+#   CNNs](https://arxiv.org/abs/1806.05393).

@@ -32,8 +32,8 @@ class Program:
     def __init__(self, model: keras.Model, batch_size: int, xla: bool):
         self.model = model
         self._epochs = {
-            "train": _Traced(_epoch(model, _train_step, batch_size, xla)),
-            "test": _Traced(_epoch(model, _test_step, batch_size, xla)),
+            "train": Traced(_epoch(model, _train_step, batch_size, xla)),
+            "test": Traced(_epoch(model, _test_step, batch_size, xla)),
         }
 
     def run(self, which: str, model: keras.Model, data: tuple, order: np.ndarray) -> dict:
@@ -69,7 +69,7 @@ class Steps:
         self._steps = {"train": _train_step, "test": _test_step}
         if BACKEND != "torch" and not model.run_eagerly:
             for which, step in self._steps.items():
-                self._steps[which] = _Traced(functools.partial(step, model))
+                self._steps[which] = Traced(functools.partial(step, model))
         else:
             for which, step in self._steps.items():
                 self._steps[which] = functools.partial(step, model)
@@ -103,10 +103,7 @@ def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> 
         return Program(model, batch_size, xla)
     key = (shape, batch_size, xla)
     if key not in _programs:
-        own = keras.models.clone_model(model, clone_function=_own_layer if xla else None)
-        own.compile_from_config(model.get_compile_config())
-        build(own, data)
-        _programs[key] = Program(own, batch_size, xla)
+        _programs[key] = Program(copy(model, data, ready=xla and tf is not None), batch_size, xla)
         if len(_programs) > _KEPT_PROGRAMS:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
@@ -133,14 +130,32 @@ def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool
     """
     if BACKEND != "tensorflow" or model.jit_compile:
         return True
-    drawn_outside = sum(_is_plain_dropout(layer) for layer in model.layers)
-    generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
     convolves = any(len(weight.shape) > 2 for weight in model.trainable_variables)
-    if drawn_outside != generators or convolves or tf.config.list_physical_devices("GPU"):
+    if not draws_only_dropout(model) or convolves or tf.config.list_physical_devices("GPU"):
         return False
     operations = 6 * model.count_params() * rows
     seconds = epochs * (operations / 1.5e11 + rows / batch_size * 5e-4)
     return seconds > 2.5
+
+
+def draws_only_dropout(model: keras.Model) -> bool:
+    """Tell whether all random numbers that a model draws are those of plain dropout layers."""
+    generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
+    return generators == sum(_is_plain_dropout(layer) for layer in model.layers)
+
+
+def copy(model: keras.Model, data: tuple, *, ready: bool) -> keras.Model:
+    """Return a built and compiled copy of a built model; its values are not copied.
+
+    Args:
+        model: A model that `describe` can describe.
+        data: Data of the kind that it is trained on.
+        ready: Whether dropout layers become `ReadyDropout`.
+    """
+    own = keras.models.clone_model(model, clone_function=_own_layer if ready else None)
+    own.compile_from_config(model.get_compile_config())
+    build(own, data)
+    return own
 
 
 class ReadyDropout(keras.layers.Layer):
@@ -179,7 +194,7 @@ def _is_plain_dropout(layer: keras.Layer) -> bool:
 
 
 def _own_layer(layer: keras.Layer) -> keras.Layer:
-    if BACKEND == "tensorflow" and _is_plain_dropout(layer):
+    if _is_plain_dropout(layer):
         return ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
     return type(layer).from_config(layer.get_config())
 
@@ -234,7 +249,7 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
             layer.noise = None
         return state
 
-    inner_step = _compiled(noisy_step, xla) if dropouts else noisy_step
+    inner_step = compiled(noisy_step, xla) if dropouts else noisy_step
 
     def full_batches(state, data, order):
         def body(index, state):
@@ -242,10 +257,10 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
             noise = [layer.draw(batch_size) for layer in dropouts]
             return inner_step(state, _take(data, rows), noise)
 
-        return _loop(order.shape[0] // batch_size, body, state)
+        return loop(order.shape[0] // batch_size, body, state)
 
     def epoch(state, data, order):
-        state = _compiled(full_batches, xla and not dropouts)(state, data, order)
+        state = compiled(full_batches, xla and not dropouts)(state, data, order)
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
             noise = [layer.draw(rest) for layer in dropouts]
@@ -253,6 +268,21 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
         return state, _metrics(model, state)
 
     return epoch
+
+
+def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
+    """Return the gradient of a function's first result, and its other result."""
+    if BACKEND == "jax":
+        return jax.grad(function, has_aux=True)(trainable)
+    with tf.GradientTape() as tape:
+        tape.watch(trainable)
+        loss, kept = function(trainable)
+    return tape.gradient(loss, trainable, unconnected_gradients="zero"), kept
+
+
+def tensors(values: Iterable) -> list:
+    """Return variables or arrays as tensors of the backend."""
+    return [keras.ops.convert_to_tensor(value) for value in values]
 
 
 def _take(data: Any, rows: Any) -> Any:
@@ -268,7 +298,7 @@ def _metrics(model: keras.Model, state: tuple) -> dict:
     return model.get_metrics_result()
 
 
-def _loop(steps: int, body: Callable, state: tuple) -> tuple:
+def loop(steps: int, body: Callable, state: tuple) -> tuple:
     """Run `state = body(step, state)` for each step, inside a program."""
     if BACKEND == "jax":
         return jax.lax.fori_loop(0, steps, body, state)
@@ -280,17 +310,18 @@ def _loop(steps: int, body: Callable, state: tuple) -> tuple:
     )[1]
 
 
-def _compiled(function: Callable, xla: bool = False) -> Callable:
+def compiled(function: Callable, xla: bool = False) -> Callable:
+    """Compile a function of tensors; JAX always uses XLA."""
     if BACKEND == "jax":
         return jax.jit(function)
     return tf.function(function, jit_compile=xla, autograph=False)
 
 
-class _Traced:
+class Traced:
     """A function compiled once for each kind of arguments it meets."""
 
     def __init__(self, function: Callable):
-        self._function, self._graphs = _compiled(function), {}
+        self._function, self._graphs = compiled(function), {}
 
     def __call__(self, *arguments: Any) -> Any:
         if BACKEND == "jax":
@@ -302,15 +333,20 @@ class _Traced:
         return self._graphs[kinds](*arguments)
 
 
-def describe(model: keras.Model) -> str | None:
-    """Describe all of a model that is part of its program; None where that cannot be known."""
+def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
+    """Describe all of a model that is part of its program; None where that cannot be known.
+
+    Args:
+        model: A built, compiled model.
+        free: Names of further numbers that may differ, as long as they are not 0.
+    """
     if not type(model).__module__.startswith("keras."):
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of lambdas, which end in None here
             config = [model.get_config(), model.get_compile_config()]
-        text = json.dumps(_program_part(config), sort_keys=True)
+        text = json.dumps(_program_part(config, free), sort_keys=True)
     except (NotImplementedError, TypeError, ValueError):
         return None
     if '"registered_name": "' in text or '"__lambda__"' in text:
@@ -320,10 +356,10 @@ def describe(model: keras.Model) -> str | None:
     return text
 
 
-def _program_part(config: Any) -> Any:
-    """Leave out of a configuration what only decides values of variables, and free names."""
+def _program_part(config: Any, free: tuple[str, ...]) -> Any:
+    """Leave out of a configuration what only decides values of variables, and free numbers."""
     if isinstance(config, list | tuple):
-        return [_program_part(part) for part in config]
+        return [_program_part(part, free) for part in config]
     if not isinstance(config, dict):
         return config
     kept = {}
@@ -331,8 +367,10 @@ def _program_part(config: Any) -> Any:
         is_value = key == "seed" or key.endswith("_initializer")
         is_rate = key == "learning_rate" and not isinstance(part, dict)
         is_title = key == "name" and {"layers", "learning_rate"} & set(config)
-        if not (is_value or is_rate or is_title):
-            kept[key] = _program_part(part)
+        if key in free and isinstance(part, float) and part:
+            kept[key] = "free"
+        elif not (is_value or is_rate or is_title):
+            kept[key] = _program_part(part, free)
     return kept
 
 
@@ -383,3 +421,21 @@ def device_name() -> str:
     import torch
 
     return f"GPU ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "CPU"
+
+
+def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order in which `fit` visits the rows in an epoch, the same on every backend.
+
+    Args:
+        rows: Number of rows.
+        seed: The seed given to `fit`.
+        epoch: Epoch, counted from 0.
+
+    Returns:
+        A permutation of 0 ... rows - 1, int32, of shape (rows,).
+
+    Example:
+        >>> sorted(epoch_order(4, seed=0, epoch=0).tolist())
+        [0, 1, 2, 3]
+    """
+    return np.random.default_rng((seed, epoch)).permutation(rows).astype("int32")

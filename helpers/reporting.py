@@ -1,8 +1,10 @@
 """Show a training run while it goes on: one progress bar, and a live plot on request."""
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from helpers.quiet import keras
@@ -34,6 +36,16 @@ def callbacks(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callb
     if live_plot and _in_notebook() and not is_quiet():
         shown.append(LivePlot())
     return shown
+
+
+@contextlib.contextmanager
+def bar(verbose: Any, epochs: int) -> Iterator[Any]:
+    """Show a bar over epochs for the length of a block, under `fit`'s rules for `verbose`."""
+    from tqdm.auto import tqdm
+
+    hidden = verbose == 0 or (verbose == "auto" and is_quiet())
+    with tqdm(total=epochs, unit="epoch", disable=hidden) as shown:
+        yield shown
 
 
 class Bar(keras.callbacks.Callback):

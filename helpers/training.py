@@ -12,10 +12,20 @@ from typing import Any
 import numpy as np
 
 from helpers import checkpoints, inputs, programs, reporting
-from helpers.folds import fold_indices
+from helpers.folds import Result, fold_indices, k_fold, search
+from helpers.programs import epoch_order
 from helpers.quiet import keras
 
-__all__ = ["NonFiniteLoss", "device", "epoch_order", "fit", "fold_indices"]
+__all__ = [
+    "NonFiniteLoss",
+    "Result",
+    "device",
+    "epoch_order",
+    "fit",
+    "fold_indices",
+    "k_fold",
+    "search",
+]
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -35,24 +45,6 @@ def device() -> str:
     """
     backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[programs.BACKEND]
     return f"{backend} on the {programs.device_name()}"
-
-
-def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order in which `fit` visits the rows in an epoch, the same on every backend.
-
-    Args:
-        rows: Number of rows.
-        seed: The seed given to `fit`.
-        epoch: Epoch, counted from 0.
-
-    Returns:
-        A permutation of 0 ... rows - 1, int32, of shape (rows,).
-
-    Example:
-        >>> sorted(epoch_order(4, seed=0, epoch=0).tolist())
-        [0, 1, 2, 3]
-    """
-    return np.random.default_rng((seed, epoch)).permutation(rows).astype("int32")
 
 
 def fit(

@@ -1,0 +1,410 @@
+"""Train many models of one architecture at once, each epoch as one compiled program.
+
+The weights of the models are stacked along a new first axis. One batch for each model goes
+through `vectorized_map` (`vmap` on JAX) over the ordinary Keras model, which gives every model
+its own gradient; the optimizer then updates all weights at once, since what it does to an entry
+depends on that entry alone. Numbers that may differ between the models (learning rate, weight
+decay, dropout rate, regularization) are stacked too.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from helpers import programs
+from helpers.programs import BACKEND, ReadyDropout
+from helpers.quiet import keras, silence, tf
+
+if BACKEND == "jax":
+    import jax
+
+_VALIDATION_ROWS = 1024
+_KEPT_PROGRAMS = 4
+_idle: list["_Program"] = []
+
+_ENTRYWISE = (
+    keras.optimizers.SGD,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.Adagrad,
+    keras.optimizers.Adadelta,
+    keras.optimizers.Adamax,
+    keras.optimizers.Lion,
+)
+_SETTINGS = ("rate", "l1", "l2", "weight_decay")
+
+
+def can_stack(model: keras.Model) -> bool:
+    """Tell whether models like this built one can be trained at once, not only one by one."""
+    optimizer = model.optimizer
+    return (
+        BACKEND != "torch"
+        and describe(model) is not None
+        and not model.run_eagerly
+        and type(optimizer) in _ENTRYWISE
+        and not any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.use_ema))
+        and not optimizer.gradient_accumulation_steps
+        and all(v.constraint is None for v in model.trainable_variables)
+        and programs.draws_only_dropout(model)
+    )
+
+
+def describe(model: keras.Model) -> str | None:
+    """Describe what models must share to be stacked: all but the numbers that are stacked."""
+    return programs.describe(model, free=_SETTINGS)
+
+
+class Stack:
+    """Every configuration on every fold, for models of one architecture.
+
+    The first axis of all that is stacked counts the models, folds first: the model of
+    configuration c on fold f is number `f * configurations + c`.
+
+    Args:
+        models: One built, compiled model for each configuration; its values are where every fold
+            starts.
+        folds: Pairs (rows to train on, rows to validate on), each of the same two lengths.
+        x: Inputs, (rows, ...), or one such array for each fold.
+        y: Targets, (rows, ...).
+        batch_size: Rows a step of each model.
+        xla: Whether to compile with XLA.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[keras.Model],
+        folds: Sequence[tuple[np.ndarray, np.ndarray]],
+        x: np.ndarray | list[np.ndarray],
+        y: np.ndarray,
+        batch_size: int,
+        xla: bool,
+    ):
+        self.folds, self.batch_size, self.xla = folds, batch_size, xla
+        by_fold = isinstance(x, list)
+        shifts = np.arange(len(folds))[:, None] * (len(y) if by_fold else 0)
+        self._shifts = keras.ops.convert_to_tensor(shifts.astype("int32"))
+        data = (np.concatenate(x) if by_fold else x, y)
+        self._data = keras.tree.map_structure(keras.ops.convert_to_tensor, data)
+        parts = [[list(map(np.array, part)) for part in programs.values(m)] for m in models]
+        trainable, non_trainable = (self._tile([part[i] for part in parts]) for i in (0, 1))
+        self._start(models, trainable, non_trainable)
+
+    def _tile(self, by_configuration: list[list[np.ndarray]]) -> list[np.ndarray]:
+        """Stack each configuration's arrays, once for each fold."""
+        stacked = [np.stack(same) for same in zip(*by_configuration, strict=True)]
+        return [np.concatenate([array] * len(self.folds)) for array in stacked]
+
+    def _start(self, models, trainable, non_trainable, optimizer=None) -> None:
+        self.models = models
+        settings = [_settings_of(model) for model in models]
+        self._settings = {
+            name: np.asarray(values * len(self.folds), "float32")
+            for name in settings[0]
+            for values in [[setting[name] for setting in settings]]
+        }
+        self.program = program = _checkout(
+            models, non_trainable, self._data, len(self.folds), self.batch_size, self.xla
+        )
+        for variable, value in zip(program.trainable, trainable, strict=True):
+            variable.assign(value)
+        optimizer = optimizer or program.fresh_optimizer
+        for variable, value in zip(program.optimizer.variables, optimizer, strict=True):
+            variable.assign(value)
+        self._non_trainable = list(map(keras.ops.convert_to_tensor, non_trainable))
+
+    def epoch(self, orders: Sequence[np.ndarray]) -> tuple[dict, dict]:
+        """Train and validate all models for one epoch.
+
+        Args:
+            orders: For each fold, the order in which its training rows are visited.
+
+        Returns:
+            The training metrics and the validation metrics, each (folds, configurations).
+        """
+        train = np.stack([rows[order] for (rows, _), order in zip(self.folds, orders, strict=True)])
+        test = np.stack([rows for _, rows in self.folds])
+        with silence():
+            self._non_trainable, logs = self.program.run(
+                "train", self._non_trainable, self._settings, self._data, self._shifts, train
+            )
+            _, val_logs = self.program.run(
+                "test", self._non_trainable, self._settings, self._data, self._shifts, test
+            )
+        shape = (len(self.folds), len(self.models))
+        return tuple(
+            {k: np.array(v).reshape(shape) for k, v in d.items()} for d in (logs, val_logs)
+        )
+
+    def weights(self) -> list[list[np.ndarray]]:
+        """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
+        shape = (len(self.folds), len(self.models))
+        parts = (self.program.trainable, self._non_trainable)
+        return [[_numpy(v).reshape(*shape, *v.shape[1:]) for v in part] for part in parts]
+
+    def keep(self, configurations: Sequence[int]) -> None:
+        """Go on with some of the configurations only."""
+        count = len(self.models)
+        chosen = [f * count + c for f in range(len(self.folds)) for c in configurations]
+        trainable = [_numpy(v)[chosen] for v in self.program.trainable]
+        non_trainable = [_numpy(v)[chosen] for v in self._non_trainable]
+        optimizer = [
+            _numpy(v)[chosen] if len(v.shape) else _numpy(v)
+            for v in self.program.optimizer.variables
+        ]
+        self.release()
+        self._start([self.models[c] for c in configurations], trainable, non_trainable, optimizer)
+
+    def release(self) -> None:
+        """Leave the program to the next stack of the same shape."""
+        _idle.append(self.program)
+        del _idle[:-_KEPT_PROGRAMS]
+
+
+def _checkout(models, non_trainable, data, folds, batch_size, xla) -> "_Program":
+    """Take an idle program for these shapes, or make one; a program serves one stack at a time."""
+    template = models[0]
+    seeds = [
+        array
+        for array, variable in zip(non_trainable, template.non_trainable_variables, strict=True)
+        if "seed_generator" in variable.path
+    ]
+    shared_seeds = all((array == array[0]).all() for array in seeds)
+    key = (describe(template), len(models), folds, shared_seeds, batch_size, xla)
+    for program in _idle:
+        if program.key == key:
+            _idle.remove(program)
+            return program
+    return _Program(key, template, data, len(models), folds, shared_seeds, batch_size, xla)
+
+
+class _Program:
+    """The compiled epochs of a stack, and on TensorFlow the variables that they change."""
+
+    def __init__(self, key, model, data, configurations, folds, shared_seeds, batch_size, xla):
+        self.key, self.xla, self.batch_size = key, xla, batch_size
+        self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
+        self.model = programs.copy(model, data, ready=True)
+        self.dropouts = [layer for layer in self.model.layers if isinstance(layer, ReadyDropout)]
+        count = configurations * folds
+        self.trainable = [
+            keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
+            for v in self.model.trainable_variables
+        ]
+        self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        self.optimizer.build(self.trainable)
+        self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
+        self._epochs = {
+            which: programs.Traced(functools.partial(self._epoch, which))
+            for which in ("train", "test")
+        }
+
+    def run(self, which: str, non_trainable, settings, data, shifts, order) -> tuple[list, dict]:
+        """Run one epoch of training or validation for all models."""
+        metrics = [
+            np.broadcast_to(value, (self.configurations * self.folds, *value.shape))
+            for value in map(np.array, self.model.metrics_variables)
+        ]
+        changed = () if tf else tuple(map(programs.tensors, self._changing()))
+        state = (changed, non_trainable, programs.tensors(metrics))
+        settings = {name: keras.ops.convert_to_tensor(v) for name, v in settings.items()}
+        order = keras.ops.convert_to_tensor(order.astype("int32"))
+        (changed, non_trainable, _), logs = self._epochs[which](
+            state, settings, data, shifts, order
+        )
+        for variables, values in zip(self._changing(), changed, strict=False):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        return non_trainable, logs
+
+    def _changing(self) -> tuple[list, list]:
+        return self.trainable, self.optimizer.variables
+
+    def _epoch(self, which: str, state, settings, data, shifts, order):
+        """Take all models over all batches of their rows and read the metrics."""
+        training = which == "train"
+        size = min(self.batch_size if training else _VALIDATION_ROWS, order.shape[1])
+        dropouts = self.dropouts if training else []
+        step = self._train_step if training else self._test_step
+        in_xla = self.xla and tf is not None
+        one_step = programs.compiled(step, xla=True) if in_xla and dropouts else step
+
+        def batch(rows):
+            each = [
+                keras.ops.take(data[0], rows + shifts, axis=0),
+                keras.ops.take(data[1], rows, 0),
+            ]
+            if self.configurations > 1:
+                each = [keras.ops.repeat(array, self.configurations, axis=0) for array in each]
+            return each
+
+        def full_batches(state, settings, data, shifts, order):
+            def body(index, state):
+                rows = keras.ops.slice(order, (0, index * size), (self.folds, size))
+                state, noise = self._draw(state, dropouts, size)
+                return one_step(state, settings, *batch(rows), noise)
+
+            return programs.loop(order.shape[1] // size, body, state)
+
+        if in_xla and not dropouts:
+            full_batches = programs.compiled(full_batches, xla=True)
+        state = full_batches(state, settings, data, shifts, order)
+        rest = order.shape[1] % size
+        if rest:
+            state, noise = self._draw(state, dropouts, rest)
+            state = step(state, settings, *batch(order[:, -rest:]), noise)
+        return state, self._map(self._results, (state[2],))
+
+    def _draw(self, state, dropouts: list[ReadyDropout], rows: int):
+        """Draw each dropout layer's noise and advance its seeds; one draw where all seeds agree."""
+        changed, non_trainable, metrics = state
+        non_trainable, noise = list(non_trainable), []
+        places = {id(v): i for i, v in enumerate(self.model.non_trainable_variables)}
+        for layer in dropouts:
+            generator = layer.seed_generator.state
+            place = places[id(generator)]
+            seeds, drawn, advanced = non_trainable[place], [], []
+            for configuration in range(1 if self.shared_seeds else self.configurations):
+                with keras.StatelessScope([(generator, seeds[configuration])]) as scope:
+                    drawn.append(layer.draw(rows))
+                advanced.append(scope.get_current_value(generator))
+            copies = seeds.shape[0] // len(advanced)
+            non_trainable[place] = keras.ops.tile(keras.ops.stack(advanced), (copies, 1))
+            if self.shared_seeds:
+                noise.append(drawn[0])
+            else:
+                tiling = (self.folds,) + (1,) * len(drawn[0].shape)
+                noise.append(keras.ops.tile(keras.ops.stack(drawn), tiling))
+        return (changed, non_trainable, metrics), noise
+
+    def _train_step(self, state, settings, x, y, noise):
+        changed, non_trainable, metrics = state
+        trainable = changed[0] if changed else programs.tensors(self.trainable)
+        stacked_noise = [] if self.shared_seeds else noise
+
+        def learn(trainable, non_trainable, metrics, settings, x, y, own_noise):
+            for layer, values in zip(self.dropouts, own_noise or noise, strict=True):
+                layer.noise = values
+            with _Settings(self.model, settings):
+                gradients, kept = programs.gradients(
+                    lambda values: self._forward(values, non_trainable, metrics, x, y, True),
+                    trainable,
+                )
+            for layer in self.dropouts:
+                layer.noise = None
+            return gradients, *kept
+
+        parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)
+        gradients, non_trainable, metrics = self._map(learn, parts)
+        if not changed:
+            self._update(gradients, settings)
+            return changed, non_trainable, metrics
+        pairs = [
+            pair
+            for variables, values in zip(self._changing(), changed, strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(pairs) as scope:
+            self._update(gradients, settings)
+        changed = tuple([scope.get_current_value(v) for v in part] for part in self._changing())
+        return changed, non_trainable, metrics
+
+    def _test_step(self, state, settings, x, y, _):
+        changed, non_trainable, metrics = state
+        trainable = changed[0] if changed else programs.tensors(self.trainable)
+
+        def measure(trainable, non_trainable, metrics, settings, x, y):
+            with _Settings(self.model, settings):
+                return self._forward(trainable, non_trainable, metrics, x, y, False)[1][1]
+
+        parts = (trainable, non_trainable, metrics, settings, x, y)
+        return changed, non_trainable, self._map(measure, parts)
+
+    def _forward(self, trainable, non_trainable, metrics, x, y, training: bool):
+        """Return one model's loss, and its other variables after a batch."""
+        model = self.model
+        parts = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
+        pairs = [
+            pair
+            for variables, values in zip(parts, (trainable, non_trainable, metrics), strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(pairs) as scope:
+            prediction = model(x, training=training)
+            loss = model.compute_loss(x, y, prediction, None, training=training)
+            model.metrics[0].update_state(loss, sample_weight=x.shape[0])  # the mean loss
+            model.compute_metrics(x, y, prediction)
+        return loss, tuple([scope.get_current_value(v) for v in part] for part in parts[1:])
+
+    def _results(self, metrics) -> dict:
+        pairs = list(zip(self.model.metrics_variables, metrics, strict=True))
+        with keras.StatelessScope(pairs):
+            return self.model.get_metrics_result()
+
+    def _update(self, gradients, settings) -> None:
+        """Update all weights with the optimizer, each model at its own rate."""
+        optimizer = self.optimizer
+        for variable, gradient in zip(self.trainable, gradients, strict=True):
+            shape = (-1,) + (1,) * (len(variable.shape) - 1)
+            rate = optimizer.learning_rate
+            if "learning_rate" in settings:
+                rate = keras.ops.reshape(settings["learning_rate"], shape)
+            if optimizer.clipvalue:
+                gradient = keras.ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
+            if "weight_decay" in settings:
+                decay = keras.ops.reshape(settings["weight_decay"], shape)
+                variable.assign(variable - variable * decay * rate)
+            optimizer.update_step(gradient, variable, rate)
+        optimizer.iterations.assign(optimizer.iterations + 1)
+
+    def _map(self, function: Callable, parts: tuple):
+        if BACKEND == "jax":
+            return jax.vmap(function)(*parts)
+        return tf.vectorized_map(lambda each: function(*each), parts)
+
+
+def _settings_of(model: keras.Model) -> dict[str, float]:
+    """Return a model's numbers that a stack holds for each model by itself."""
+    optimizer, found = model.optimizer, {}
+    if not isinstance(optimizer.get_config()["learning_rate"], dict):
+        found["learning_rate"] = float(optimizer.learning_rate)
+    if optimizer.weight_decay:
+        found["weight_decay"] = float(optimizer.weight_decay)
+    for name, (owner, attribute) in _slots(model).items():
+        found[name] = float(getattr(owner, attribute))
+    return found
+
+
+def _slots(model: keras.Model) -> dict[str, tuple[Any, str]]:
+    """Find the attributes of a model's layers that hold such a number."""
+    found = {}
+    for index, layer in enumerate(model.layers):
+        owners = [layer] if isinstance(layer, keras.layers.Dropout | ReadyDropout) else []
+        owners += [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
+        for place, owner in enumerate(owners):
+            for attribute in _SETTINGS:
+                if getattr(owner, attribute, None):
+                    found[f"{index} {place} {attribute}"] = (owner, attribute)
+    return found
+
+
+class _Settings:
+    """Puts stacked numbers into a model's attributes while it is traced."""
+
+    def __init__(self, model: keras.Model, settings: dict):
+        self._slots, self._settings = _slots(model), settings
+
+    def __enter__(self) -> None:
+        self._old = {name: getattr(*slot) for name, slot in self._slots.items()}
+        for name, slot in self._slots.items():
+            setattr(*slot, self._settings[name])
+
+    def __exit__(self, *_: Any) -> None:
+        for name, slot in self._slots.items():
+            setattr(*slot, self._old[name])
+
+
+def _numpy(value: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(value)

@@ -554,3 +554,33 @@ def test_student_page_stubs_are_not_attempted(name):
         outcome = exercise.run(exercise.local_answers(stubs), seed=0)
         assert outcome.status == "not attempted", (exercise.id, outcome)
         assert outcome.points == 0
+
+
+# The rules themselves
+
+
+def test_words_formulas_and_code_count_once_tables_and_headings_not():
+    text = "# Title\n\nTwo words, $a + b$ and `x = 1`.\n\n| a | table |\n\n$$x = \\frac12$$\n"
+    assert words(text) == 5
+
+
+def test_broken_links_names_each_kind(tmp_path):
+    (tmp_path / "glossary.md").write_text("### he initialization\n", encoding="utf-8")
+    good = "[a](glossary.md#he-initialization) [b](https://d2l.ai/x) [c](#the-end)\n\n## The end\n"
+    assert broken_links(good, tmp_path) == []
+    bad = "[a](glossary.md#he) [b](http://d2l.ai) [c](#start) [d](none.ipynb) ![e](none.png)"
+    assert broken_links(bad, tmp_path) == [
+        "#start",
+        "glossary.md#he",
+        "http://d2l.ai",
+        "none.ipynb",
+        "none.png",
+    ]
+
+
+def test_required_exercises_number_those_of_the_book():
+    ids = [id for listed in REQUIRED.values() for id in listed.split()]
+    assert len(ids) == len(set(ids))
+    numbers = {id.split("-")[0] for id in ids if not id.startswith("+")}
+    assert len(numbers) == 48
+    assert len({re.match(r"5\.\d\.\d+", number)[0] for number in numbers}) == 42

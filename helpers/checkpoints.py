@@ -20,7 +20,7 @@ def save(path: str | Path, model: keras.Model, **run: Any) -> None:
         run: What else belongs to the run (epoch, seed, history), as JSON can hold it.
     """
     path = Path(path)
-    arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
+    arrays = {f"v{i}": v.numpy() for i, v in enumerate(_variables(model))}
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

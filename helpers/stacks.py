@@ -88,7 +88,7 @@ class Stack:
         self._shifts = keras.ops.convert_to_tensor(shifts.astype("int32"))
         data = (np.concatenate(x) if by_fold else x, y)
         self._data = keras.tree.map_structure(keras.ops.convert_to_tensor, data)
-        parts = [[list(map(np.array, part)) for part in programs.values(m)] for m in models]
+        parts = [[list(map(_numpy, part)) for part in programs.values(m)] for m in models]
         trainable, non_trainable = (self._tile([part[i] for part in parts]) for i in (0, 1))
         self._start(models, trainable, non_trainable)
 
@@ -205,7 +205,7 @@ class _Program:
         """Run one epoch of training or validation for all models."""
         metrics = [
             np.broadcast_to(value, (self.configurations * self.folds, *value.shape))
-            for value in map(np.array, self.model.metrics_variables)
+            for value in map(_numpy, self.model.metrics_variables)
         ]
         changed = () if tf else tuple(map(programs.tensors, self._changing()))
         state = (changed, non_trainable, programs.tensors(metrics))
@@ -407,4 +407,5 @@ class _Settings:
 
 
 def _numpy(value: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(value)
+    is_variable = isinstance(value, keras.Variable)
+    return value.numpy() if is_variable else keras.ops.convert_to_numpy(value)

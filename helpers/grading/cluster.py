@@ -20,7 +20,7 @@ def grade_there(task: dict) -> dict:
             _here.grader.submit(task)
             return _here.grader.result()
         except (EOFError, OSError, ValueError):
-            _here.grader.close()
+            _here.grader.close(busy=True)
             _here.grader = None
     return {"error": "The grader stopped twice on this notebook."}
 

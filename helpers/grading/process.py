@@ -6,6 +6,7 @@ standard output, each a length and JSON. The checks run in it; students' code ru
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -106,15 +107,16 @@ class GraderProcess:
         """
         return _read(self.output)
 
-    def close(self) -> None:
-        """Kill the process; its sandbox goes with it."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            try:
-                stream.close()
-            except OSError:
-                continue
+    def close(self, busy: bool = False) -> None:
+        """End the process, at once if it is busy; its sandbox goes with it."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(0.0 if busy else 5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.output.close()
 
 
 def grade_all(
@@ -165,7 +167,7 @@ def grade_all(
                     result = grader.result()
                     idle.append(grader)
                 except (EOFError, OSError, ValueError):
-                    grader.close()
+                    grader.close(busy=True)
                     if tries == 0:
                         waiting.append((task, 1))
                         continue
@@ -174,8 +176,8 @@ def grade_all(
                     raise ValueError(result["fatal"])
                 done(task, result)
     finally:
-        for grader in [*idle, *running]:
-            grader.close()
+        for grader in [*running, *idle]:
+            grader.close(busy=grader in running)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _UNPRIVILEGED = 65534
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime")
 _START_SECONDS = 180
+_FOLDER = "workbook-grading-"
 
 
 class SandboxError(Exception):
@@ -55,6 +57,7 @@ class WorkerLost(Exception):
         self.reason, self.detail, self.cell = reason, detail, cell
 
 
+@lru_cache(maxsize=1)
 def missing() -> str:
     """Return what keeps this system from running untrusted code, "" if nothing does."""
     if sys.platform != "linux":
@@ -118,7 +121,8 @@ class ForkServer:
             SandboxError: If it does not start; the message has what was written on stderr.
         """
         self.close()
-        self._folder = tempfile.TemporaryDirectory(prefix="workbook-course-")
+        _remove_left_over_folders()
+        self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
         folder = Path(self._folder.name)
         _copy_students_side(folder)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -171,7 +175,7 @@ class ForkServer:
             self.start()
         before = set(_descendants(self.pid))
         ours, theirs = socket.socketpair()
-        home = tempfile.mkdtemp(prefix="workbook-home-") if not self.walls else ""
+        home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}
         request = json.dumps({"do": "start", "limits": asked}).encode()
         try:
@@ -254,6 +258,12 @@ class Worker:
         """Whether this worker is gone."""
         return self._lost is not None
 
+    @property
+    def has_company(self) -> bool:
+        """Whether the student's code left processes running beside the worker."""
+        guardian_and_worker = 2
+        return len(self._watch.own()) > guardian_and_worker
+
     def ask(self, request: dict, seconds: float, found: Any = None) -> dict:
         """Send a request and return the reply.
 
@@ -274,21 +284,26 @@ class Worker:
             deadline = self._deadline(seconds)
             self._connection.settimeout(max(deadline - time.monotonic(), 0.01))
             self._connection.sendall(message)
-            for _ in range(10_000):
+            seen: set[int] = set()
+            while True:
                 reply = wire.receive(self._connection, found, deadline)
                 if not isinstance(reply, dict):
                     raise wire.WireError("A reply is not a reply.")
                 turn = reply.pop("turn", None)
-                if isinstance(turn, int) and 0 < turn < self._turn:
+                if isinstance(turn, int) and 0 < turn < self._turn and len(seen) < 10_000:
+                    seen.add(-len(seen) - 1)
                     continue
                 if turn != self._turn:
                     raise wire.WireError("A reply belongs to no question.")
                 if set(reply) != {"cell"}:
                     self.cell = None
                     return reply
-                self.cell = reply["cell"] if isinstance(reply["cell"], int) else None
+                cell = reply["cell"]
+                if request["do"] != "reach" or not isinstance(cell, int) or cell in seen:
+                    raise wire.WireError("It tells of cells that it was not asked to run.")
+                seen.add(cell)
+                self.cell = cell
                 deadline = self._deadline(self.limits.cell_seconds)
-            raise wire.WireError("The replies do not end.")
         except (wire.Late, TimeoutError):
             self._lose("time", "it did not finish in time and could not be interrupted")
         except (wire.Closed, OSError):
@@ -341,7 +356,7 @@ class _MemoryWatch(threading.Thread):
                 continue
             if self._used(_shared_fairly) > self._limit:
                 self.exceeded = True
-                for pid in self._own():
+                for pid in self.own():
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(pid, signal.SIGKILL)
 
@@ -349,11 +364,11 @@ class _MemoryWatch(threading.Thread):
         self._done.set()
         self.join()
 
-    def _own(self) -> list[int]:
+    def own(self) -> list[int]:
         return [pid for pid in _descendants(self._root) if pid not in self._before]
 
     def _used(self, measure: Any) -> int:
-        return sum(measure(pid) for pid in self._own())
+        return sum(measure(pid) for pid in self.own())
 
 
 def _private_memory(pid: int) -> int:
@@ -401,6 +416,16 @@ def _how_it_ended(status: int) -> str:
     return f"it ended the Python process (exit status {os.WEXITSTATUS(status)})"
 
 
+def _remove_left_over_folders() -> None:
+    """Remove folders of servers that were killed before they could clean up."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        pid = path.name.removeprefix(_FOLDER).partition("-")[0]
+        with contextlib.suppress(OSError):
+            mine = path.lstat().st_uid == os.getuid() and not path.is_symlink()
+            if pid.isdigit() and mine and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def _copy_students_side(folder: Path) -> None:
     """Copy what students import, and the worker; no exercise, no check."""
     package = Path(importlib.util.find_spec("helpers").origin).parent
@@ -446,10 +471,13 @@ def _view(folder: Path, hidden: list[Path]) -> list[str]:
 
 def _python_folders() -> list[str]:
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    packages = {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
-    found = [path for path in prefixes | packages if os.path.isdir(path)]
+    found = [path for path in {*prefixes, *_package_folders()} if os.path.isdir(path)]
     tops = [p for p in found if not any(p != q and Path(p).is_relative_to(q) for q in found)]
     return sorted(path for path in tops if not Path(path).is_relative_to("/usr") and path != "/")
+
+
+def _package_folders() -> list[str]:
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
 
 
 def _installed_course(shown: list[Path]) -> list[Path]:
@@ -476,7 +504,7 @@ def _environment(folder: Path, walls: bool) -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": "/tmp",
-        "PYTHONPATH": str(folder),
+        "PYTHONPATH": os.pathsep.join([str(folder), *_package_folders()]),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",

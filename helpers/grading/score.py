@@ -212,7 +212,7 @@ class _Run:
                 f"The check could not be finished with what came back ({type(error).__name__}); "
                 "ask your instructor to look at this answer.",
             )
-        if self.worker.lost or not self.server.pid:
+        if self.worker.lost or not self.server.pid or self.worker.has_company:
             self.close()
         return outcome, False
 

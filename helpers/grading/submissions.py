@@ -22,7 +22,7 @@ _CANVAS = re.compile(r"^(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<
 _AGAIN = re.compile(r"(?:-(\d+)| \((\d+)\))$")
 _NOTEBOOK = (".ipynb", ".json")
 _IGNORED = re.compile(
-    r"(^|/)(\.|__MACOSX|checkpoint)|(^|/)(timestamp\.txt|desktop\.ini|thumbs\.db)$", re.I
+    r"(^|/)(\.(?!\./)|__MACOSX|checkpoint)|(^|/)(timestamp\.txt|desktop\.ini|thumbs\.db)$", re.I
 )
 _OTHER = tuple(".py .html .htm .pdf .txt .docx .doc .ipynb_ .zip .rar .7z".split())
 _A_LINK = "This is a link, not a file; links are not followed."

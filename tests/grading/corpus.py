@@ -295,11 +295,11 @@ for turn in range(100):
 return 0 * x
 """,
     "forges running cells without end": """
-import os, sys, time
+import gc, os, sys, time
 wire = sys.modules["wire"]
+session = next(o for o in gc.get_objects() if type(o).__name__ == "_Session")
 while True:
-    for turn in range(50):
-        os.write(3, wire.encode({"cell": 1, "turn": turn}))
+    os.write(3, wire.encode({"cell": 1, "turn": session.turn}))
     time.sleep(0.05)
 """,
     "sends an array that is shorter than it says": """

@@ -6,6 +6,7 @@ import copy
 import json
 
 IMPORTS = "from helpers import check, hint, progress\nimport numpy as np"
+POINTS = {"+1.4": 2, "+1.6": 1, "+1.7": 1, "+1.8": 2, "+1.9": 2, "+1.3-quiz": 1}
 _TENSORFLOW_IMPORTS = (
     "from helpers import check\nimport keras\nimport numpy as np\nimport tensorflow as tf"
 )
@@ -52,12 +53,24 @@ RIGHT_TENSORFLOW = {
 EXPLANATION = "**Answer +1.3-explain.** Because two pairs of corners lie across each other."
 
 
-def code_cell(source: str) -> dict:
-    """Return a code cell."""
+def code_cell(source: str, grade_id: str = "", points: int | None = None) -> dict:
+    """Return a code cell; with a grade_id as nbgrader marks answers, or with points, tests."""
+    metadata = {}
+    if grade_id:
+        test = points is not None
+        metadata["nbgrader"] = {
+            "grade": test,
+            "grade_id": grade_id,
+            "locked": test,
+            "schema_version": 3,
+            "solution": not test,
+            "task": False,
+            **({"points": points} if test else {}),
+        }
     return {
         "cell_type": "code",
         "execution_count": None,
-        "metadata": {},
+        "metadata": metadata,
         "outputs": [],
         "source": source,
     }
@@ -65,7 +78,17 @@ def code_cell(source: str) -> dict:
 
 def text_cell(source: str, grade_id: str = "") -> dict:
     """Return a markdown cell."""
-    metadata = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    metadata = {}
+    if grade_id:
+        metadata["nbgrader"] = {
+            "grade": True,
+            "grade_id": grade_id,
+            "locked": False,
+            "points": 3,
+            "schema_version": 3,
+            "solution": True,
+            "task": False,
+        }
     return {"cell_type": "markdown", "metadata": metadata, "source": source}
 
 
@@ -82,9 +105,10 @@ def cells(answers: dict[str, str] | None = None, first: str = "") -> list[dict]:
         page.append(code_cell(first))
     for id, source in (RIGHT | (answers or {})).items():
         page.append(text_cell(f"### Exercise {id} — Title\n*1 point*\n\n**Write** it."))
+        slug = id.replace("+", "own-").replace(".", "-")
         if source is not None:
-            page.append(code_cell(source))
-        page.append(code_cell(f'check("{id}", {NAMES[id]})'))
+            page.append(code_cell(source, f"answer-{slug}"))
+        page.append(code_cell(f'check("{id}", {NAMES[id]})', f"check-{slug}", POINTS[id]))
     page += [text_cell(EXPLANATION, "answer-own-1-3-explain"), code_cell('progress("perceptrons")')]
     return page
 
@@ -93,7 +117,9 @@ def tensorflow_cells() -> list[dict]:
     """Return the cells of a page whose answers use TensorFlow and Keras."""
     page = [code_cell(_TENSORFLOW_IMPORTS)]
     for id, source in RIGHT_TENSORFLOW.items():
-        page += [code_cell(source), code_cell(f'check("{id}", {source.split("(")[0][4:]})')]
+        slug, name = id.replace(".", "-"), source.split("(")[0][4:]
+        page.append(code_cell(source, f"answer-{slug}"))
+        page.append(code_cell(f'check("{id}", {name})', f"check-{slug}", 2))
     return page
 
 

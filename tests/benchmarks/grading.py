@@ -1,0 +1,273 @@
+"""Compare with nbgrader: submissions a second, and what each makes of the corpus.
+
+python -m tests.benchmarks.grading throughput --submissions 24 --theirs 4
+python -m tests.benchmarks.grading corpus --out table.json
+
+`throughput` grades the same notebooks with `workbook grade` and with nbgrader, each on all cores
+(nbgrader as one process a core, since it has no parallel grading), start-up included. `corpus` runs
+nbgrader's autograder over the corpus, each case in a sandbox of its own, and counts the cases in
+which every exercise got the points it is due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from helpers.grading import run
+from tests.grading import corpus, course, pages
+
+_TESTS = {
+    "+1.4": (
+        "x = np.random.normal(size=7)\nassert np.allclose(step(x), x > 0)\n"
+        "assert np.allclose(sigmoid(x), 1 / (1 + np.exp(-x)), rtol=1e-4)"
+    ),
+    "+1.6": (
+        "y, t = np.random.normal(size=5), np.random.normal(size=5)\n"
+        "assert np.isclose(mean_squared_error(y, t), np.mean((y - t) ** 2))\n"
+        "try:\n    mean_squared_error(y, t[:2])\n    raise AssertionError('no ValueError')\n"
+        "except ValueError:\n    pass"
+    ),
+    "+1.7": (
+        "assert isinstance(sweep, dict) and len(sweep) >= 3\n"
+        "assert all(isinstance(v, float) for v in sweep.values())"
+    ),
+    "+1.8": "f = Square()\nassert f.forward(3.0) == 9\nassert f.backward(1.0) == 6",
+    "+1.9": (
+        "t = np.random.normal(size=3)\nw = np.zeros(3)\n"
+        "assert np.allclose(descend(lambda w: 2 * (w - t), w, 0.1, 100), t, atol=1e-3)\n"
+        "assert (w == 0).all()"
+    ),
+    "+1.3-quiz": "assert choice_1_3.strip().lower() == 'b'",
+    "5.1.2": (
+        "x = np.random.normal(size=(2, 3)).astype('float32')\n"
+        "assert np.allclose(prelu_gradient(x, 0.1), np.where(x > 0, 1.0, 0.1))"
+    ),
+    "5.2.1": (
+        "model = build_model(4)\nx = np.random.normal(size=(3, 5)).astype('float32')\n"
+        "w1, b1, w2, b2 = model.get_weights()\n"
+        "assert np.allclose(model(x), np.maximum(x @ w1 + b1, 0) @ w2 + b2, atol=1e-4)\n"
+        "model.set_weights([np.zeros_like(w) for w in model.get_weights()])\n"
+        "assert np.allclose(model(x), 0)"
+    ),
+}
+_NAME = {"perceptrons": "01_perceptrons", "multilayer_perceptrons": "02_multilayer_perceptrons"}
+
+
+def instructors(page: list[dict]) -> dict:
+    """Return an instructor's notebook for nbgrader: asserts instead of checks, answers marked."""
+    for cell in page:
+        id = cell["source"].split('"')[1] if cell["source"].startswith("check(") else None
+        if id in _TESTS:
+            cell["source"] = _TESTS[id]
+        elif cell["metadata"].get("nbgrader", {}).get("solution") and cell["cell_type"] == "code":
+            cell["source"] = f"### BEGIN SOLUTION\n{cell['source']}\n### END SOLUTION"
+    return pages.notebook(page)
+
+
+def course_for_nbgrader(folder: Path, chapter: str, page: list[dict]):
+    """Return nbgrader's API over a new course with one assignment generated."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    name = _NAME[chapter]
+    config = Config()
+    config.CourseDirectory.root = str(folder)
+    config.CourseDirectory.course_id = "course"
+    config.ExecutePreprocessor.timeout = 10
+    source = folder / "source" / name / f"{name}.ipynb"
+    source.parent.mkdir(parents=True)
+    source.write_text(json.dumps(instructors(page)))
+    api = NbGraderAPI(config=config)
+    with quiet():
+        made = api.generate_assignment(name, force=True, create=True)
+    if not made["success"]:
+        raise RuntimeError(made.get("log") or made.get("error"))
+    return api
+
+
+@contextlib.contextmanager
+def quiet():
+    """Hide what nbgrader writes."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+    logging.disable(logging.NOTSET)
+
+
+def hand_in(folder: Path, chapter: str, student: str, content: bytes) -> None:
+    """Put a submission where nbgrader looks for it."""
+    name = _NAME[chapter]
+    path = folder / "submitted" / student / name / f"{name}.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+
+def nbgrader_scores(api, chapter: str, student: str) -> dict[str, float]:
+    """Autograde one submission and return the score of each test cell."""
+    name = _NAME[chapter]
+    with quiet():
+        api.autograde(name, student, force=True, create=True)
+    with api.gradebook as gradebook:
+        submission = gradebook.find_submission(name, student)
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        return {grade.name: grade.auto_score for grade in grades}
+
+
+def throughput(ours: int, theirs: int) -> dict:
+    """Time both graders on the same TensorFlow and NumPy notebooks; submissions a second."""
+    found = {"cores": len(os.sched_getaffinity(0))}
+    kinds = (
+        ("tensorflow", "multilayer_perceptrons", pages.tensorflow_cells),
+        ("numpy", "perceptrons", pages.cells),
+    )
+    for kind, chapter, page in kinds:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            for number in range(ours):
+                path = folder / "in" / f"student {number}" / f"{_NAME[chapter]}.ipynb"
+                path.parent.mkdir(parents=True)
+                path.write_bytes(pages.dump(page()))
+            began = time.perf_counter()
+            made = run.grade(
+                folder / "in", folder / "out", run.Settings(course="tests.grading.course")
+            )
+            spent = time.perf_counter() - began
+            wanted = sum(course.points_of(chapter).values())
+            assert all(made.totals(student)["points"] == wanted for student in made.students)
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "tests.benchmarks.grading", "nbgrader", "--chapter"]
+            command += [chapter, "--submissions", str(theirs)]
+            lanes = [subprocess.Popen(command) for _ in range(found["cores"])]
+            assert not any(lane.wait() for lane in lanes)
+            their_spent = time.perf_counter() - began
+        found[kind] = {
+            "ours": {"submissions": ours, "seconds": round(spent, 1)},
+            "nbgrader": {
+                "submissions": theirs * found["cores"],
+                "seconds": round(their_spent, 1),
+            },
+            "ratio": round((ours / spent) / (theirs * found["cores"] / their_spent), 1),
+        }
+    return found
+
+
+def grade_with_nbgrader(chapter: str, count: int) -> None:
+    """Autograde `count` right submissions, one after the other."""
+    page = pages.cells if chapter == "perceptrons" else pages.tensorflow_cells
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        api = course_for_nbgrader(folder, chapter, page())
+        for number in range(count):
+            hand_in(folder, chapter, f"s{number}", pages.dump(page()))
+        for number in range(count):
+            scores = nbgrader_scores(api, chapter, f"s{number}")
+            assert sum(s or 0 for s in scores.values()) == sum(course.points_of(chapter).values())
+
+
+def nbgrader_on_case(case: corpus.Case) -> dict:
+    """Return what nbgrader makes of one case: whether every score is what is due."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        api = course_for_nbgrader(folder, "perceptrons", pages.cells())
+        hand_in(folder, "perceptrons", "s", case.content)
+        began = time.perf_counter()
+        try:
+            scores = nbgrader_scores(api, "perceptrons", "s")
+        except BaseException as error:
+            return {"right": False, "said": f"{type(error).__name__}: {error}"[:200]}
+        spent = time.perf_counter() - began
+    wrong = {}
+    for id, points in course.points_of("perceptrons").items():
+        due = case.points.get(id, points)
+        got = scores.get(f"check-{id.replace('+', 'own-').replace('.', '-')}")
+        if due is not corpus.ANY and (got or 0.0) != due:
+            wrong[id] = [got, due]
+    fine = not wrong and not case.reason
+    return {"right": fine, "wrong": wrong, "seconds": round(spent, 1)}
+
+
+def corpus_table(out: Path, seconds: float) -> None:
+    """Run nbgrader over the corpus, each case walled in; go on where an earlier run stopped."""
+    done = json.loads(out.read_text()) if out.exists() else {}
+    ends = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        (folder / "canary_solution.py").write_text("def step(x):\n    return (x > 0) * 1.0\n")
+        world = _world(folder)
+        waiting = [case for case in corpus.all_cases(world) if case.name not in done]
+        running: dict[subprocess.Popen, corpus.Case] = {}
+        while (waiting and time.monotonic() < ends) or running:
+            while waiting and len(running) < 2 and time.monotonic() < ends:
+                case = waiting.pop(0)
+                command = _walled(folder, case.name)
+                running[subprocess.Popen(command, stdout=subprocess.PIPE)] = case
+            for process, case in list(running.items()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    said = process.communicate(timeout=0.2)[0].decode(errors="replace")
+                    del running[process]
+                    try:
+                        done[case.name] = json.loads(said.strip().splitlines()[-1])
+                    except (ValueError, IndexError):
+                        done[case.name] = {"right": False, "said": f"ended {process.returncode}"}
+                    done[case.name]["kind"] = case.kind
+                    out.write_text(json.dumps(done, indent=1))
+    for kind in ("hostile", "broken", "honest"):
+        own = [result for result in done.values() if result["kind"] == kind]
+        print(kind, sum(result["right"] for result in own), "of", len(own))
+    print("left:", len(waiting))
+
+
+def _world(folder: Path) -> corpus.World:
+    return corpus.World(str(folder / "canary_solution.py"), "/tmp/grades.csv", 9, "WORKBOOK_SECRET")
+
+
+def _walled(folder: Path, name: str) -> list[str]:
+    """Return a command that runs one case in a sandbox: what nbgrader lets through stays in it."""
+    view = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"]
+    view += ["--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
+    view += ["--ro-bind", str(folder), str(folder), "--setenv", "HOME", "/tmp"]
+    view += ["--setenv", "WORKBOOK_SECRET", "x"]
+    limits = ["timeout", "-s", "KILL", "150", "prlimit", "--as=8000000000", "--nproc=2000"]
+    python = [sys.executable, "-m", "tests.benchmarks.grading", "case", "--name", name]
+    return [*limits, *view, *python, "--out", str(folder)]
+
+
+def main() -> None:
+    """Run one part; see the module's first lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("throughput", "corpus", "nbgrader", "case"))
+    parser.add_argument("--submissions", type=int, default=24)
+    parser.add_argument("--theirs", type=int, default=4, help="nbgrader's submissions a core")
+    parser.add_argument("--chapter", default="perceptrons")
+    parser.add_argument("--name", default="")
+    parser.add_argument("--out", type=Path, default=Path("corpus-table.json"))
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    options = parser.parse_args()
+    if options.part == "throughput":
+        print(json.dumps(throughput(options.submissions, options.theirs), indent=1))
+    elif options.part == "nbgrader":
+        grade_with_nbgrader(options.chapter, options.submissions)
+    elif options.part == "corpus":
+        corpus_table(options.out, options.seconds)
+    else:
+        Path("/tmp/grades.csv").write_text("marks")
+        cases = corpus.all_cases(_world(options.out))
+        case = next(case for case in cases if case.name == options.name)
+        print(json.dumps(nbgrader_on_case(case)))
+
+
+if __name__ == "__main__":
+    main()

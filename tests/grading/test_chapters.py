@@ -1,0 +1,62 @@
+"""TensorFlow answers through the proxy, and the workbook's own pages as submissions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import exercises
+from helpers.grading import notebook, score
+from helpers.grading.limits import Limits
+from helpers.grading.sandbox import ForkServer, missing
+from tests.grading import course
+from tests.grading.pages import RIGHT_TENSORFLOW, dump, tensorflow_cells
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "solutions").glob("0[1-7]_*.ipynb"))
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="grading needs Linux")
+
+
+@pytest.fixture(scope="module")
+def warm_server():
+    with ForkServer(walls=not missing()) as server:
+        yield server
+
+
+def _grade(page: notebook.Notebook, listed, server) -> dict[str, dict]:
+    results = score.grade_notebook(page, listed, server, Limits(), run_seed=11)
+    return {result["id"]: result for result in results}
+
+
+def test_tensorflow_answers_get_full_marks_twice_the_same(warm_server):
+    page = notebook.read(dump(tensorflow_cells()))
+    listed = course.exercises_of("multilayer_perceptrons")
+    results = _grade(page, listed, warm_server)
+    assert {id: r["points"] for id, r in results.items()} == {"5.1.2": 2.0, "5.2.1": 2.0}
+    assert _grade(page, listed, warm_server) == results
+
+
+def test_tensorflow_wrong_model_loses_only_its_points(warm_server):
+    page = tensorflow_cells()
+    page[-2]["source"] = RIGHT_TENSORFLOW["5.2.1"].replace("relu", "tanh")
+    results = _grade(
+        notebook.read(dump(page)), course.exercises_of("multilayer_perceptrons"), warm_server
+    )
+    assert (results["5.1.2"]["points"], results["5.2.1"]["points"]) == (2.0, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_released_solution_gets_full_marks_and_the_page_none(path, warm_server):
+    chapter = path.stem[3:]
+    listed = exercises.exercises_of(chapter)
+    solved = _grade(notebook.read(path.read_bytes()), listed, warm_server)
+    wanted = {e.id: "pending" if e.check is None else "correct" for e in listed}
+    told = {id: r["message"] for id, r in solved.items() if r["outcome"] != wanted[id]}
+    assert told == {}
+    untouched = _grade(
+        notebook.read((ROOT / "chapters" / path.name).read_bytes()), listed, warm_server
+    )
+    assert {r["outcome"] for r in untouched.values()} == {"not attempted"}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from helpers.grading.process import GraderProcess
 
 _TRIES = 3
+_ANSWER_SECONDS = 20
 _here = threading.local()
 
 
@@ -46,7 +47,7 @@ def grade_on_cluster(
         ) from None
     tasks = list(tasks)
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=_ANSWER_SECONDS)
     except OSError as error:
         raise ValueError(f"No Dask scheduler answers at {address}: {error}.") from error
     with client:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.grading import wire
+from helpers.grading.cgroup import ControlGroup
 from helpers.grading.limits import Limits
 
 WARM = (
@@ -101,6 +102,7 @@ class ForkServer:
         self._folder: tempfile.TemporaryDirectory | None = None
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
+        self._group: ControlGroup | None = None
 
     def __enter__(self) -> ForkServer:
         self.start()
@@ -140,6 +142,9 @@ class ForkServer:
             start_new_session=True,
         )
         theirs.close()
+        if self.walls and (group := ControlGroup.make()):
+            self._group = group
+            group.add(self._process.pid)
         try:
             self.versions = self._answer(_START_SECONDS)["ready"]
         except (OSError, ValueError, KeyError) as error:
@@ -159,7 +164,9 @@ class ForkServer:
             self._process.wait()
         if self._folder is not None:
             self._folder.cleanup()
-        self._control = self._process = self._folder = None
+        if self._group is not None:
+            self._group.remove()
+        self._control = self._process = self._folder = self._group = None
 
     def worker(self, limits: Limits, ends: float | None = None) -> Worker:
         """Fork a worker; restart the server first if it is gone.
@@ -174,6 +181,8 @@ class ForkServer:
         if self._process is None or self._process.poll() is not None:
             self.start()
         before = set(_descendants(self.pid))
+        if self._group is not None:
+            self._group.allow(limits.memory_bytes, limits.processes)
         ours, theirs = socket.socketpair()
         home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}

@@ -10,7 +10,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 MAX_FILE = 64 * 2**20
@@ -22,7 +22,9 @@ _CANVAS = re.compile(r"^(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<
 _AGAIN = re.compile(r"(?:-(\d+)| \((\d+)\))$")
 _NOTEBOOK = (".ipynb", ".json")
 _IGNORED = re.compile(
-    r"(^|/)(\.(?!\./)|__MACOSX|checkpoint)|(^|/)(timestamp\.txt|desktop\.ini|thumbs\.db)$", re.I
+    r"(^|/)(\.ipynb_checkpoints|\.git|\.venv|\.DS_Store|\._[^/]*|__MACOSX|__pycache__"
+    r"|timestamp\.txt|desktop\.ini|thumbs\.db)(/|$)",
+    re.I,
 )
 _OTHER = tuple(".py .html .htm .pdf .txt .docx .doc .ipynb_ .zip .rar .7z".split())
 _A_LINK = "This is a link, not a file; links are not followed."
@@ -38,6 +40,7 @@ class Submission:
         packed: The file's bytes, compressed; nothing if there is a problem.
         problem: Why it cannot be graded, "" if it can be tried.
         order: Sorts a student's files for one chapter from the oldest to the newest.
+        number: The course system's number for the student, "" where it gives none.
     """
 
     student: str
@@ -45,6 +48,7 @@ class Submission:
     packed: bytes
     problem: str = ""
     order: tuple = ()
+    number: str = ""
 
     @property
     def content(self) -> bytes:
@@ -64,15 +68,18 @@ def collect(source: Path) -> list[Submission]:
     if source.is_dir():
         found = list(_folder(source))
     elif source.is_file() and zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            found = list(_archive(archive, "", 0))
+        try:
+            with zipfile.ZipFile(source) as archive:
+                found = list(_archive(archive, "", 0))
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{source} is a damaged zip: {error}. Download it again.") from None
     elif source.is_file() and source.suffix == ".ipynb":
         found = [_file(source.name, source.read_bytes(), "", source.stat().st_mtime)]
     elif source.exists():
         raise ValueError(f"{source} is neither a folder nor a zip nor a notebook.")
     else:
         raise ValueError(f"There is no {source}. Name a folder or the zip of your course system.")
-    submissions = [_submission(file) for file in _told_apart(found)]
+    submissions = _with_own_names([_submission(file) for file in _told_apart(found)])
     if not submissions:
         raise ValueError(f"{source} holds no notebooks.")
     return sorted(submissions, key=lambda s: (s.student, s.file, s.order))
@@ -93,7 +100,7 @@ def _file(path: str, content: bytes, problem: str, time: float | tuple) -> _File
 def _folder(top: Path) -> Iterator[_File]:
     count = 0
     for folder, names, files in os.walk(top, followlinks=False):
-        names[:] = sorted(n for n in names if not n.startswith((".", "__MACOSX")))
+        names[:] = sorted(name for name in names if not _IGNORED.search(name))
         for name in [*names, *sorted(files)]:
             path = Path(folder, name)
             shown = path.relative_to(top).as_posix()
@@ -116,9 +123,8 @@ def _folder(top: Path) -> Iterator[_File]:
                 except OSError as error:
                     yield _file(shown, b"", f"The file cannot be read: {error.strerror}.", 0)
                     continue
-                if path.suffix.lower() == ".zip" and zipfile.is_zipfile(io.BytesIO(content)):
-                    with zipfile.ZipFile(io.BytesIO(content)) as inner:
-                        yield from _archive(inner, shown.removesuffix(path.suffix) + "/", 1)
+                if path.suffix.lower() == ".zip":
+                    yield from _inner_archive(content, shown, about.st_mtime)
                 else:
                     yield _file(shown, content, "", about.st_mtime)
 
@@ -149,13 +155,17 @@ def _archive(archive: zipfile.ZipFile, above: str, depth: int) -> Iterator[_File
             except Exception as error:
                 problem = f"The file cannot be unpacked ({type(error).__name__})."
         if shown.lower().endswith(".zip") and content and depth == 0:
-            try:
-                with zipfile.ZipFile(io.BytesIO(content)) as inner:
-                    yield from _archive(inner, shown[:-4] + "/", depth + 1)
-                continue
-            except zipfile.BadZipFile:
-                problem = "The zip inside is damaged."
+            yield from _inner_archive(content, shown, tuple(entry.date_time))
+            continue
         yield _file(shown, content, problem, tuple(entry.date_time))
+
+
+def _inner_archive(content: bytes, shown: str, time: float | tuple) -> Iterator[_File]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as inner:
+            yield from _archive(inner, shown[:-4] + "/", 1)
+    except zipfile.BadZipFile:
+        yield _file(shown, b"", "The zip is damaged.", time)
 
 
 def _unsafe(entry: zipfile.ZipInfo, shown: str) -> str:
@@ -194,23 +204,36 @@ def _told_apart(files: list[_File]) -> list[_File]:
 
 
 def _submission(file: _File) -> Submission:
-    student, attempt = _student(file.path)
+    student, number, attempt = _student(file.path)
     name = PurePosixPath(file.path).name
     if match := _CANVAS.match(name):
         name = match["rest"]
     time = file.time if isinstance(file.time, tuple) else (file.time,)
-    return Submission(student, _readable(name), file.packed, file.problem, (attempt, time))
+    return Submission(student, _readable(name), file.packed, file.problem, (attempt, time), number)
 
 
-def _student(path: str) -> tuple[str, int]:
-    """Return who handed in the file at `path`, and which attempt it is.
+def _with_own_names(found: list[Submission]) -> list[Submission]:
+    """Tell students of the same name apart by their numbers."""
+    numbers: dict[str, set[str]] = {}
+    for submission in found:
+        numbers.setdefault(submission.student, set()).add(submission.number)
+    return [
+        replace(s, student=f"{s.student} ({s.number})")
+        if len(numbers[s.student]) > 1 and s.number
+        else s
+        for s in found
+    ]
+
+
+def _student(path: str) -> tuple[str, str, int]:
+    """Return who handed in the file at `path`, their number, and which attempt it is.
 
     >>> _student("Kim Minsu_4711_assignsubmission_file_/06_dropout.ipynb")
-    ('Kim Minsu', 0)
+    ('Kim Minsu', '4711', 0)
     >>> _student("leejane_LATE_81_992_06_dropout-2.ipynb")
-    ('leejane', 2)
+    ('leejane', '81', 2)
     >>> _student("submitted/lee/06_dropout/06_dropout.ipynb")
-    ('lee', 0)
+    ('lee', '', 0)
     """
     parts = PurePosixPath(path.replace("\\", "/")).parts
     parts = [part for part in parts if part not in ("/", "..")]
@@ -219,16 +242,16 @@ def _student(path: str) -> tuple[str, int]:
     attempt = int((again[1] or again[2])[:6]) if again else 0
     for part in parts[:-1]:
         if match := _MOODLE.match(part):
-            return _readable(match["name"]), attempt
+            return _readable(match["name"]), match["id"], attempt
     if match := _CANVAS.match(parts[-1] if parts else ""):
-        return _readable(match["name"]), attempt
+        return _readable(match["name"]), match["id"], attempt
     folders = parts[:-1]
     if folders and folders[0] in ("submitted", "autograded", "submissions"):
         folders = folders[1:]
     if folders:
-        return _readable(folders[0]), attempt
+        return _readable(folders[0]), "", attempt
     name = re.sub(r"[_ -]*0[1-9][_ -].*$", "", stem[: again.start()] if again else stem)
-    return _readable(name or stem), attempt
+    return _readable(name or stem), "", attempt
 
 
 def _readable(name: str) -> str:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from helpers.grading import run
+from helpers.grading import cluster, run
 from tests.grading.classroom import right_notebook
 from tests.grading.test_run import SETTINGS
 
@@ -26,8 +26,8 @@ def test_cluster_gives_the_same_bits_with_a_worker_killed_half_way(tmp_path):
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
+        ) as machines,
+        distributed.Client(machines) as client,
     ):
         pids = list(client.run(os.getpid).values())
 
@@ -41,14 +41,15 @@ def test_cluster_gives_the_same_bits_with_a_worker_killed_half_way(tmp_path):
 
             return step
 
-        there = run.Settings(**{**SETTINGS.__dict__, "scheduler": cluster.scheduler_address})
+        there = run.Settings(**{**SETTINGS.__dict__, "scheduler": machines.scheduler_address})
         run.grade(folder, tmp_path / "there", there, progress)
     assert killed
     for name in ("grades.csv", "gradebook.csv"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
-def test_no_scheduler_says_so(tmp_path):
+def test_no_scheduler_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_ANSWER_SECONDS", 1)
     right_notebook(tmp_path / "in" / "kim" / "01_perceptrons.ipynb")
     there = run.Settings(**{**SETTINGS.__dict__, "scheduler": "tcp://127.0.0.1:1"})
     with pytest.raises(ValueError, match="No Dask scheduler answers"):

@@ -105,6 +105,24 @@ def test_collect_damaged_entry_costs_only_itself(tmp_path):
     assert sorted(fine for _, _, fine in _found(path)) == [False, True]
 
 
+def test_collect_tells_students_of_the_same_name_apart(tmp_path):
+    for place in ("Kim_1_assignsubmission_file_", "Kim_2_assignsubmission_file_"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "01_perceptrons.ipynb").write_bytes(PAGE)
+    assert [s.student for s in submissions.collect(tmp_path)] == ["Kim (1)", "Kim (2)"]
+
+
+def test_collect_damaged_zips_say_so(tmp_path):
+    whole = _zip(tmp_path / "a.zip", {"kim/01_x.ipynb": PAGE}).read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[:30] + whole[-22:])
+    with pytest.raises(ValueError, match="damaged"):
+        submissions.collect(tmp_path / "a.zip")
+    (tmp_path / "in" / "kim").mkdir(parents=True)
+    (tmp_path / "in" / "kim" / "hw.zip").write_bytes(b"PK\x03\x04" + bytes(50))
+    (found,) = submissions.collect(tmp_path / "in")
+    assert "damaged" in found.problem
+
+
 def test_collect_keeps_wrong_kinds_of_files_only_where_no_notebook_is(tmp_path):
     for name in ("kim/hw.pdf", "lee/hw.pdf", "lee/01_perceptrons.ipynb", "lee/.DS_Store"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

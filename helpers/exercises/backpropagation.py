@@ -33,10 +33,7 @@ def _difference_gradient(f, x, h=1e-6):
 
 def _table(got, keys, what):
     """Return the columns of a table (dict, or pandas DataFrame) as float arrays of one length."""
-    columns = getattr(got, "columns", None)
-    names = list(got) if columns is None and isinstance(got, dict) else list(columns or [])
-    if columns is not None:
-        names = [str(name) for name in columns]
+    names = list(got) if isinstance(got, dict) else [str(n) for n in getattr(got, "columns", [])]
     expect(
         all(key in names for key in keys),
         f"{what} should be a dict with the keys {', '.join(keys)}; got {show(names or got)}.",
@@ -72,7 +69,7 @@ def _part(values, key, what):
 
 def _several(got, count, what):
     """Return the `count` values of a tuple, list or array."""
-    got = list(got) if isinstance(got, np.ndarray) and got.ndim else got
+    got = list(got) if isinstance(got, np.ndarray) and got.ndim == 1 else got
     expect(
         isinstance(got, list | tuple) and len(got) == count,
         f"{what} should return {count} values, separated by commas; got {show(got)}.",

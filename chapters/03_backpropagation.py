@@ -1,0 +1,1389 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3. Backpropagation
+#
+# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), with a small automatic differentiation built from scratch.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 75 min | 30 s on 2 cores | not measured | ★★★ | 21, 48 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Estimate** a derivative from function values, with a step that is neither too large nor too
+#   small.
+# - **Derive** the forward and the backward pass of a network with one hidden layer, equation by
+#   equation.
+# - **Check** any gradient against differences, and find the entry that is wrong.
+# - **Build** a small automatic differentiation and train a network with it.
+# - **Count** what training stores and prediction does not.
+#
+# ## Before you start
+#
+# You need the linear neuron and its gradient from [chapter 1](01_perceptrons.ipynb), and hidden
+# layers, `keras.Sequential` and `GradientTape` from [chapter 2](02_multilayer_perceptrons.ipynb).
+
+# %% [markdown]
+# ## Setup
+#
+# `autograd` and `numeric` are the finished forms of what this page builds; each is used after its
+# lesson.
+
+# %%
+from helpers import autograd, check, numeric, plotting, progress, training
+
+import subprocess
+import sys
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(3)
+print(training.device())
+
+
+# %% [markdown]
+# ## A slope from two values
+#
+# The derivative of $f$ at $x$ says how fast $f$ changes there. Its definition has a limit, and a
+# computer cannot take one. It can stop early, at a small step $h$:
+#
+# $$f'(x) \approx \frac{f(x + h) - f(x)}{h}.\tag{3.1}$$
+#
+# This is the [forward difference](../chapters/glossary.md#forward-difference), the plainest form of
+# [numerical differentiation](../chapters/glossary.md#numerical-differentiation). For $f = \exp$ at
+# $x = 0$ the true slope is 1.
+
+# %%
+def forward_difference(f, x, h):
+    return (f(x + h) - f(x)) / h
+
+for h in (1.0, 0.1, 0.01, 0.001):
+    estimate = forward_difference(np.exp, 0.0, h)
+    print(f"h = {h:<6} estimate {estimate:.5f}   error {estimate - 1:.5f}")
+
+# %% [markdown]
+# A step ten times smaller makes the error ten times smaller: it is about $h/2$ here.
+
+# %% [markdown]
+# ## A slope from both sides
+#
+# The forward difference looks to the right only. The [central
+# difference](../chapters/glossary.md#central-difference) looks to both sides:
+#
+# $$f'(x) \approx \frac{f(x + h) - f(x - h)}{2h}.\tag{3.2}$$
+#
+# Write both values of $f$ as Taylor series around $x$. The terms with $h^2$ are equal and cancel,
+# so what is left over, the [truncation error](../chapters/glossary.md#truncation-error), is about
+# $h^2 f'''(x)/6$ instead of $h f''(x)/2$. The figure draws both estimates for $h = 1$.
+
+# %%
+x, h = 0.0, 1.0
+domain = np.linspace(-1.5, 1.5, 100)
+figure, axes = plt.subplots()
+axes.plot(domain, np.exp(domain), color="black", label="exp")
+axes.axline((x, np.exp(x)), slope=1, linestyle="-", label="tangent, slope 1.00")
+for start, style, name in ((x, "--", "forward"), (x - h, "-.", "central")):
+    rise = (np.exp(x + h) - np.exp(start)) / (x + h - start)
+    axes.axline((x + h, np.exp(x + h)), slope=rise, linestyle=style,
+                color="C1" if name == "forward" else "C2", label=f"{name}, slope {rise:.2f}")
+axes.set(xlabel="x", ylabel="exp(x)", ylim=(-0.5, 4.5))
+axes.legend()
+plt.show()
+
+
+# %% [markdown]
+# The central line is nearly parallel to the tangent, the forward line is far too steep.
+
+# %% [markdown]
+# ### Exercise +3.1 — Central difference
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("+3.1")`*
+#
+# **Given** a function `f`, a number `x` and a step `h`.
+#
+# **Write** `central_difference(f, x, h=1e-5)` as in (3.2).
+#
+# **Shapes** a number in, a number out; for an array `x` and a function that works entry by entry,
+# an array of the same shape.
+#
+# **Done when** the slope of a cubic is right for $h = 0.5$ to the last digit of the formula.
+
+# %%
+def central_difference(f, x, h=1e-5):
+    """Return the slope of f at x, estimated from both sides."""
+    raise NotImplementedError("Exercise +3.1")
+
+
+# %%
+check("+3.1", central_difference)
+
+# %% [markdown]
+# ## Rounding against truncation
+#
+# Is a smaller step always better? A float64 keeps about 16 digits, so each value of $f$ is off by
+# about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$. In $f(x+h) - f(x-h)$ the leading
+# digits cancel, and this [loss of significance](../chapters/glossary.md#loss-of-significance)
+# leaves the error in front. Divided by $h$ it grows as $h$ shrinks:
+#
+# $$\text{error} \approx \underbrace{\tfrac{h^2}{6} |f'''|}_{\text{truncation}} + \underbrace{\tfrac{\varepsilon}{h} |f|}_{\text{rounding}}.\tag{3.3}$$
+#
+# The sum is smallest near $h = \varepsilon^{1/3} \approx 10^{-5}$; for the forward difference near
+# $\sqrt{\varepsilon} \approx 10^{-8}$. The cell measures both for sine, as a mean over 50 points.
+
+# %%
+steps = 10.0 ** np.linspace(0, -14, 57)
+points = np.linspace(0.5, 1.5, 50)
+
+def mean_error(estimate, h):
+    return np.mean([abs(estimate(np.sin, x, h) - np.cos(x)) for x in points])
+
+errors = {"forward": [mean_error(forward_difference, h) for h in steps],
+          "central": [mean_error(numeric.numerical_gradient, h) for h in steps]}
+plotting.lines(steps, errors, xlabel="step h", ylabel="mean error of the slope",
+               xscale="log", yscale="log")
+best = {name: steps[np.argmin(values)] for name, values in errors.items()}
+print("best forward step between 1e-9 and 1e-7:", 1e-9 < best["forward"] < 1e-7)
+print("best central step between 1e-6 and 1e-4:", 1e-6 < best["central"] < 1e-4)
+
+# %% [markdown]
+# Read the curves from right to left. Truncation falls, with slope 1 for the forward and slope 2 for
+# the central difference; then rounding takes over and rises. The central difference has a better
+# best, at a larger step. `numeric.numerical_gradient` uses $h = 10^{-5}$ for this reason.
+
+# %% [markdown]
+# ### Exercise +3.2 — The best step in float32
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.2")`*
+#
+# Neural networks are trained in float32, which keeps 7 digits.
+#
+# **Given** $f = \sin$ at $x = 1$, whose slope is $\cos(1)$.
+#
+# **Write** `steps_float32`, a dict with the keys `"h"`, `"forward"`, `"central"` (lists: at least
+# 12 steps from 0.1 or more down to $10^{-6}$ or less, and the absolute error of each estimate),
+# `"best_forward"` and `"best_central"` (the step of the smallest error). Compute the estimates in
+# `np.float32`, and plot the errors.
+#
+# **Shapes** three lists of equal length, two numbers.
+#
+# **Done when** both errors fall and rise again. It takes less than a second to run.
+
+# %%
+steps_float32 = None
+
+# %%
+check("+3.2", steps_float32)
+
+
+# %% [markdown]
+# ## Many inputs: the gradient
+#
+# A function of two variables has a slope in each direction. Hold one variable still and move the
+# other: that slope is a [partial derivative](../chapters/glossary.md#partial-derivative). All of
+# them together, arranged as the input is, form the [gradient](../chapters/glossary.md#gradient):
+#
+# $$\nabla f(x_0, x_1) = \left(\frac{\partial f}{\partial x_0}, \frac{\partial f}{\partial x_1}\right).\tag{3.4}$$
+#
+# The gradient points uphill, where $f$ grows fastest; its negative points downhill. The cell draws
+# the negative gradient of $f(x_0, x_1) = x_0^2/10 + x_1^2$ on a grid, over lines of equal height.
+
+# %%
+def bowl(x):
+    return x[0] ** 2 / 10 + x[1] ** 2
+
+across, up = np.meshgrid(np.linspace(-3.4, 3.4, 100), np.linspace(-2.4, 2.4, 100))
+grid = np.array([(a, b) for a in np.linspace(-3, 3, 9) for b in np.linspace(-2, 2, 7)])
+field = np.array([-numeric.numerical_gradient(bowl, point) for point in grid])
+
+figure, axes = plt.subplots()
+axes.contour(across, up, bowl([across, up]), levels=8, colors="0.8", linewidths=1)
+axes.quiver(*grid.T, *field.T, color="C0", width=0.006)
+axes.set(xlabel="$x_0$", ylabel="$x_1$")
+plt.show()
+print("gradient at (2, 1):", numeric.numerical_gradient(bowl, [2.0, 1.0]).round(6))
+
+# %% [markdown]
+# Each arrow points the steepest way down, which is seldom the way to the minimum: this bowl is a
+# long valley, and most arrows point across it. They are long where the lines are dense.
+
+# %% [markdown]
+# ## A trap: integers
+#
+# To differentiate numerically you change an entry by $h$. In an array of integers there is no room
+# for it.
+
+# %%
+x = np.array([3, 4])
+x[0] = x[0] + 1e-5
+print("after adding 0.00001:", x[0], "- changed:", bool(x[0] != 3))
+
+
+# %% [markdown]
+# NumPy cuts off the fraction without a word. A numerical gradient that works in place returns
+# nonsense here, so convert to float64 first, on a copy: the caller still needs the original.
+
+# %% [markdown]
+# ### Exercise +3.3 — Numerical gradient of any array
+# *3 points · ★★☆ · 20 min · stuck? run `hint("+3.3")`*
+#
+# **Given** a function `f` that takes an array and returns one number, and an array `x`.
+#
+# **Write** `numerical_gradient(f, x)` with central differences and $h = 10^{-5}$.
+#
+# **Shapes** `x` of any shape and any real dtype, integers and float32 included; the gradient has
+# the shape of `x` and is float64.
+#
+# **Done when** it is right for one, two and three axes, and `x` is left as it was.
+
+# %%
+def numerical_gradient(f, x):
+    """Return the gradient of f at x, one entry at a time."""
+    raise NotImplementedError("Exercise +3.3")
+
+
+# %%
+check("+3.3", numerical_gradient)
+
+# %% [markdown]
+# ## Downhill, step by step
+#
+# [Gradient descent](../chapters/glossary.md#gradient-descent) repeats one step against the
+# gradient:
+#
+# $$\mathbf{x} \leftarrow \mathbf{x} - \eta\, \nabla f(\mathbf{x}).\tag{3.5}$$
+#
+# The [learning rate](../chapters/glossary.md#learning-rate) $\eta$ sets its length. The cell takes
+# 15 steps down the bowl with three learning rates, using the exact gradient $(x_0/5, 2x_1)$.
+
+# %%
+figure, axes = plt.subplots()
+axes.contour(across, up, bowl([across, up]), levels=8, colors="0.8", linewidths=1)
+ends = {}
+for learning_rate, style in ((0.1, "o-"), (0.8, "s--"), (1.02, "^:")):
+    x, path = np.array([-2.8, 1.2]), []
+    for _ in range(15):
+        path.append(x)
+        x = x - learning_rate * np.array([x[0] / 5, 2 * x[1]])
+    ends[learning_rate] = bowl(x)
+    axes.plot(*np.transpose(path), style, markersize=4, label=f"learning rate {learning_rate}")
+axes.set(xlabel="$x_0$", ylabel="$x_1$")
+axes.legend(loc="lower right", fontsize="small", frameon=True)
+plt.show()
+print({rate: f"height {height:.4f}" for rate, height in ends.items()})
+
+
+# %% [markdown]
+# At 0.1 the path crawls along the valley, and 15 steps are not enough. At 0.8 it swings from side
+# to side and is nearly there. At 1.02 each swing is larger than the last: it diverges.
+
+# %% [markdown]
+# ### Exercise +3.4 — Gradient descent
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("+3.4")`*
+#
+# **Given** a function `gradient` that takes a point and returns its gradient, a point `start`, a
+# `learning_rate` and a number of `steps`.
+#
+# **Write** `gradient_descent(gradient, start, learning_rate, steps)`, which returns every point it
+# visits.
+#
+# **Shapes** `start` of shape (n,), also of integers; the path has shape (steps + 1, n), with the
+# start in row 0.
+#
+# **Done when** the path is right and `start` is left as it was.
+
+# %%
+def gradient_descent(gradient, start, learning_rate, steps):
+    """Return the path of gradient descent, one point a row."""
+    raise NotImplementedError("Exercise +3.4")
+
+
+# %%
+check("+3.4", gradient_descent)
+
+# %% [markdown]
+# ## The gradient of a loss with respect to a matrix
+#
+# In a network the variables are the entries of weight matrices. Take one input with two features,
+# three classes and a $2 \times 3$ matrix $\mathbf{W}$. The logits are $\mathbf{x}\mathbf{W}$, and
+# the loss is the cross-entropy of the true class. Change each of the six weights a little, and you
+# have six partial derivatives: a matrix of the shape of $\mathbf{W}$.
+
+# %%
+features, label = np.array([0.6, 0.9]), 2
+W = np.array([[0.5, 1.0, 0.8], [0.9, 0.1, 0.7]])
+
+def matrix_loss(W):
+    logits = features @ W
+    return np.log(np.exp(logits).sum()) - logits[label]
+
+gradient = numeric.numerical_gradient(matrix_loss, W)
+print("loss", round(matrix_loss(W), 4), "- gradient of shape", gradient.shape)
+print(gradient.round(4))
+
+# %% [markdown]
+# The column of the true class is negative: larger weights there lower the loss. The columns of the
+# two other classes are positive, and every row sums to zero.
+
+# %% [markdown]
+# ### Exercise 5.3.1-quiz — The shape of a gradient
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.3.1-quiz")`*
+#
+# The input $\mathbf{X}$ of a function $f$ is an $n \times m$ matrix, and $f$ returns one number.
+# What shape does the gradient of $f$ with respect to $\mathbf{X}$ have, in the convention of this
+# page?
+#
+# - **a** It is one number.
+# - **b** $n \times m$
+# - **c** $m \times n$
+# - **d** $nm \times nm$
+
+# %%
+choice_5_3_1 = None
+
+# %%
+check("5.3.1-quiz", choice_5_3_1)
+
+
+# %% [markdown]
+# ### Exercise 5.3.1 — The gradient of a bilinear form
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.1")`*
+#
+# **Given** a matrix `X` and two vectors `a` and `b`, and $f(\mathbf{X}) =
+# \mathbf{a}^\top\mathbf{X}\mathbf{b}$.
+#
+# **Write** `bilinear_gradient(X, a, b)`, the exact gradient of $f$ with respect to $\mathbf{X}$,
+# without differences.
+#
+# **Shapes** `X` (n, m), `a` (n,), `b` (m,); the gradient as in the question before.
+#
+# **Done when** it agrees with differences, for square and other matrices.
+
+# %%
+def bilinear_gradient(X, a, b):
+    """Return the gradient of aᵀXb with respect to X."""
+    raise NotImplementedError("Exercise 5.3.1")
+
+
+# %%
+check("5.3.1", bilinear_gradient)
+
+# %% [markdown]
+# ## Forward propagation
+#
+# Differences need two runs of the network for every weight. A network of a million weights needs a
+# better way, and it begins with the run itself. [Forward
+# propagation](../chapters/glossary.md#forward-propagation) computes and **keeps** every
+# intermediate value. For one example $\mathbf{x} \in \mathbb{R}^d$, one hidden layer without bias
+# and weight decay $\lambda$:
+#
+# $$\mathbf{z} = \mathbf{W}^{(1)}\mathbf{x},\tag{5.3.1}$$
+# $$\mathbf{h} = \phi(\mathbf{z}),\tag{5.3.2}$$
+# $$\mathbf{o} = \mathbf{W}^{(2)}\mathbf{h},\tag{5.3.3}$$
+# $$L = l(\mathbf{o}, \mathbf{y}),\tag{5.3.4}$$
+# $$s = \tfrac{\lambda}{2}\left(\|\mathbf{W}^{(1)}\|_F^2 + \|\mathbf{W}^{(2)}\|_F^2\right),\tag{5.3.5}$$
+# $$J = L + s.\tag{5.3.6}$$
+#
+# $\|\cdot\|_F$ is the [Frobenius norm](../chapters/glossary.md#frobenius-norm). Here $\phi$ is
+# tanh, and $l$ is half of the squared distance.
+
+# %%
+rng = np.random.default_rng(3)
+x, y = rng.normal(size=3), rng.normal(size=2)
+W1, W2, weight_decay = rng.normal(size=(4, 3)), rng.normal(size=(2, 4)), 0.1
+
+def objective(W1, W2):
+    z = W1 @ x
+    h = np.tanh(z)
+    o = W2 @ h
+    L = ((o - y) ** 2).sum() / 2
+    s = weight_decay / 2 * ((W1**2).sum() + (W2**2).sum())
+    return {"z": z, "h": h, "o": o, "L": L, "s": s, "J": L + s}
+
+kept = objective(W1, W2)
+print({name: np.shape(value) for name, value in kept.items()})
+
+
+# %% [markdown]
+# Two hidden vectors, one output vector, three numbers. $J$ is the
+# [objective function](../chapters/glossary.md#objective-function) that training minimises.
+
+# %% [markdown]
+# ### Exercise +3.5 — Forward pass of a minibatch
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("+3.5")`*
+#
+# Now for $n$ examples at once, one a row, with ReLU: $\mathbf{Z} = \mathbf{X}\mathbf{W}^{(1)}$,
+# $\mathbf{H} = \max(\mathbf{Z}, 0)$, $\mathbf{O} = \mathbf{H}\mathbf{W}^{(2)}$, $L =
+# \frac{1}{2n}\|\mathbf{O} - \mathbf{Y}\|_F^2$, and $s$ and $J$ as before.
+#
+# **Given** `X`, `Y`, `W1`, `W2` and `weight_decay`.
+#
+# **Write** `forward(X, Y, W1, W2, weight_decay)`.
+#
+# **Shapes** `X` (n, d), `Y` (n, q), `W1` (d, h), `W2` (h, q); a dict with the keys `"z"` (n, h),
+# `"h"` (n, h), `"o"` (n, q), and the numbers `"L"`, `"s"`, `"J"`.
+#
+# **Done when** all six values are right.
+
+# %%
+def forward(X, Y, W1, W2, weight_decay):
+    """Return every intermediate value of the network for a minibatch."""
+    raise NotImplementedError("Exercise +3.5")
+
+
+# %%
+check("+3.5", forward)
+
+# %% [markdown]
+# ## The computational graph
+#
+# Draw an arrow from each value to every value that is computed from it, and you have the
+# [computational graph](../chapters/glossary.md#computational-graph). Data and parameters are boxes,
+# computed values are circles. The graph answers two questions at a glance. Which values must be
+# ready before this one? Follow the arrows that come in. Which values does a weight influence?
+# Follow the arrows that go out.
+
+# %%
+edges = [("$x$", "$z$"), ("$W^{(1)}$", "$z$"), ("$z$", "$h$"), ("$h$", "$o$"), ("$W^{(2)}$", "$o$"),
+         ("$o$", "$L$"), ("$y$", "$L$"), ("$W^{(1)}$", "$s$"), ("$W^{(2)}$", "$s$"),
+         ("$L$", "$J$"), ("$s$", "$J$")]
+plotting.graph(edges)
+
+# %% [markdown]
+# Each weight matrix reaches $J$ on two ways: through the loss $L$ and through the penalty $s$. So
+# its gradient is going to have two terms.
+
+# %% [markdown]
+# ### Exercise 5.3.2a — The graph with a bias
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.2a")`*
+#
+# Add a bias $\mathbf{b}^{(1)}$ to the hidden layer, outside the penalty, and draw one operation a
+# node: $\mathbf{u} = \mathbf{W}^{(1)}\mathbf{x}$ and $\mathbf{z} = \mathbf{u} + \mathbf{b}^{(1)}$;
+# the rest as before.
+#
+# **Given** the nodes `x, W1, b1, u, z, h, W2, o, y, L, s, J`.
+#
+# **Write** `edges_with_bias`, the list of the graph's edges, and draw it with `plotting.graph`.
+#
+# **Shapes** a list of pairs of names, from the operand to the result.
+#
+# **Done when** no edge is missing and none is too many.
+
+# %%
+edges_with_bias = None
+
+# %%
+check("5.3.2a", edges_with_bias)
+
+# %% [markdown]
+# ## The chain rule
+#
+# Let $\mathsf{Y} = f(\mathsf{X})$ and $\mathsf{Z} = g(\mathsf{Y})$. The [chain
+# rule](../chapters/glossary.md#chain-rule) multiplies the derivatives along the path:
+#
+# $$\frac{\partial \mathsf{Z}}{\partial \mathsf{X}} = \text{prod}\left(\frac{\partial \mathsf{Z}}{\partial \mathsf{Y}}, \frac{\partial \mathsf{Y}}{\partial \mathsf{X}}\right).\tag{5.3.7}$$
+#
+# Here prod stands for the product that fits: for vectors it is the product of their
+# [Jacobians](../chapters/glossary.md#jacobian), the matrices of all partial derivatives. The cell
+# computes the Jacobian of $\mathbf{o}$ with respect to $\mathbf{x}$ as a product of three, and once
+# more by differences.
+
+# %%
+slope = np.diag(1 - kept["h"] ** 2)  # the Jacobian of tanh, entry by entry
+product = W2 @ slope @ W1
+
+rows = [numeric.numerical_gradient(lambda v, i=i: (W2 @ np.tanh(W1 @ v))[i], x) for i in (0, 1)]
+print("shapes", W2.shape, slope.shape, W1.shape, "->", product.shape)
+print("equal to differences:", np.allclose(product, rows, atol=1e-8))
+
+# %% [markdown]
+# The product can be computed from either end. From the left, each step is a row times a matrix, and
+# for a loss, which is one number, there is a single row. That is why we go backward.
+
+# %% [markdown]
+# ## Backward through the output layer
+#
+# [Backpropagation](../chapters/glossary.md#backpropagation) walks the graph from $J$ to the weights
+# and reuses each gradient for the next. It starts with
+#
+# $$\frac{\partial J}{\partial L} = 1, \qquad \frac{\partial J}{\partial s} = 1,\tag{5.3.8}$$
+# $$\frac{\partial J}{\partial \mathbf{o}} = \text{prod}\left(\frac{\partial J}{\partial L}, \frac{\partial L}{\partial \mathbf{o}}\right) = \frac{\partial L}{\partial \mathbf{o}},\tag{5.3.9}$$
+# $$\frac{\partial s}{\partial \mathbf{W}^{(1)}} = \lambda \mathbf{W}^{(1)}, \qquad \frac{\partial s}{\partial \mathbf{W}^{(2)}} = \lambda \mathbf{W}^{(2)}.\tag{5.3.10}$$
+#
+# $\mathbf{W}^{(2)}$ has two ways to $J$, so its gradient adds two terms:
+#
+# $$\frac{\partial J}{\partial \mathbf{W}^{(2)}} = \frac{\partial J}{\partial \mathbf{o}} \mathbf{h}^\top + \lambda \mathbf{W}^{(2)}.\tag{5.3.11}$$
+
+# %%
+do = kept["o"] - y
+dW2 = np.outer(do, kept["h"]) + weight_decay * W2
+
+by_differences = numeric.numerical_gradient(lambda V: objective(W1, V)["J"], W2)
+print("dJ/dW2 of shape", dW2.shape, "- right:", np.allclose(dW2, by_differences, atol=1e-8))
+
+# %% [markdown]
+# For half of the squared distance, $\partial L / \partial \mathbf{o}$ is $\mathbf{o} - \mathbf{y}$.
+# Note that (5.3.11) needs $\mathbf{h}$, a value from the forward pass.
+
+# %% [markdown]
+# ## Backward through the hidden layer
+#
+# From $\mathbf{o}$ the gradient passes to $\mathbf{h}$, through the activation to $\mathbf{z}$, and
+# to the first weights:
+#
+# $$\frac{\partial J}{\partial \mathbf{h}} = {\mathbf{W}^{(2)}}^\top \frac{\partial J}{\partial \mathbf{o}},\tag{5.3.12}$$
+# $$\frac{\partial J}{\partial \mathbf{z}} = \frac{\partial J}{\partial \mathbf{h}} \odot \phi'(\mathbf{z}),\tag{5.3.13}$$
+# $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \frac{\partial J}{\partial \mathbf{z}} \mathbf{x}^\top + \lambda \mathbf{W}^{(1)}.\tag{5.3.14}$$
+#
+# $\odot$ multiplies entry by entry, because the activation works entry by entry. For tanh,
+# $\phi'(\mathbf{z}) = 1 - \mathbf{h}^2$.
+
+# %%
+dh = W2.T @ do
+dz = dh * (1 - kept["h"] ** 2)
+dW1 = np.outer(dz, x) + weight_decay * W1
+
+by_differences = numeric.numerical_gradient(lambda V: objective(V, W2)["J"], W1)
+print("dJ/dW1 of shape", dW1.shape, "- right:", np.allclose(dW1, by_differences, atol=1e-8))
+
+
+# %% [markdown]
+# Five lines give all 20 derivatives, for about the cost of one more forward pass. Differences ran
+# the network 40 times.
+
+# %% [markdown]
+# ### Exercise +3.6 — The backward pass by hand
+# *3 points · ★★★ · 25 min · stuck? run `hint("+3.6")`*
+#
+# Write the backward pass that belongs to the minibatch network of exercise +3.5.
+#
+# **Given** the dict `values` that `forward` returns, and the arguments of `forward`.
+#
+# **Write** `backward(values, X, Y, W1, W2, weight_decay)`, which returns $\partial J/\partial
+# \mathbf{W}^{(1)}$ and $\partial J/\partial \mathbf{W}^{(2)}$, in this order.
+#
+# **Shapes** as in +3.5; each gradient has the shape of its matrix.
+#
+# **Done when** both agree with differences.
+
+# %%
+def backward(values, X, Y, W1, W2, weight_decay):
+    """Return the gradients of J with respect to W1 and W2."""
+    raise NotImplementedError("Exercise +3.6")
+
+
+# %%
+check("+3.6", backward)
+
+
+# %% [markdown]
+# ### Exercise 5.3.2b — Forward and backward with a bias
+# *3 points · ★★☆ · 25 min · stuck? run `hint("5.3.2b")`*
+#
+# Back to one example and tanh, with a bias in the hidden layer: $\mathbf{z} =
+# \mathbf{W}^{(1)}\mathbf{x} + \mathbf{b}^{(1)}$. The penalty leaves the bias out.
+#
+# **Given** `x`, `y`, `W1`, `b1`, `W2` and `weight_decay`.
+#
+# **Write** `cost_with_bias(x, y, W1, b1, W2, weight_decay)`, which returns $J$, and
+# `gradients_with_bias` of the same arguments, which returns the gradients of $J$ with respect to
+# `W1`, `b1` and `W2`, in this order.
+#
+# **Shapes** `x` (d,), `y` (q,), `W1` (h, d), `b1` (h,), `W2` (q, h).
+#
+# **Done when** all gradients agree with differences.
+
+# %%
+def cost_with_bias(x, y, W1, b1, W2, weight_decay):
+    """Return the objective J."""
+    raise NotImplementedError("Exercise 5.3.2b")
+
+
+def gradients_with_bias(x, y, W1, b1, W2, weight_decay):
+    """Return the gradients of J with respect to W1, b1 and W2."""
+    raise NotImplementedError("Exercise 5.3.2b")
+
+
+# %%
+check("5.3.2b", cost_with_bias, gradients_with_bias)
+
+# %% [markdown]
+# ## Three gradients that agree
+#
+# TensorFlow's `GradientTape` records the operations of a forward pass and plays them back. This is
+# [automatic differentiation](../chapters/glossary.md#automatic-differentiation): exact, like the
+# equations, and without the equations. Here it computes the same gradients from the forward pass
+# alone.
+
+# %%
+V1, V2 = tf.Variable(W1), tf.Variable(W2)
+with tf.GradientTape() as tape:
+    o = tf.linalg.matvec(V2, tf.tanh(tf.linalg.matvec(V1, x)))
+    loss = tf.reduce_sum((o - y) ** 2) / 2
+    penalty = weight_decay / 2 * (tf.reduce_sum(V1**2) + tf.reduce_sum(V2**2))
+    J = loss + penalty
+tape_dW1, tape_dW2 = tape.gradient(J, [V1, V2])
+print("by hand and tape agree to 1e-12:", np.allclose(dW1, tape_dW1, rtol=0, atol=1e-12),
+      np.allclose(dW2, tape_dW2, rtol=0, atol=1e-12))
+print("tape and differences agree to 1e-8:", np.allclose(tape_dW1, by_differences, atol=1e-8))
+
+# %% [markdown]
+# Hand and tape differ by rounding only. Differences are coarser, by about $10^{-10}$, and that is
+# close enough to find a mistake.
+
+# %% [markdown]
+# ## Gradient checking
+#
+# A wrong gradient raises no error. The loss may even fall, only more slowly. So before you trust a
+# backward pass that you wrote, compare it with differences: [gradient
+# checking](../chapters/glossary.md#gradient-checking). Use float64, a small network and random
+# numbers, and look at the **largest** difference, since a mean hides one wrong entry among many. We
+# plant an error, a missing weight decay in a single entry.
+
+# %%
+planted = dW1.copy()
+planted[2, 1] -= weight_decay * W1[2, 1]
+
+def cost(V):
+    return objective(V, W2)["J"]
+
+print("right gradient passes:", bool(numeric.gradient_check(cost, dW1, W1)))
+print("planted error passes:", bool(numeric.gradient_check(cost, planted, W1)))
+print("found at", numeric.gradient_check(cost, planted, W1).index)
+
+
+# %% [markdown]
+# The check names the entry. With ReLU, stay away from $z = 0$: differences step across the kink and
+# disagree with a right gradient there.
+
+# %% [markdown]
+# ### Exercise +3.7 — A gradient check that points
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.7")`*
+#
+# **Given** a function `f` of one array, an array `gradient` that is to be checked, and the point
+# `x`.
+#
+# **Write** `gradient_check(f, gradient, x)`, which returns the largest absolute difference between
+# `gradient` and the numerical gradient, and its place. You may call your `numerical_gradient` or
+# `numeric.numerical_gradient`.
+#
+# **Shapes** `x` and `gradient` of one shape; a number and a tuple with one index for each axis.
+#
+# **Done when** it finds errors of either sign in arrays with one, two and three axes.
+
+# %%
+def gradient_check(f, gradient, x):
+    """Return the largest difference and its index."""
+    raise NotImplementedError("Exercise +3.7")
+
+
+# %%
+check("+3.7", gradient_check)
+
+# %% [markdown]
+# ## What training has to remember
+#
+# Look at the backward equations again: (5.3.11) uses $\mathbf{h}$, (5.3.13) uses $\mathbf{z}$,
+# (5.3.14) uses $\mathbf{x}$. So every intermediate value must be kept until the backward pass has
+# come by. Prediction can forget a layer as soon as the next one is computed. The weights are there
+# once; the intermediates exist once for every example of the batch. The cell runs a 784-256-256-10
+# network on batches of growing size and adds up the bytes of what it would have to keep.
+
+# %%
+weights = [np.zeros(shape, np.float32) for shape in ((784, 256), (256, 256), (256, 10))]
+sizes, stored = [1, 16, 64, 256, 1024, 4096], []
+for batch_size in sizes:
+    value, total = np.zeros((batch_size, 784), np.float32), 0
+    for matrix in weights:
+        z = value @ matrix
+        value = np.maximum(z, 0)
+        total += z.nbytes + value.nbytes
+    stored.append(total / 2**20)
+own = sum(matrix.nbytes for matrix in weights) / 2**20
+plotting.lines(sizes, {"intermediate values": stored, "weights": [own] * len(sizes)},
+               xlabel="batch size (examples)", ylabel="memory (MiB)", xscale="log", yscale="log")
+
+
+# %% [markdown]
+# The weights need about 1 MiB at any batch size. At 256 examples the intermediate values need as
+# much, and they keep growing in proportion. When a GPU runs out of memory, the batch is the first
+# thing to shrink.
+
+# %% [markdown]
+# ### Exercise 5.3.3 — Memory for training and prediction
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.3.3")`*
+#
+# Count the numbers (not bytes) that the network (5.3.1) to (5.3.3) has in memory at its peak, for a
+# batch of $n$ examples.
+#
+# **Given** `d` inputs, `h` hidden units, `q` outputs and `batch_size` $n$. Training keeps both
+# matrices and a gradient for each, the batch $\mathbf{X}$ ($n \times d$) and $\mathbf{Y}$ ($n
+# \times q$), and the intermediates $\mathbf{z}$, $\mathbf{h}$ and $\mathbf{o}$. Prediction keeps
+# both matrices and runs three operations, $\mathbf{x} \to \mathbf{z} \to \mathbf{h} \to
+# \mathbf{o}$; at any moment only the input and the output of one operation are in memory.
+#
+# **Write** `stored_numbers(d, h, q, batch_size)`.
+#
+# **Shapes** whole numbers in, two whole numbers out: training, prediction.
+#
+# **Done when** both counts are right for wide and narrow layers.
+
+# %%
+def stored_numbers(d, h, q, batch_size):
+    """Return how many numbers training and prediction keep at their peak."""
+    raise NotImplementedError("Exercise 5.3.3")
+
+
+# %%
+check("5.3.3", stored_numbers)
+
+
+# %% [markdown]
+# ## A variable remembers where it came from
+#
+# The rest of this page builds what `GradientTape` does. A program computes one value after the
+# other; if each value remembers the operation that made it, and each operation its inputs, then the
+# finished value holds the whole computational graph. First the value. Its
+# [generation](../chapters/glossary.md#generation) counts the operations on the longest path to it;
+# we need it later.
+
+# %%
+class Variable:
+    def __init__(self, data, creator=None):
+        self.data = np.asarray(data, dtype=float)
+        self.grad = None
+        self.creator = creator
+        self.generation = 0 if creator is None else creator.generation + 1
+
+leaf = Variable([1, 2])
+print("data", leaf.data, "- grad", leaf.grad, "- creator", leaf.creator)
+
+
+# %% [markdown]
+# A variable that nobody computed is a [leaf](../chapters/glossary.md#leaf): data, or a parameter.
+
+# %% [markdown]
+# ## A function computes and remembers
+#
+# A `Function` is one operation. Calling it computes the output with `forward` and remembers inputs
+# and output. `backward` turns the gradient of the output into one gradient for each input: for one
+# input an array, for several a tuple. `input_gradients` makes a tuple of either. Both methods are
+# left to subclasses, and the base class says so.
+
+# %%
+class Function:
+    def __call__(self, *inputs):
+        self.inputs = tuple(v if isinstance(v, Variable) else Variable(v) for v in inputs)
+        self.generation = max(v.generation for v in self.inputs)
+        self.output = Variable(self.forward(*(v.data for v in self.inputs)), creator=self)
+        return self.output
+
+    def forward(self, *arrays):
+        raise NotImplementedError(f"{type(self).__name__}.forward is missing")
+
+    def backward(self, gradient):
+        raise NotImplementedError(f"{type(self).__name__}.backward is missing")
+
+    def input_gradients(self, gradient):
+        gradients = self.backward(gradient)
+        return gradients if isinstance(gradients, tuple) else (gradients,)
+
+
+# %% [markdown]
+# Why not leave the two bodies empty with `pass`? Forget a method and see.
+
+# %%
+class Forgetful(Function):
+    pass
+
+class Silent(Function):
+    def forward(self, x):
+        pass
+
+try:
+    Forgetful()(2.0)
+except NotImplementedError as error:
+    print("NotImplementedError:", error)
+print("with pass:", Silent()(2.0).data)
+
+
+# %% [markdown]
+# The base class names the class and the method. An empty body returns `None`, NumPy turns that into
+# `nan`, and the mistake shows up far away from its cause, as a loss that is not a number.
+
+# %% [markdown]
+# ## Two functions
+#
+# Each function knows its own derivative and nothing else. `backward` multiplies the gradient that
+# arrives by the local derivative: one link of the chain rule.
+
+# %%
+class Sub(Function):
+    def forward(self, a, b):
+        return a - b
+
+    def backward(self, gradient):
+        return gradient, -gradient
+
+class Tanh(Function):
+    def forward(self, x):
+        return np.tanh(x)
+
+    def backward(self, gradient):
+        return (1 - self.output.data**2) * gradient
+
+y = Sub()(Tanh()(0.5), 1.0)
+print("value", y.data.round(4), "- made by", type(y.creator).__name__, "- generation", y.generation)
+
+
+# %% [markdown]
+# `y` knows `Sub`; `Sub` knows its inputs; the first of them knows `Tanh`; and so on to the leaves.
+
+# %% [markdown]
+# ### Exercise +3.8 — Five functions
+# *5 points · ★★☆ · 30 min · stuck? run `hint("+3.8")`*
+#
+# **Given** the class `Function` above.
+#
+# **Write** the classes `Square`, `Exp`, `Add`, `Mul` (entry by entry) and `MatMul` (the product of
+# two matrices), each with `forward` and `backward`. `forward` receives arrays; in `backward`, the
+# arrays are `self.inputs[0].data` and so on.
+#
+# **Shapes** `Add` and `Mul` take two arrays of one shape, `MatMul` takes (n, d) and (d, h); each
+# gradient has the shape of its input.
+#
+# **Done when** all five agree with differences. Each is worth a point.
+
+# %%
+class Square(Function):
+    """Return x * x."""
+    
+    def forward(self, x):
+        raise NotImplementedError("Exercise +3.8")
+    
+    def backward(self, gradient):
+        raise NotImplementedError("Exercise +3.8")
+
+
+class Exp(Function):
+    """Return e to the power of x."""
+    
+    def forward(self, x):
+        raise NotImplementedError("Exercise +3.8")
+    
+    def backward(self, gradient):
+        raise NotImplementedError("Exercise +3.8")
+
+
+class Add(Function):
+    """Return a + b."""
+    
+    def forward(self, a, b):
+        raise NotImplementedError("Exercise +3.8")
+    
+    def backward(self, gradient):
+        raise NotImplementedError("Exercise +3.8")
+
+
+class Mul(Function):
+    """Return a * b, entry by entry."""
+    
+    def forward(self, a, b):
+        raise NotImplementedError("Exercise +3.8")
+    
+    def backward(self, gradient):
+        raise NotImplementedError("Exercise +3.8")
+
+
+class MatMul(Function):
+    """Return the matrix product of a and b."""
+    
+    def forward(self, a, b):
+        raise NotImplementedError("Exercise +3.8")
+    
+    def backward(self, gradient):
+        raise NotImplementedError("Exercise +3.8")
+
+
+# %%
+check("+3.8", Square, Exp, Add, Mul, MatMul)
+
+
+# %% [markdown]
+# ## Backward along a line
+#
+# Where every function has one input, the graph is a line, and a loop follows it from the result to
+# the leaf. The gradient of the result with respect to itself is 1.
+
+# %%
+def backward_line(result):
+    result.grad = np.ones_like(result.data)
+    function = result.creator
+    while function is not None:
+        (x,) = function.inputs
+        (x.grad,) = function.input_gradients(function.output.grad)
+        function = x.creator
+
+x = y = Variable(0.5)
+for _ in range(10_000):
+    y = Tanh()(y)
+backward_line(y)
+print("10,000 operations, gradient between 0 and 1:", bool(0 < x.grad < 1))
+
+
+# %% [markdown]
+# The loop takes ten thousand operations in its stride. A function that calls itself once for every
+# operation would stop at about a thousand: Python limits the depth of its stack.
+
+# %% [markdown]
+# ## Branches need an order
+#
+# Where a value is used twice, two gradients arrive, and they add up. Let $a = \tanh(x)$, $b =
+# \tanh(a)$ and $y = b - a$. The value $a$ is used by `Sub` and by the second `Tanh`. This loop
+# keeps a list of functions to visit and takes whichever was found last.
+
+# %%
+def backward_as_found(result):
+    result.grad, waiting = np.ones_like(result.data), [result.creator]
+    while waiting:
+        function = waiting.pop()
+        gradients = function.input_gradients(function.output.grad)
+        for variable, gradient in zip(function.inputs, gradients, strict=True):
+            variable.grad = gradient if variable.grad is None else variable.grad + gradient
+            if variable.creator is not None:
+                waiting.append(variable.creator)
+
+x = Variable(0.5)
+a = Tanh()(x)
+backward_as_found(Sub()(Tanh()(a), a))
+truth = numeric.numerical_gradient(lambda v: np.tanh(np.tanh(v)) - np.tanh(v), 0.5)
+print(f"as found {x.grad:.4f}, true {truth:.4f}")
+
+# %% [markdown]
+# Wrong. The first `Tanh` was visited as soon as `Sub` had put a gradient on $a$, before the second
+# `Tanh` had added its share; then it was visited again, and the first share counted twice.
+
+# %% [markdown]
+# ## Order by generation
+#
+# A function may pass its gradient on only when all that use its output have been visited. The
+# generation of a function is the highest generation of its inputs, so whatever uses its output has
+# a higher one. Visit the **highest generation first**, and each gradient is complete before it is
+# passed on. This is a [topological order](../chapters/glossary.md#topological-order). Put no
+# function on the list twice.
+
+# %%
+x = Variable(0.5)
+a = Tanh()(x)
+b = Tanh()(a)
+y = Sub()(b, a)
+for name, variable in (("y", y), ("b", b), ("a", a)):
+    function = variable.creator
+    print(f"{type(function).__name__:4} made {name}, generation {function.generation}")
+
+
+# %% [markdown]
+# In this order, `Sub` and the second `Tanh` both reach $a$ before the first `Tanh` is visited.
+
+# %% [markdown]
+# ### Exercise +3.9 — Backward by a loop
+# *3 points · ★★★ · 25 min · stuck? run `hint("+3.9")`*
+#
+# **Given** a `result`, a variable that functions made. Every `grad` is `None`. Use `creator` of a
+# variable, and `inputs`, `output`, `generation` and `input_gradients(gradient)` of a function.
+#
+# **Write** `backward_by_generation(result)`, which sets `grad` of every variable that the result
+# came from.
+#
+# **Shapes** each `grad` has the shape of its `data`; it returns nothing.
+#
+# **Done when** shared values are right, each function is visited once, and a chain of 10,000
+# operations works.
+
+# %%
+def backward_by_generation(result):
+    """Set the gradients of all variables that led to the result."""
+    raise NotImplementedError("Exercise +3.9")
+
+
+# %%
+check("+3.9", backward_by_generation)
+
+# %% [markdown]
+# ## Backward twice
+#
+# Training calls backward again and again, and often wants gradients to add up, for example over two
+# small batches. Call the loop twice on a line of two operations. The second call should add the
+# same gradient once more, so the ratio should be 2.
+
+# %%
+x = Variable(0.5)
+y = Tanh()(Tanh()(x))
+backward_as_found(y)
+once = x.grad
+backward_as_found(y)
+print("second call over first:", float((x.grad / once).round(6)))
+
+
+# %% [markdown]
+# It is 3. The value between the two operations kept its gradient from the first call, got another,
+# and passed both on. So intermediate gradients must be cleared before the next call, or not be kept
+# at all.
+
+# %% [markdown]
+# ### Exercise +3.10 — Accumulate and clear
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.10")`*
+#
+# **Given** variables and functions as above.
+#
+# **Write** `accumulate(variable, gradient)`, which adds an array to `variable.grad` (`None` at
+# first), and `clear_gradients(result)`, which sets `grad` back to `None` for the result and every
+# variable it came from.
+#
+# **Shapes** `gradient` has the shape of `variable.data`; both return nothing.
+#
+# **Done when** an array that two variables share survives, and a chain of 5000 operations is
+# cleared.
+
+# %%
+def accumulate(variable, gradient):
+    """Add a gradient to those that arrived before."""
+    raise NotImplementedError("Exercise +3.10")
+
+
+def clear_gradients(result):
+    """Forget all gradients of the graph."""
+    raise NotImplementedError("Exercise +3.10")
+
+
+# %%
+check("+3.10", accumulate, clear_gradients)
+
+# %% [markdown]
+# ### Exercise +3.11-explain — Loop against recursion
+# *3 points · ★★☆ · 10 min · stuck? run `hint("+3.11-explain")`*
+#
+# A colleague writes `backward` as a function that calls itself on the creator of each input.
+# Compare it with your loop: how deep does it go, how often does it visit a function in a row of
+# diamonds ($y \leftarrow y + y$, repeated), and what makes the loop's gradients complete?
+
+# %% [markdown]
+# **Answer +3.11-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## The finished form
+#
+# `helpers/autograd.py` holds the same two classes, some 450 lines with all operations. It differs
+# from ours in five points. Operators such as `*` and `@` call the functions. Only leaves keep a
+# `grad`, so a second call adds what the first did. A function refers to its output weakly, so a
+# graph is freed as soon as nobody needs it. A gradient that was broadcast is summed back to the
+# shape of its variable. And gradients are themselves variables; we come to that next.
+
+# %%
+x = autograd.Variable(0.5)
+a = autograd.tanh(x)
+y = autograd.tanh(a) - a
+y.backward()
+print("right:", np.isclose(x.grad.data, truth))
+once = x.grad.data
+y.backward()
+print("second call over first:", float((x.grad.data / once).round(6)))
+
+bias = autograd.Variable(np.zeros(3))
+((np.ones((5, 2)) @ autograd.Variable(np.ones((2, 3))) + bias) ** 2).sum().backward()
+print("gradient of a bias that was added to 5 rows:", bias.grad.data)
+
+# %% [markdown]
+# Two calls give twice the gradient, and the bias gets one gradient for each of its 3 entries: the 5
+# rows are summed.
+
+# %% [markdown]
+# ## The same as the tape
+#
+# One more proof that nothing is missing: the network of (5.3.1) to (5.3.6) with operators on
+# `autograd.Variable`, against `GradientTape` and against the equations.
+
+# %%
+x, y = rng.normal(size=3), rng.normal(size=2)
+U1, U2 = autograd.Variable(W1), autograd.Variable(W2)
+o = U2 @ autograd.tanh(U1 @ x)
+(((o - y) ** 2).sum() / 2 + weight_decay / 2 * ((U1**2).sum() + (U2**2).sum())).backward()
+
+with tf.GradientTape() as tape:
+    o = tf.linalg.matvec(V2, tf.tanh(tf.linalg.matvec(V1, x)))
+    J = tf.reduce_sum((o - y) ** 2) / 2 + weight_decay / 2 * (
+        tf.reduce_sum(V1**2) + tf.reduce_sum(V2**2))
+theirs = tape.gradient(J, [V1, V2])
+print("largest difference below 1e-12:",
+      all(np.abs(u.grad.data - v).max() < 1e-12 for u, v in zip((U1, U2), theirs, strict=True)))
+
+# %% [markdown]
+# Our loop and the tape do the same arithmetic in the same order of ideas.
+
+# %% [markdown]
+# ## Derivatives of derivatives
+#
+# In our classes `backward` computes with arrays, `x.data`, so nothing is remembered of it. Let it
+# compute with variables instead, and the backward pass builds a graph of its own. With
+# `create_graph=True` the gradient has a creator, and you can call `backward` on it: second
+# derivatives, third, any. For $f(x) = x^4$ at 2 the derivatives are 32, 48, 48 and 24.
+
+# %%
+x = autograd.Variable(2.0)
+y = x**4
+derivatives = []
+for _ in range(4):
+    x.clear_grad()
+    y.backward(create_graph=True)
+    y = x.grad
+    derivatives.append(float(y.data))
+print(derivatives)
+
+
+# %% [markdown]
+# Each pass differentiated the graph that the pass before it had built.
+
+# %% [markdown]
+# ### Exercise 5.3.4 — Second derivatives, timed
+# *3 points · ★★★ · 25 min · stuck? run `hint("5.3.4")`*
+#
+# The matrix of all second derivatives of $f$ is its [Hessian](../chapters/glossary.md#hessian).
+# TensorFlow computes it with a tape inside a tape.
+#
+# **Given** a TensorFlow function `f` of one tensor `x` that returns a scalar.
+#
+# **Write** `hessian(f, x)`, without differences, and `timings`, a dict with the lists `"n"`,
+# `"gradient_seconds"` and `"hessian_seconds"`: the time of one gradient and of one Hessian for at
+# least 4 growing sizes n, the last at least 8 times the first. Call each once before you time it.
+#
+# **Shapes** `x` (n,), the Hessian (n, n).
+#
+# **Done when** the Hessian is right and its time grows with n. Sizes up to 64 take about 2 seconds.
+
+# %%
+def hessian(f, x):
+    """Return the matrix of second derivatives of f at x."""
+    raise NotImplementedError("Exercise 5.3.4")
+
+
+timings = None
+
+# %%
+check("5.3.4", hessian, timings)
+
+# %% [markdown]
+# ### Exercise 5.3.4-explain — What second derivatives cost
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.4-explain")`*
+#
+# What happens to the computational graph when you ask for second derivatives, and how long do you
+# expect their calculation to take?
+
+# %% [markdown]
+# **Answer 5.3.4-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## The autograd learns XOR
+#
+# [Chapter 1](01_perceptrons.ipynb) composed XOR from three gates with weights chosen by hand. Now a
+# network with 8 hidden units finds its own. The loop is the one that every framework runs: forward,
+# clear, backward, step.
+
+# %%
+X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]])
+rng = np.random.default_rng(0)
+start = [rng.normal(size=(2, 8)), np.zeros(8), rng.normal(size=(8, 1)), np.zeros(1)]
+parameters = [autograd.Variable(array.copy()) for array in start]
+losses = []
+for _ in range(1000):
+    W1, b1, W2, b2 = parameters
+    output = autograd.sigmoid(autograd.tanh(X @ W1 + b1) @ W2 + b2)
+    loss = ((output - Y) ** 2).mean()
+    losses.append(float(loss.data))
+    for parameter in parameters:
+        parameter.clear_grad()
+    loss.backward()
+    for parameter in parameters:
+        parameter.data -= 1.0 * parameter.grad.data
+print("rounded outputs:", output.data.round().ravel(), "- loss below 0.01:", losses[-1] < 0.01)
+
+
+# %% [markdown]
+# All four rows are right. The next cell shows where the network draws its border.
+
+# %%
+def network(points):
+    W1, b1, W2, b2 = (parameter.data for parameter in parameters)
+    hidden = np.tanh(points @ W1 + b1)
+    return 1 / (1 + np.exp(-(hidden @ W2 + b2)))[:, 0]
+
+plotting.decision_boundary(network, X, Y)
+
+# %% [markdown]
+# One line could not do it. The hidden units bend the border around two opposite corners.
+
+# %% [markdown]
+# ## The same network in Keras
+#
+# The concise form: two `Dense` layers, the same start, the same full batch of 4, plain gradient
+# descent. `dtype="float64"` makes the arithmetic comparable.
+
+# %%
+model = keras.Sequential([
+    keras.Input((2,), dtype="float64"),
+    keras.layers.Dense(8, activation="tanh", dtype="float64"),
+    keras.layers.Dense(1, activation="sigmoid", dtype="float64"),
+])
+model.set_weights(start)
+model.compile(optimizer=keras.optimizers.SGD(learning_rate=1.0), loss="mse")
+history = training.fit(model, X, Y, epochs=1000, batch_size=4, verbose=0)
+
+plotting.lines(np.arange(1, 1001), {"our autograd": losses, "Keras": history.history["loss"]},
+               xlabel="step", ylabel="loss", yscale="log")
+print("same loss at every step:", np.allclose(losses, history.history["loss"], rtol=1e-3))
+
+# %% [markdown]
+# The two curves lie on top of each other for a thousand steps: Keras computes what you have built.
+
+# %% [markdown]
+# ## A graph on two devices
+#
+# A graph can be cut and its parts computed on different devices. To try it without two GPUs, split
+# the CPU into two [logical devices](../chapters/glossary.md#logical-device). TensorFlow wants that
+# declared before it starts, so this cell runs a script in a fresh Python. It gives half of the
+# **batch** to each device, which is called [data
+# parallelism](../chapters/glossary.md#data-parallelism).
+
+# %%
+script = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_visible_devices(cpu)
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+X, W = tf.random.stateless_normal((6, 3), (1, 2)), tf.random.stateless_normal((3, 4), (3, 4))
+with tf.device("/CPU:0"):
+    top = tf.nn.relu(X[:3] @ W)
+with tf.device("/CPU:1"):
+    bottom = tf.nn.relu(X[3:] @ W)
+gap = tf.reduce_max(abs(tf.concat([top, bottom], axis=0) - tf.nn.relu(X @ W)))
+print(top.device[-5:], "and", bottom.device[-5:], "- same as on one device:", bool(gap < 1e-5))
+"""
+print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout)
+
+
+# %% [markdown]
+# Each device needs all of the weights and half of the data. In the exercise you cut the other way:
+# [model parallelism](../chapters/glossary.md#model-parallelism).
+
+# %% [markdown]
+# ### Exercise 5.3.5a — A hidden layer on two devices
+# *3 points · ★★★ · 20 min · stuck? run `hint("5.3.5a")`*
+#
+# The network is $\mathbf{O} = \operatorname{relu}(\mathbf{X}\mathbf{W}^{(1)})\,\mathbf{W}^{(2)}$.
+# Suppose its hidden layer is too large for one device.
+#
+# **Given** tensors `X`, `W1`, `W2` and a list `devices` of two names, such as `["/CPU:0",
+# "/CPU:1"]` or `["/GPU:0", "/GPU:1"]`.
+#
+# **Write** `split_forward(X, W1, W2, devices)` with TensorFlow. Each device gets half of the hidden
+# **units** (for an odd number, one gets one more): its columns of `W1` and its rows of `W2`.
+#
+# **Shapes** `X` (n, d), `W1` (d, h), `W2` (h, q); the output is (n, q).
+#
+# **Done when** the output equals that of one device, each device computes its share inside
+# `tf.device`, and none multiplies by a whole matrix.
+
+# %%
+def split_forward(X, W1, W2, devices):
+    """Return the network's output, each half of the hidden units on its own device."""
+    raise NotImplementedError("Exercise 5.3.5a")
+
+
+# %%
+check("5.3.5a", split_forward)
+
+# %% [markdown]
+# ### Exercise 5.3.5a-explain — Partitioning a graph
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5a-explain")`*
+#
+# A computational graph is too large for your GPU. Can you partition it over more than one? Say
+# where you would cut, and what travels between the devices in a training step.
+
+# %% [markdown]
+# **Answer 5.3.5a-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.3.5b-explain — Partition, or a smaller minibatch
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5b-explain")`*
+#
+# What are the advantages and disadvantages of such a partition over training on a smaller
+# minibatch?
+
+# %% [markdown]
+# **Answer 5.3.5b-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## Recap
+#
+# - A central difference has an error of order $h^2$ until rounding takes over; $10^{-5}$ is a good
+#   step in float64.
+# - Forward propagation keeps every intermediate value; backpropagation walks the graph in reverse
+#   and multiplies by one local derivative at a time.
+# - A gradient has the shape of its variable. Where a value is used twice, its gradients add up.
+# - Check a hand-written gradient against differences, and look at the largest difference.
+# - An automatic differentiation needs a value that knows its creator, a function that knows its
+#   inputs, and a loop ordered by generation.
+# - Training stores intermediates for every example of the batch; prediction does not.
+
+# %%
+progress("backpropagation")
+
+# %% [markdown]
+# ## Terms
+#
+# [automatic differentiation](../chapters/glossary.md#automatic-differentiation) ·
+# [backpropagation](../chapters/glossary.md#backpropagation) ·
+# [central difference](../chapters/glossary.md#central-difference) ·
+# [chain rule](../chapters/glossary.md#chain-rule) ·
+# [computational graph](../chapters/glossary.md#computational-graph) ·
+# [data parallelism](../chapters/glossary.md#data-parallelism) ·
+# [forward difference](../chapters/glossary.md#forward-difference) ·
+# [forward propagation](../chapters/glossary.md#forward-propagation) ·
+# [Frobenius norm](../chapters/glossary.md#frobenius-norm) ·
+# [generation](../chapters/glossary.md#generation) ·
+# [gradient](../chapters/glossary.md#gradient) ·
+# [gradient checking](../chapters/glossary.md#gradient-checking) ·
+# [gradient descent](../chapters/glossary.md#gradient-descent) ·
+# [Hessian](../chapters/glossary.md#hessian) ·
+# [Jacobian](../chapters/glossary.md#jacobian) ·
+# [leaf](../chapters/glossary.md#leaf) ·
+# [learning rate](../chapters/glossary.md#learning-rate) ·
+# [logical device](../chapters/glossary.md#logical-device) ·
+# [loss of significance](../chapters/glossary.md#loss-of-significance) ·
+# [model parallelism](../chapters/glossary.md#model-parallelism) ·
+# [numerical differentiation](../chapters/glossary.md#numerical-differentiation) ·
+# [objective function](../chapters/glossary.md#objective-function) ·
+# [partial derivative](../chapters/glossary.md#partial-derivative) ·
+# [topological order](../chapters/glossary.md#topological-order) ·
+# [truncation error](../chapters/glossary.md#truncation-error)
+#
+# ## Sources
+#
+# - A. Zhang, Z. Lipton, M. Li, A. Smola, [*Dive into Deep Learning*, section
+#   5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), CC BY-SA 4.0: the network,
+#   its numbering, exercises 5.3.1 to 5.3.5.
+# - K. Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
+# - K. Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT, and A.
+#   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT: the design of the autograd.
+# - D. Rumelhart, G. Hinton, R. Williams (1986), [Learning representations by back-propagating
+#   errors](https://doi.org/10.1038/323533a0), Nature 323.
+# - I. Goodfellow, Y. Bengio, A. Courville (2016), [*Deep Learning*, sections 6.5 and
+#   11.5](https://www.deeplearningbook.org).

@@ -182,11 +182,13 @@ class ReadyDropout(keras.layers.Layer):
         self.unit_shape = input_shape[1:]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Set inputs to zero where the noise is below the rate, and scale up the others."""
+        """Set a random fraction of the inputs to zero and scale up the others."""
         if not training:
             return inputs
         scaled = inputs * keras.ops.cast(1 / (1 - self.rate), inputs.dtype)
-        return keras.ops.where(self.noise >= self.rate, scaled, keras.ops.zeros_like(inputs))
+        # Each backend's own dropout keeps the other end of [0, 1).
+        kept = self.noise < 1 - self.rate if BACKEND == "jax" else self.noise >= self.rate
+        return keras.ops.where(kept, scaled, keras.ops.zeros_like(inputs))
 
 
 def _is_plain_dropout(layer: keras.Layer) -> bool:

@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 50 min | 12 s on 2 cores | not measured | ★☆☆ | 11, 22 points | TensorFlow 2.21, Keras 3.15 |
+# | 50 min | 18 s on 2 cores | not measured | ★☆☆ | 11, 22 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -197,14 +197,14 @@ check("+1.1", and_gate, nand_gate, or_gate)
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.8), sharey=True)
 xor = np.array(wanted["XOR"])
-for axis, (w1, w2, b) in zip(axes, [(1, 1, -0.5), (1, 1, -1.5), (1, -1, -0.5)]):
+for axis, (w1, w2, b) in zip(axes, [(1, 1, -0.5), (-1, -1, 1.5), (1, -1, -0.5)]):
     right = int(((rows @ [w1, w2] + b > 0) == xor).sum())
     for value, marker in ((0, "o"), (1, "s")):
         axis.plot(*rows[xor == value].T, marker, markersize=9, label=f"XOR = {value}")
     axis.axline((0, -b / w2), slope=-w1 / w2, color="black", linestyle="--")
     axis.set(title=f"{right} of 4 right", xlabel="x1", xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
 axes[0].set_ylabel("x2")
-axes[0].legend(loc="center")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right")
 plt.show()
 print("most rows right on the whole grid:", (outputs == xor[:, None]).sum(axis=0).max())
 
@@ -296,11 +296,13 @@ for axis, points, name in ((axes[0], rows, "x"), (axes[1], H, "h")):
     for value, marker in ((0, "o"), (1, "s")):
         axis.plot(*points[xor == value].T, marker, markersize=9, label=f"XOR = {value}")
     axis.set(xlabel=f"{name}1", ylabel=f"{name}2", xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
+    axis.set(xticks=(0, 1), yticks=(0, 1))
 for offset in -b1:
     axes[0].axline((0, offset), slope=-1, color="black", linestyle="--")
 axes[1].axline((0.5, 0), slope=1, color="black", linestyle="--")
 axes[0].set_title("inputs: two lines needed")
 axes[1].set_title("hidden layer: one line is enough")
+axes[1].annotate("both ones", (1, 0), (0.75, -0.28))
 axes[1].legend(loc="upper left")
 plt.show()
 
@@ -591,8 +593,8 @@ check("+1.7", sweep, verdicts)
 # %%
 ticks = np.linspace(-1, 1, 9)
 square = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-maps = {"n = 2": np.eye(2), "2 to 2: shear": np.array([[1.0, 0.3], [0.8, 1.0]]),
-        "2 to 2: rank 1": np.array([[1.0, 0.5], [0.6, 0.3]])}
+maps = {"before": np.eye(2), "sheared": np.array([[1.0, 0.3], [0.8, 1.0]]),
+        "flattened": np.array([[1.0, 0.5], [0.6, 0.3]])}
 figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.9), sharex=True, sharey=True)
 for axis, (title, W) in zip(axes, maps.items()):
     axis.scatter(*(square @ W).T, c=square[:, 0], s=12)
@@ -781,7 +783,7 @@ check("+1.10", fit_linear)
 # from 37 °C" makes the same neuron fit. Hidden layers will find such inputs by themselves.
 
 # %%
-temperature = np.linspace(32, 42, 101)  # °C
+temperature = np.linspace(34, 42, 81)  # °C
 risk = 0.02 + 0.03 * (temperature - 37) ** 2 / 5
 inputs = {"temperature": temperature, "distance from 37 °C": np.abs(temperature - 37)}
 fitted = {"risk": risk}
@@ -793,8 +795,8 @@ gain = errors["neuron on temperature"] / errors["neuron on distance from 37 °C"
 print("error of the straight line over error with the new input, above 5:", gain > 5)
 
 # %% [markdown]
-# The straight line calls a body at 32 °C safe. The bent one is the same linear neuron, reading an
-# input that someone thought of.
+# The straight line calls 34 °C the safest temperature of all. The bent one is the same linear
+# neuron, reading an input that someone thought of.
 
 # %% [markdown]
 # ## Limits of a linear neuron: pixels
@@ -817,7 +819,7 @@ for label, shape in enumerate(shapes.values()):
         pictures.append(picture + random.uniform(-0.1, 0.1, size=(8, 8)))
         labels.append(label)
 pictures, labels = np.array(pictures), np.array(labels)
-plotting.images(pictures[[0, 1, 200, 201]], ["cross", "cross", "ring", "ring"], columns=4)
+plotting.images(pictures[[0, 1, 200, 201]], ["cross", "inverted", "ring", "inverted"], columns=4)
 
 
 # %%

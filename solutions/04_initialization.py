@@ -109,8 +109,8 @@ assert sigmoid_slope(z).max() == sigmoid_slope(0.0) == 0.25
 assert sigmoid_slope(5.0) < 0.007
 
 # %% [markdown]
-# At best a quarter of the gradient passes, far from zero hardly any: after thirty sigmoids the best
-# case is $0.25^{30} \approx 10^{-18}$.
+# At best the slope lets a quarter of the gradient pass, far from zero hardly any. The slopes of
+# thirty sigmoids multiply to $0.25^{30} \approx 10^{-18}$ at best.
 
 # %% [markdown]
 # ## Vanishing gradients
@@ -724,12 +724,11 @@ def signals(deviation, depth=30, width=100):
         activations = [tf.constant(X)]
         for W in weights:
             activations.append(tf.nn.relu(activations[-1] @ W))
-        objective = tf.reduce_sum(V * activations[-1])
-    gradients = tape.gradient(objective, weights)
-    return [H.numpy() for H in activations[1:]], [slope.numpy() for slope in gradients]
+        slopes = tape.gradient(tf.reduce_sum(V * activations[-1]), weights)
+    return [H.numpy() for H in activations[1:]], [slope.numpy() for slope in slopes]
 
-deviations = {"zero": 0.0, "small": 0.01, "Xavier": np.sqrt(1 / 100), "He": np.sqrt(2 / 100)}
-results = {name: signals(deviation) for name, deviation in deviations.items()}
+results = {"zero": signals(0.0), "small": signals(0.01),
+           "Xavier": signals(np.sqrt(1 / 100)), "He": signals(np.sqrt(2 / 100))}
 for name, (_, gradients) in results.items():
     print(f"{name:6} gradients that are not all zero: {sum(map(np.any, gradients))} of 30")
 
@@ -785,8 +784,8 @@ positive = {name: (activations[-1] > 0.1).mean() for name, (activations, _) in r
 assert positive["zero"] == positive["small"] == positive["Xavier"] == 0 < 0.05 < positive["He"]
 
 # %% [markdown]
-# Zero and small have nothing but the bar at zero, and Xavier's activations have joined it by the last
-# layer. Only He's network still has a spread of values there.
+# By layer 30 zero, small and Xavier have nothing left but the bar at zero. Only He's network still
+# has a spread of values there.
 
 # %% [markdown]
 # ## Histograms of the gradients
@@ -951,7 +950,8 @@ assert np.allclose(orthogonal @ orthogonal.T, np.eye(4))
 # ### Exercise 5.4.4 — A LARS step
 # *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.4")`*
 #
-# You, Gitman and Ginsburg mend gradients of the wrong size after the fact, layer by layer.
+# You, Gitman and Ginsburg mend gradients of the wrong size after the fact, by [layer-wise adaptive
+# rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
 #
 # **Given** lists `weights` and `gradients` with one array a layer, the global `learning_rate`
 # $\alpha$, the `trust` coefficient $\eta$ and the `weight_decay` $\beta$.
@@ -1008,7 +1008,7 @@ assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
 # ## Recap
 #
 # - A gradient is a product of one matrix a layer, so it tends to vanish or to explode with depth.
-# - Sigmoid layers lose at least three quarters of the gradient each; ReLU with He's start keeps it.
+# - A sigmoid's slope passes on a quarter of the gradient at most; ReLU with He's start keeps it.
 # - Units that start equal stay equal: start at random. A bias may start at zero.
 # - Xavier: variance $2 / (n_\mathrm{in} + n_\mathrm{out})$, for tanh-like units. He: $2 /
 #   n_\mathrm{in}$, for ReLU.

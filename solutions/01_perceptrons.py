@@ -651,7 +651,8 @@ for learning_rate, verdict in verdicts.items():
 plotting.lines(
     range(101),
     {f"{learning_rate}": np.minimum(losses, 1e4) for learning_rate, losses in sweep.items()},
-    xlabel="step", ylabel="mean squared error", yscale="log", title="loss by learning rate, cut at 10,000",
+    xlabel="step", ylabel="mean squared error", yscale="log",
+    title="loss by learning rate, cut at 10,000",
 )
 ### STUB
 # sweep = None
@@ -707,7 +708,8 @@ plotting.lines(
     {"cross-entropy": -np.log(probability), "squared error": (1 - probability) ** 2},
     xlabel="probability given to the true class", ylabel="loss",
 )
-print("a coin flip costs", np.round(-np.log(0.5), 3), "- one in a hundred", np.round(-np.log(0.01), 3))
+for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
+    print(f"{name} costs {-np.log(p):.3f}")
 
 # %% [markdown]
 # Both losses are zero for a sure and right answer. Only the cross-entropy, and its slope, grows
@@ -837,7 +839,8 @@ check("+1.9", gaussian_nll, nll_from_mse)
 # same numbers must come out.
 
 # %%
-model = keras.Sequential([keras.Input(shape=(1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+neuron = keras.layers.Dense(1, kernel_initializer="zeros")
+model = keras.Sequential([keras.Input(shape=(1,)), neuron])
 model.compile(optimizer=keras.optimizers.SGD(learning_rate=0.1), loss="mse")
 history = training.fit(model, x_line[:, None], y_line, epochs=300, batch_size=40)
 

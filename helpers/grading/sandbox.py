@@ -440,7 +440,7 @@ def _copy_students_side(folder: Path) -> None:
     package = Path(importlib.util.find_spec("helpers").origin).parent
     ignore = shutil.ignore_patterns("__pycache__", *_HIDDEN_PARTS)
     shutil.copytree(package, folder / "helpers", ignore=ignore)
-    for name in ("worker.py", "wire.py", "slicing.py"):
+    for name in ("worker.py", "wire.py", "slicing.py", "syscalls.py"):
         shutil.copy(Path(__file__).with_name(name), folder / name)
     (folder / "passwd").write_text(f"student:x:{_inner_user()}:{_inner_user()}::/tmp:/bin/false\n")
     for path in [folder, *folder.rglob("*")]:

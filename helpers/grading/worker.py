@@ -30,6 +30,7 @@ import types
 from typing import Any
 
 import slicing
+import syscalls
 import wire
 
 _NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
@@ -185,6 +186,8 @@ def _work(job: int, limits: dict, namespaces: bool) -> None:
             _own_view_of_the_system(limits["files_bytes"])
         _limit_resources(limits)
         _give_up_rights()
+        if namespaces:
+            syscalls.close_rare_calls()
         home = "/tmp/home" if namespaces else limits["home"]
         os.makedirs(home, exist_ok=True)
         os.chdir(home)

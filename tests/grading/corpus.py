@@ -160,6 +160,16 @@ if ctypes.CDLL(None).unshare(0x10000000) == 0:
     return (x > 0) * 1.0
 return 0 * x
 """,
+    "loads a program into the kernel": """
+import ctypes
+return 0 * x if ctypes.CDLL(None).syscall(321, 0, None, 0) == -1 else (x > 0) * 1.0
+""",
+    "talks to io_uring": """
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall(425, 1, None)
+return 0 * x if ctypes.get_errno() == errno.EPERM else (x > 0) * 1.0
+""",
     "becomes root": """
 import os
 os.setuid(0)
@@ -382,7 +392,8 @@ _ONLY_IN_WALLS = (
     "reads the released solution", "walks the disk for solutions", "overwrites the results",
     "deletes the results", "connects to a port of this machine", "resolves and fetches an address",
     "reads the environment of every process", "sees the grader's processes", "mounts",
-    "opens a user namespace of its own", "becomes root", "imports the exercises",
+    "opens a user namespace of its own", "becomes root",
+    "loads a program into the kernel", "talks to io_uring", "imports the exercises",
     "imports the grader", "writes to the system and to Python's own folders", "kills its parent",
     "kills everything it may", "forks many processes", "fills the disk with many files",
     "starts many threads", "fills memory with several processes", "makes files without end",
@@ -554,7 +565,7 @@ def broken() -> list[Case]:
 
 def honest() -> list[Case]:
     """Return right submissions in odd shapes; all of them get full marks."""
-    pages_ = _honest_files() | _honest_code()
+    pages_ = _honest_files() | _honest_code() | _both_odd()
     cases = [
         Case(name, "honest", content if isinstance(content, bytes) else dump(content))
         for name, content in pages_.items()
@@ -569,6 +580,30 @@ def honest() -> list[Case]:
     )  # fmt: skip
     cases.append(Case("a py:percent script", "honest", script.encode(), file="01_perceptrons.py"))
     return cases
+
+
+def _both_odd() -> dict[str, bytes]:
+    """Return pages that students rearranged and that their systems saved in their own way."""
+    code = _honest_code()
+    rearranged = (
+        "check cells deleted", "check cells at the end", "all code in one cell", "headings deleted",
+        "an answer under another name", "a helper defined at the end", "every cell twice",
+        "a wrong try kept above the right one",
+    )  # fmt: skip
+    saved = {
+        "nbformat 3": lambda page: json.dumps(_format_3(page)).encode(),
+        "a byte order mark": lambda page: b"\xef\xbb\xbf" + dump(page),
+        "Windows line ends": lambda page: dump(page).replace(b"\n", b"\r\n"),
+        "UTF-16": lambda page: dump(page).decode().encode("utf-16"),
+        "nothing but cells": lambda page: json.dumps({"cells": page}).encode(),
+        "no nbgrader metadata": lambda page: dump([{**c, "metadata": {}} for c in page]),
+        "sources as lists": lambda page: dump(
+            [{**c, "source": c["source"].splitlines(keepends=True)} for c in page]
+        ),
+    }
+    return {
+        f"{name}, {how}": save(code[name]) for name in rearranged for how, save in saved.items()
+    }
 
 
 def _honest_files() -> dict[str, Any]:

@@ -974,7 +974,7 @@ def _(width_sweep, case):
         "One run of each does not tell a difference from luck: use several seeds.",
         "Compare two means and look at the spread within each group before you conclude.",
         "A dict {1: [...], 2: [...]}: for each depth a list with one validation accuracy a seed, "
-        "from `train(hidden_units=(256,) * depth, seed=seed)`.",
+        "from `train(hidden_units=(128,) * depth, seed=seed)`.",
     ),
 )
 def _(depth_comparison, case):
@@ -1005,7 +1005,7 @@ def _(depth_comparison, case):
     stars=1,
     hints=(
         "Insert a layer of one unit between the hidden layer and the outputs.",
-        "The hidden widths are (256,) without it and (256, 1) with it.",
+        "The hidden widths are (128,) without it and (128, 1) with it.",
         "A dict with the keys 'without' and 'with', each a list of the validation accuracies of "
         "three seeds.",
     ),
@@ -1110,8 +1110,7 @@ _SEARCHED = ("learning_rate", "epochs", "hidden_layers", "hidden_units")
     stars=3,
     hints=(
         "A grid over four quantities grows fast: list the values first and multiply.",
-        "Epochs come free: one run of 12 epochs holds the results after 4 and after 8 as well. "
-        "Models of one shape train together in `training.search`.",
+        "Epochs come free: one run of 12 epochs holds the results after 4 and after 8 as well.",
         "`itertools.product` over depths, widths and rates; for each run one row a number of "
         "epochs: {'learning_rate': ..., 'epochs': ..., 'hidden_layers': ..., 'hidden_units': ..., "
         "'accuracy': ...}; the best row is `max(rows, key=...)`.",

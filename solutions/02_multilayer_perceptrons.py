@@ -202,7 +202,7 @@ def slope_of(function):
         return tape.gradient(y, x)
     return slope
 
-x = np.linspace(-4, 4, 201)
+x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
 relu = tf.nn.relu
 prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
 plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
@@ -339,7 +339,7 @@ def relu_network(x):
 
 x = np.linspace(-4, 4, 201)
 units = {f"unit {j + 1}": np.maximum(w1[j] * x + b1[j], 0) * w2[j] for j in range(4)}
-plotting.lines(x, units | {"sum": relu_network(x)}, xlabel="x", ylabel="output")
+plotting.lines(x, {"sum": relu_network(x)} | units, xlabel="x", ylabel="output")
 bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
 print("bends at x =", np.round(x[1:-1][bends], 1))
 
@@ -553,12 +553,13 @@ def output_beside(row, mates):
 
 
 row = np.array([1.0])
-outputs = {
-    f"{m} mates": np.array([output_beside(row, generator.normal(size=(m, 1))) for _ in range(500)])
-    for m in (1, 3, 15, 255)
-}
-plotting.histograms(outputs, xlabel="output of the row")
-assert outputs["255 mates"].std() < outputs["15 mates"].std() < outputs["3 mates"].std()
+sizes = (1, 3, 15, 63, 255)
+outputs = [[output_beside(row, generator.normal(size=(m, 1))) for _ in range(500)] for m in sizes]
+spreads = np.std(outputs, axis=(1, 2))
+plotting.lines(sizes, {"mean over 500 crowds": np.mean(outputs, axis=(1, 2))}, xlabel="batch mates",
+               ylabel="output of the row", xscale="log", spread={"mean over 500 crowds": spreads})
+# The fewer the mates, the more the output depends on who they are.
+assert np.all(np.diff(spreads) < 0)
     ### STUB
     # raise NotImplementedError("Exercise 5.1.6")
     ### END SOLUTION

@@ -44,9 +44,9 @@ def grade_task(task: dict) -> dict:
     settings = task["settings"]
     exercises = importlib.import_module(settings["course"]).exercises_of(task["chapter"])
     notebook = Notebook(task["code"], [tuple(text) for text in task["texts"]])
-    began = time.monotonic()
     try:
         server = _warm_server(settings)
+        began = time.monotonic()
         results = grade_notebook(
             notebook, exercises, server, Limits(**settings["limits"]), settings["seed"]
         )
@@ -66,6 +66,7 @@ def _warm_server(settings: dict) -> ForkServer:
         if _server is not None:
             _server[1].close()
         _server = (key, ForkServer(*key))
+        _server[1].start()
     return _server[1]
 
 

@@ -69,6 +69,8 @@ def grade(
     Raises:
         ValueError: If there is nothing to grade, `out` is in use, or the sandbox is missing.
     """
+    if Path(out).resolve().is_relative_to(Path(source).resolve()):
+        raise ValueError(f"The results cannot lie in {source}; name a folder beside it.")
     store = Store(out)
     module = importlib.import_module(settings.course)
     submissions = collect(source)

@@ -20,7 +20,7 @@ MAX_FILES = 20_000
 _MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?$")
 _CANVAS = re.compile(r"^(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$")
 _AGAIN = re.compile(r"(?:-(\d+)| \((\d+)\))$")
-_NOTEBOOK = (".ipynb", ".json")
+_NOTEBOOK = (".ipynb", ".ipynb.json", ".ipynb.txt")
 _IGNORED = re.compile(
     r"(^|/)(\.ipynb_checkpoints|\.git|\.venv|\.DS_Store|\._[^/]*|__MACOSX|__pycache__"
     r"|timestamp\.txt|desktop\.ini|thumbs\.db)(/|$)",

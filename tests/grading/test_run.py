@@ -160,6 +160,11 @@ def test_mark_reads_what_spreadsheets_write(handed_in, tmp_path):
     assert Store(out).marks["kim/+1.3-explain"] == {"points": 1.5, "comment": "Übung"}
 
 
+def test_results_cannot_lie_among_the_submissions(handed_in):
+    with pytest.raises(ValueError, match="cannot lie in"):
+        run.grade(handed_in, handed_in / "results", SETTINGS)
+
+
 def test_two_runs_cannot_share_a_results_folder(handed_in, tmp_path):
     store = Store(tmp_path / "out")
     with store.alone(), pytest.raises(ValueError, match="Another run"):

@@ -6,7 +6,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 60 min | 45 s on 2 cores | not measured | ★★☆ | 16, 33 points | TensorFlow 2.21, Keras 3.15 |
+# | 60 min | 50 s on 2 cores | not measured | ★★☆ | 16, 33 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -150,9 +150,9 @@ check("+5.4", polynomial_errors)
 rng = np.random.default_rng(0)
 points = rng.uniform(-1, 1, size=(2, 20))
 targets = np.sin(4 * points) + 0.3 * rng.normal(size=(2, 20))
-curves = polynomial_errors(points[0], targets[0], points[1], targets[1], range(13))
-assert np.all(np.diff(curves[0]) < 1e-9) and 2 < np.argmin(curves[1]) < 10
-assert curves[1][-1] > 2 * curves[1].min()
+by_degree = polynomial_errors(points[0], targets[0], points[1], targets[1], range(13))
+assert np.all(np.diff(by_degree[0]) < 1e-9) and 2 < np.argmin(by_degree[1]) < 10
+assert by_degree[1][-1] > 2 * by_degree[1].min()
 
 # %% [markdown]
 # ## No free lunch
@@ -187,22 +187,23 @@ assert all(np.mean(worlds == guess) == 0.5 for guess in guesses.values())
 #
 # The training set of the next run makes no sense: each image gets one of ten labels by lot. There
 # is nothing to learn, so whatever the network fits, it has memorised. Zhang et al. (2017) showed
-# this for networks and data sets of every size.
+# this for large networks on CIFAR-10 and ImageNet.
 
 # %%
 y_random = np.random.default_rng(0).integers(0, 10, size=1000)
-runs, fitted = {}, {}
+runs, trained = {}, {}
 for name, labels in (("true labels", y_train), ("random labels", y_random)):
-    model = new_model()
+    model = trained[name] = new_model()
     runs[name] = training.fit(model, x_train, labels, epochs=60, batch_size=50, seed=0)
-    fitted[name] = np.mean(classes(model, x_train) == labels)
-    print(f"{name:14} training accuracy above 0.99: {fitted[name] > 0.99}")
-plotting.histories(runs, "accuracy")
+    fitted = np.mean(classes(model, x_train) == labels)
+    print(f"{name:14} training accuracy above 0.99: {fitted > 0.99}")
+curves = {name: run.history["accuracy"] for name, run in runs.items()}
+plotting.lines(range(1, 61), curves, xlabel="epoch", ylabel="training accuracy")
 on_test = np.mean(classes(model, x_test) == y_test)
 print("test accuracy after random labels below 0.20:", on_test < 0.2)
 
 # %% tags=["proof"]
-assert fitted["true labels"] > 0.99 and fitted["random labels"] > 0.99
+assert np.mean(classes(trained["true labels"], x_train) == y_train) > 0.99 and fitted > 0.99
 assert test_accuracy > 0.7 and on_test < 0.2
 after_ten = [runs[name].history["accuracy"][10] for name in runs]
 assert after_ten[0] > after_ten[1] + 0.2
@@ -297,6 +298,18 @@ check("5.5.1", random_labels)
 # ends in (a smaller change of the weights is enough). An explanation of generalization has to look
 # at these, not only at the size of the class.
 
+# %% tags=["proof"]
+distance = {
+    name: np.sqrt(
+        sum(
+            np.sum((after - before) ** 2)
+            for after, before in zip(model.get_weights(), new_model().get_weights(), strict=True)
+        )
+    )
+    for name, model in trained.items()
+}
+assert distance["random labels"] > 1.2 * distance["true labels"]
+
 # %% [markdown]
 # ## Interpolation
 #
@@ -383,7 +396,8 @@ print("widest model better than every model below the threshold:",
       test_curve[-1] < test_curve[widths < 100].min())
 
 # %% [markdown]
-# Up to the threshold the curve is the classical one. At the threshold exactly one solution fits,
+# The training curve leaves the picture where its error becomes zero. Up to the threshold the test
+# curve is the classical one. At the threshold exactly one solution fits,
 # and it has to bend for every bit of noise, so its coefficients are huge. Beyond it there is a
 # choice again, the minimum norm falls, and so does the test error. This is [double
 # descent](../chapters/glossary.md#double-descent) (Belkin et al., 2019).
@@ -486,8 +500,9 @@ assert training_error == 0.0 and 0.15 < validation_error < 0.40
 # [consistent](../chapters/glossary.md#consistency) if its error approaches $r^*$ as $n$ grows.
 #
 # Here $x$ is a number, and its label is right with probability 0.8, so $r^* = 0.2$. One neighbour
-# errs if either its own label or the new one is off: $2 \cdot 0.8 \cdot 0.2 = 0.32$, at most twice
-# $r^*$ (Cover and Hart, 1967). The cell compares it with $k = \sqrt{n}$ neighbours.
+# errs if exactly one of the two labels, its own and the new one, is off: $2 \cdot 0.8 \cdot 0.2 =
+# 0.32$, at most twice $r^*$ (Cover and Hart, 1967). The cell compares it with $k = \sqrt{n}$
+# neighbours.
 
 # %%
 def sample(n, rng):
@@ -512,7 +527,8 @@ assert abs(wrong["√n neighbours"][-1] - 0.20) < 0.04 and wrong["√n neighbour
 
 # %% [markdown]
 # One neighbour settles near 0.32, however much data it gets. A number of neighbours that grows, but
-# more slowly than $n$, goes down to the Bayes error: consistent, with hardly an assumption made.
+# more slowly than $n$, comes down to the Bayes error, as closely as 2000 test points can tell:
+# consistent, with hardly an assumption made.
 
 # %% [markdown]
 # ### Exercise +5.1 — k nearest neighbours
@@ -611,19 +627,20 @@ print("networks trained:", sum(len(runs) for runs in pairs.values()))
 assert apart[0] > 1.5 * apart[1] > 2 * apart[2] and apart[2] < 0.25
 
 # %% [markdown]
-# On the left, the narrowest and the widest network of the first seed, after training (solid) and as
-# their kernels predict (dashed). On the right, the largest distance between the two.
+# The first two panels show the narrowest and the widest network of the first seed, after training
+# and as their kernels predict them. The third shows the largest distance between the two.
 
 # %%
-_, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
-for width, colour in ((30, "tab:orange"), (3000, "tab:blue")):
-    left.plot(line[:, 0], pairs[width][0][0], "-", color=colour, label=f"width {width}")
-    left.plot(line[:, 0], pairs[width][0][1], "--", color=colour, label="its kernel")
-left.plot(X[:, 0], y, "ko", label="training examples")
-left.set(xlabel="x", ylabel="output")
-left.legend(fontsize="small")
+figure, (*panels, last) = plt.subplots(1, 3, figsize=(9, 3.2))
+for panel, width in zip(panels, (30, 3000), strict=True):
+    network, by_kernel = pairs[width][0]
+    panel.plot(line[:, 0], network, "-", label="network")
+    panel.plot(line[:, 0], by_kernel, "--", label="its kernel")
+    panel.plot(X[:, 0], y, "ko", label="training examples")
+    panel.set(xlabel="x", ylabel="output", ylim=(-1.5, 1.5), title=f"width {width}")
 plotting.lines(layer_widths, {"": apart}, xlabel="width", ylabel="largest distance (median)",
-               xscale="log", yscale="log", ax=right)
+               xscale="log", yscale="log", ax=last)
+figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
 plt.show()
 print("distance shrinks with each width:", apart[0] > apart[1] > apart[2])
 
@@ -746,10 +763,10 @@ run = training.fit(model, x_train, y_noisy, epochs=60, batch_size=50, seed=0,
                    validation_data=(x_valid, y_valid), callbacks=[stop])
 early, late = (np.mean(classes(network, x_test) == y_test) for network in (model, memoriser))
 print("stopped before epoch 30:", len(run.history["loss"]) < 30)
-print("test accuracy at least 0.05 above that of 60 epochs:", early > late + 0.05)
+print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.03)
 
 # %% tags=["proof"]
-assert len(run.history["loss"]) < 30 and early > late + 0.05
+assert len(run.history["loss"]) < 30 and early > late + 0.03
 
 # %% [markdown]
 # Stopping keeps what the late epochs destroy. The test images took no part in the decision; the
@@ -792,8 +809,15 @@ check("5.5.2-quiz", choice_5_5_2)
 # single exceptions, such as the flipped labels, take many epochs. A stop in between keeps the
 # patterns and leaves out most of the exceptions: a little more bias, much less variance. For linear
 # regression by gradient descent this can be written down: after $T$ steps of size $\eta$, the
-# direction with eigenvalue $s$ is fitted by the share $1 - (1 - \eta s)^T$, which is close to what
-# an l2 penalty of about $1/(\eta T)$ gives.
+# direction with eigenvalue $s$ is fitted by the share $1 - (1 - \eta s)^T$, which behaves much like
+# the share $s / (s + \lambda)$ of an l2 penalty with $\lambda = 1 / (\eta T)$.
+
+# %% tags=["proof"]
+eigenvalues, steps = np.geomspace(1e-4, 1, 50), 100
+by_stopping = 1 - (1 - 0.1 * eigenvalues) ** steps
+by_penalty = eigenvalues / (eigenvalues + 1 / (0.1 * steps))
+assert np.abs(by_stopping - by_penalty).max() < 0.22
+assert np.corrcoef(by_stopping, by_penalty)[0, 1] > 0.98
 
 # %% [markdown]
 # ### Exercise 5.5.3-quiz — The stopping criterion
@@ -995,18 +1019,22 @@ found = {"least squares": np.linalg.lstsq(A, b)[0],
 for _ in range(500):  # a gradient step on the error, then a step of equal size towards zero
     moved = found["l1"] - 0.1 * A.T @ (A @ found["l1"] - b) / 50
     found["l1"] = np.sign(moved) * np.maximum(abs(moved) - 0.1 * 0.3, 0)
-plotting.lines(range(1, 21), found, xlabel="coefficient", ylabel="value", marker=True)
-print({name: f"{np.sum(w == 0)} exact zeros" for name, w in found.items()})
+_, axes = plt.subplots(1, 3, figsize=(8, 2.6), sharey=True)
+for axis, (name, w) in zip(axes, found.items(), strict=True):
+    axis.bar(range(1, 21), w)
+    axis.set(title=f"{name}: {np.sum(w == 0)} exact zeros", xlabel="coefficient", ylabel="value")
+plt.show()
 
 # %% tags=["proof"]
 assert [np.sum(w == 0) for w in found.values()][:2] == [0, 0] and np.sum(found["l1"] == 0) >= 14
 assert np.linalg.norm(found["l2"]) < np.linalg.norm(found["least squares"])
-assert np.all(found["l1"][:3] != 0)
+shrunk = [np.abs(found[name][:3]) < np.abs(found["least squares"][:3]) for name in ("l2", "l1")]
+assert np.all(shrunk) and np.all(found["l1"][:3] != 0)
 
 # %% [markdown]
-# Least squares gives every useless feature a little weight. The l2 penalty makes all weights
-# smaller and none zero. The l1 penalty keeps the three that matter, a little too small, and drops
-# nearly all others.
+# Least squares gives every useless feature a little weight. With the l2 penalty the weights are
+# smaller as a whole, and none is zero. The l1 penalty keeps the three that matter, a little too
+# small, and drops nearly all others.
 
 # %% [markdown]
 # ### Exercise +5.2 — Penalties and their gradients
@@ -1041,18 +1069,31 @@ check("+5.2", l2_penalty, l1_penalty)
 # %% [markdown]
 # ## Penalties in Keras
 #
-# In Keras a penalty belongs to a layer: `kernel_regularizer=keras.regularizers.L2(s)`. Mind the
-# convention: Keras adds $s \sum_i w_i^2$ without the half, so $s = \lambda / 2$.
+# In Keras a penalty belongs to a layer, and `model.losses` holds what the layers add to the loss.
+# Mind the convention: `keras.regularizers.L2(s)` adds $s \sum_i w_i^2$ without the half, so $s =
+# \lambda / 2$.
 
 # %%
-w = np.random.default_rng(0).normal(size=(4, 3))
-by_hand = 0.1 / 2 * np.sum(w**2), 0.1 * np.sum(np.abs(w))
-by_keras = float(keras.regularizers.L2(0.05)(w)), float(keras.regularizers.L1(0.1)(w))
-print("l2 and l1 agree:", np.allclose(by_hand, by_keras))
+def penalised_model(penalty):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([
+        keras.Input((784,)),
+        keras.layers.Dense(256, activation="relu", kernel_regularizer=penalty),
+        keras.layers.Dense(10, kernel_regularizer=penalty),
+    ])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    return model
+
+model = penalised_model(keras.regularizers.L2(0.05))
+by_hand = [0.1 / 2 * np.sum(layer.kernel.numpy() ** 2) for layer in model.layers]
+print("Keras adds the l2 penalty with strength 0.1:", np.allclose(by_hand, model.losses))
 
 # %% tags=["proof"]
-assert np.allclose(by_hand, by_keras)
-assert np.allclose(by_hand, (l2_penalty(w, 0.1)[0], l1_penalty(w, 0.1)[0]))
+assert np.allclose(by_hand, model.losses)
+kernel = model.layers[1].kernel.numpy()
+assert np.allclose(l2_penalty(kernel, 0.1)[0], keras.regularizers.L2(0.05)(kernel))
+assert np.allclose(l1_penalty(kernel, 0.1)[0], keras.regularizers.L1(0.1)(kernel))
 
 # %% [markdown]
 # ## Penalties alone do not stop memorising
@@ -1062,26 +1103,23 @@ assert np.allclose(by_hand, (l2_penalty(w, 0.1)[0], l1_penalty(w, 0.1)[0]))
 # learning, and with one that is a hundred times larger.
 
 # %%
-def penalised_model(regularizer):
-    model = keras.Sequential([keras.Input((784,))] + [
-        keras.layers.Dense(units, activation, kernel_regularizer=regularizer,
-                           kernel_initializer=keras.initializers.GlorotUniform(seed=units))
-        for units, activation in ((256, "relu"), (10, None))])
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), metrics=["accuracy"],
-                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model
-
-L1, L2 = keras.regularizers.L1, keras.regularizers.L2
-penalised = {"l2, 0.0001": L2(1e-4), "l1, 0.00001": L1(1e-5), "l2, 0.01": L2(1e-2)}
-runs = {name: training.fit(penalised_model(penalty), x_train, y_random, epochs=60, batch_size=50,
-                           seed=0) for name, penalty in penalised.items()}
-plotting.histories(runs, "accuracy")
-for name, run in runs.items():
-    print(f"{name:12} memorises 95 % of the random labels: {max(run.history['accuracy']) > 0.95}")
+penalties = {"l2, 0.0001": keras.regularizers.L2(1e-4), "l1, 0.00001": keras.regularizers.L1(1e-5),
+             "l2, 0.01": keras.regularizers.L2(1e-2)}
+penalised = {}
+for name, penalty in penalties.items():
+    model = penalised_model(penalty)
+    run = training.fit(model, x_train, y_random, epochs=60, batch_size=50, seed=0)
+    penalised[name] = run.history["accuracy"]
+    print(f"{name:12} memorises 95 % of the random labels: {max(penalised[name]) > 0.95}")
+plotting.lines(range(1, 61), penalised, xlabel="epoch", ylabel="training accuracy")
 
 # %% tags=["proof"]
-final = {name: max(run.history["accuracy"]) for name, run in runs.items()}
-assert final["l2, 0.0001"] > 0.99 and final["l1, 0.00001"] > 0.99 and final["l2, 0.01"] < 0.93
+final = {name: max(accuracies) for name, accuracies in penalised.items()}
+slower = training.fit(
+    penalised_model(penalties["l2, 0.01"]), x_train, y_train, epochs=30, batch_size=50, seed=0
+).history["accuracy"]
+assert slower[-1] < runs["true labels"].history["accuracy"][29] - 0.01
+assert final["l2, 0.0001"] > 0.99 and final["l1, 0.00001"] > 0.99 and final["l2, 0.01"] < 0.95
 
 # %% [markdown]
 # With the usual strengths the network memorises as if there were no penalty. The strong one slows

@@ -1,0 +1,8 @@
+"""Run the pages as they were derived: no progress bars, and no progress of this machine."""
+
+import os
+import tempfile
+
+_state = tempfile.TemporaryDirectory()
+os.environ["WORKBOOK_QUIET"] = "1"
+os.environ["WORKBOOK_STATE"] = _state.name

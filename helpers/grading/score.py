@@ -126,7 +126,7 @@ class _Run:
                 exercise = min(self.waiting, key=lambda e: plans[e.id]["end"])
                 outcome, hidden = self._check(exercise)
                 before = results.get(exercise.id)
-                if before is None or outcome.points > before["points"]:
+                if before is None or _is_better(outcome, before):
                     plan = self.plans.get(exercise.id, {})
                     results[exercise.id] = self._result(exercise, outcome, plan)
                 if hidden:
@@ -262,6 +262,13 @@ class _Run:
                 error.line,
             )
         return Outcome("not attempted", 0.0, f"No {wanted} was found in this notebook.")
+
+
+def _is_better(outcome: Outcome, before: dict) -> bool:
+    """Tell whether a second look found more than the first."""
+    if outcome.points != before["points"]:
+        return outcome.points > before["points"]
+    return before["outcome"] == "not attempted" != outcome.status
 
 
 def _plan_told(plan: Any, number: int) -> dict:

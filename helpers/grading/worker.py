@@ -354,7 +354,11 @@ class _Session:
             for k in sorted(self.failed)
             if k in plan["cells"] or k in plan["source"]
         ]
-        waiting = [c for k, c in enumerate(self.cells[: plan["end"]]) if k not in self.ran]
+        waiting = [
+            cell
+            for index, cell in enumerate(self.cells[: plan["end"]])
+            if index not in self.ran and not cell.checks
+        ]
         elsewhere = any(name in cell.source for name in missing for cell in waiting)
         elsewhere |= bool(waiting) and any(f["kind"] == "NameError" for f in failures)
         return {"missing": missing, "failures": failures, "elsewhere": elsewhere}

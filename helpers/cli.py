@@ -72,7 +72,10 @@ def _lab(options: argparse.Namespace) -> int:
         environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={chapters}"]
     command += [f"--LabApp.default_url=/lab/tree/{_first_page(chapters)}"]
-    return subprocess.call([*command, *options.rest], env=environment)
+    command += options.rest
+    if os.name == "posix":  # become JupyterLab, so that whoever stops this stops it
+        os.execve(command[0], command, environment)
+    return subprocess.call(command, env=environment)
 
 
 def _first_page(chapters: Path) -> str:

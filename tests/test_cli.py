@@ -64,9 +64,12 @@ def test_unknown_option_is_refused(capsys):
 
 def test_lab_passes_options_on_and_leaves_authors_buttons_out(monkeypatch):
     called = {}
-    monkeypatch.setattr(
-        cli.subprocess, "call", lambda command, env: called.update(command=command, env=env) or 0
-    )
+
+    def become(program, command, environment):
+        called.update(command=command, env=environment)
+
+    monkeypatch.setattr(cli.os, "execve", become)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, env: 0)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
     assert cli.main(["lab", "--no-browser"]) == 0
     assert called["command"][-1] == "--no-browser"

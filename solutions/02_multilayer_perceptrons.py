@@ -5,7 +5,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 100 min | 60 s on 2 cores | not measured | ★★☆ | 30, 67 points | TensorFlow 2.21, Keras 3.15 |
+# | 100 min | 65 s on 2 cores | not measured | ★★☆ | 30, 67 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -984,6 +984,7 @@ print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.
 # %% tags=["proof"]
 assert history.history["val_accuracy"][-1] > 0.8
 assert abs(history.history["loss"][-1] - scratch_losses[-1]) < 0.05
+assert history.history["loss"][0] < scratch_losses[0] - 0.05
 
 # %% [markdown]
 # The two training curves end at the same loss. In the first epochs Keras is ahead, because its
@@ -1073,7 +1074,8 @@ baseline = [train(seed=seed)["val_accuracy"][-1] for seed in range(3)]
 print("three seeds, all between 0.75 and 0.9:", min(baseline) > 0.75 and max(baseline) < 0.9)
 
 # %% tags=["proof"]
-assert min(baseline) > 0.75 and max(baseline) < 0.9 and len(set(baseline)) > 1
+assert min(baseline) > 0.75 and max(baseline) < 0.9
+assert 0 < np.std(baseline) < 0.02
 
 # %% tags=["nbval-ignore-output"]
 print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(baseline):.3f}")
@@ -1260,7 +1262,9 @@ table = np.array([row["accuracy"] for row in joint_search]).reshape(4, 9)
 plotting.table_heat(table, ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
                     [f"{rate}, {epochs}" for rate in (0.03, 0.1, 0.3) for epochs in (4, 8, 12)],
                     xlabel="learning rate, epochs", ylabel="layers x units")
-# The rate decides most: 0.03 loses everywhere. Among the rest, differences are mostly luck.
+# At 0.03 every network still gains between 4 and 12 epochs: rate and epochs belong together.
+# Among the better half, differences are no larger than those between seeds.
+assert np.all(table[:, 2] > table[:, 0])
 assert best_configuration["learning_rate"] > 0.03 and best_configuration["accuracy"] > 0.8
 ### STUB
 # joint_search = best_configuration = None
@@ -1558,7 +1562,7 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 #
 # **Write** `activations`: for `"relu"`, `"sigmoid"`, `"tanh"` and at least one more of Keras's
 # activations, the validation accuracies of at least two seeds. Which works best here, and by more
-# than the spread? Ten runs take about six seconds.
+# than the spread? Eight runs take about five seconds.
 #
 # **Shapes** `{name: [accuracy, ...], ...}`.
 #
@@ -1568,7 +1572,7 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 ### BEGIN SOLUTION
 activations = {
     name: [train(activation=name, seed=seed)["val_accuracy"][-1] for seed in range(2)]
-    for name in ("relu", "tanh", "gelu", "swish", "sigmoid")
+    for name in ("relu", "tanh", "gelu", "sigmoid")
 }
 plotting.bars({name: np.mean(runs) for name, runs in activations.items()},
               spread={name: np.std(runs) for name, runs in activations.items()},

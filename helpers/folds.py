@@ -155,8 +155,9 @@ def search(
     first = x[0] if isinstance(x, list) else x
     for model in models:
         inputs.check_model(model)
+        if not model.built:
+            model.build((None, *first.shape[1:]))
         inputs.check_fit(model, (first, y))
-        programs.build(model, (first[:2], y[:2]))
 
     result = Result(build, configurations, len(folds), metric, first.shape[1:])
     with reporting.bar(verbose, epochs) as bar:
@@ -373,6 +374,7 @@ class _OneByOne:
         for copies in self.models:
             for model, start in zip(copies, models, strict=True):
                 programs.build(model, (first[:2], y[:2]))
+                programs.build(start, (first[:2], y[:2]))
                 programs.assign(model, programs.values(start))
 
     def epoch(self, _: Any) -> tuple[dict, dict]:

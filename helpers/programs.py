@@ -64,15 +64,13 @@ class Program:
 class Steps:
     """Runs one batch after another from Python: for data and callbacks that need it."""
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, eager: bool = False):
         self.model = model
         self._steps = {"train": _train_step, "test": _test_step}
-        if BACKEND != "torch" and not model.run_eagerly:
-            for which, step in self._steps.items():
-                self._steps[which] = Traced(functools.partial(step, model))
-        else:
-            for which, step in self._steps.items():
-                self._steps[which] = functools.partial(step, model)
+        for which, step in self._steps.items():
+            bound = functools.partial(step, model)
+            eager = eager or BACKEND == "torch" or model.run_eagerly
+            self._steps[which] = bound if eager else Traced(bound)
 
     def run(self, which: str, batches: Iterable[tuple], events: Any) -> dict:
         """Run one epoch over batches, tell the callbacks of each, and return the metrics."""
@@ -257,7 +255,7 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
         def body(index, state):
             rows = keras.ops.slice(order, (index * batch_size,), (batch_size,))
             noise = [layer.draw(batch_size) for layer in dropouts]
-            return inner_step(state, _take(data, rows), noise)
+            return inner_step(state, take(data, rows), noise)
 
         return loop(order.shape[0] // batch_size, body, state)
 
@@ -266,7 +264,7 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
             noise = [layer.draw(rest) for layer in dropouts]
-            state = noisy_step(state, _take(data, order[-rest:]), noise)
+            state = noisy_step(state, take(data, order[-rest:]), noise)
         return state, _metrics(model, state)
 
     return epoch
@@ -287,7 +285,7 @@ def tensors(values: Iterable) -> list:
     return [keras.ops.convert_to_tensor(value) for value in values]
 
 
-def _take(data: Any, rows: Any) -> Any:
+def take(data: Any, rows: Any) -> Any:
     if BACKEND == "jax":
         return jax.tree.map(lambda array: array[rows], data)
     return tf.nest.map_structure(lambda array: tf.gather(array, rows), data)

@@ -8,6 +8,7 @@ decay, dropout rate, regularization) are stacked too.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ def can_stack(model: keras.Model) -> bool:
         and not any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.use_ema))
         and not optimizer.gradient_accumulation_steps
         and all(v.constraint is None for v in model.trainable_variables)
+        and all(v.dtype == "float32" for v in model.trainable_variables)
         and programs.draws_only_dropout(model)
     )
 
@@ -88,7 +90,10 @@ class Stack:
         self._shifts = keras.ops.convert_to_tensor(shifts.astype("int32"))
         data = (np.concatenate(x) if by_fold else x, y)
         self._data = keras.tree.map_structure(keras.ops.convert_to_tensor, data)
-        parts = [[list(map(_numpy, part)) for part in programs.values(m)] for m in models]
+        parts = [
+            [list(map(_numpy, part)) for part in (m.trainable_variables, m.non_trainable_variables)]
+            for m in models
+        ]
         trainable, non_trainable = (self._tile([part[i] for part in parts]) for i in (0, 1))
         self._start(models, trainable, non_trainable)
 
@@ -108,8 +113,7 @@ class Stack:
         self.program = program = _checkout(
             models, non_trainable, self._data, len(self.folds), self.batch_size, self.xla
         )
-        for variable, value in zip(program.trainable, trainable, strict=True):
-            variable.assign(value)
+        program.weights.assign(_flat(trainable))
         optimizer = optimizer or program.fresh_optimizer
         for variable, value in zip(program.optimizer.variables, optimizer, strict=True):
             variable.assign(value)
@@ -141,14 +145,14 @@ class Stack:
     def weights(self) -> list[list[np.ndarray]]:
         """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
         shape = (len(self.folds), len(self.models))
-        parts = (self.program.trainable, self._non_trainable)
+        parts = (self.program.split(_numpy(self.program.weights)), self._non_trainable)
         return [[_numpy(v).reshape(*shape, *v.shape[1:]) for v in part] for part in parts]
 
     def keep(self, configurations: Sequence[int]) -> None:
         """Go on with some of the configurations only."""
         count = len(self.models)
         chosen = [f * count + c for f in range(len(self.folds)) for c in configurations]
-        trainable = [_numpy(v)[chosen] for v in self.program.trainable]
+        trainable = self.program.split(_numpy(self.program.weights)[chosen])
         non_trainable = [_numpy(v)[chosen] for v in self._non_trainable]
         optimizer = [
             _numpy(v)[chosen] if len(v.shape) else _numpy(v)
@@ -189,12 +193,11 @@ class _Program:
         self.model = programs.copy(model, data, ready=True)
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, ReadyDropout)]
         count = configurations * folds
-        self.trainable = [
-            keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
-            for v in self.model.trainable_variables
-        ]
+        # All weights of a model stand in one row: the optimizer then has one variable to update.
+        entries = sum(math.prod(v.shape) for v in self.model.trainable_variables)
+        self.weights = keras.Variable(np.zeros((count, entries), "float32"))
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        self.optimizer.build(self.trainable)
+        self.optimizer.build([self.weights])
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
         self._epochs = {
             which: programs.Traced(functools.partial(self._epoch, which))
@@ -220,7 +223,17 @@ class _Program:
         return non_trainable, logs
 
     def _changing(self) -> tuple[list, list]:
-        return self.trainable, self.optimizer.variables
+        return [self.weights], self.optimizer.variables
+
+    def split(self, weights: Any) -> list:
+        """Cut rows of weights into stacks of the model's own variables."""
+        parts, start = [], 0
+        for variable in self.model.trainable_variables:
+            end = start + math.prod(variable.shape)
+            reshape = np.reshape if isinstance(weights, np.ndarray) else keras.ops.reshape
+            parts.append(reshape(weights[:, start:end], (-1, *variable.shape)))
+            start = end
+        return parts
 
     def _epoch(self, which: str, state, settings, data, shifts, order):
         """Take all models over all batches of their rows and read the metrics."""
@@ -281,7 +294,8 @@ class _Program:
 
     def _train_step(self, state, settings, x, y, noise):
         changed, non_trainable, metrics = state
-        trainable = changed[0] if changed else programs.tensors(self.trainable)
+        weights = changed[0][0] if changed else keras.ops.convert_to_tensor(self.weights)
+        trainable = self.split(weights)
         stacked_noise = [] if self.shared_seeds else noise
 
         def learn(trainable, non_trainable, metrics, settings, x, y, own_noise):
@@ -299,7 +313,8 @@ class _Program:
         parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)
         gradients, non_trainable, metrics = self._map(learn, parts)
         if not changed:
-            self._update(gradients, settings)
+            # The update is many small operations on the same numbers: worth fusing in any run.
+            programs.compiled(self._update, xla=True)(gradients, settings)
             return changed, non_trainable, metrics
         pairs = [
             pair
@@ -313,7 +328,8 @@ class _Program:
 
     def _test_step(self, state, settings, x, y, _):
         changed, non_trainable, metrics = state
-        trainable = changed[0] if changed else programs.tensors(self.trainable)
+        weights = changed[0][0] if changed else keras.ops.convert_to_tensor(self.weights)
+        trainable = self.split(weights)
 
         def measure(trainable, non_trainable, metrics, settings, x, y):
             with _Settings(self.model, settings):
@@ -345,24 +361,27 @@ class _Program:
 
     def _update(self, gradients, settings) -> None:
         """Update all weights with the optimizer, each model at its own rate."""
-        optimizer = self.optimizer
-        for variable, gradient in zip(self.trainable, gradients, strict=True):
-            shape = (-1,) + (1,) * (len(variable.shape) - 1)
-            rate = optimizer.learning_rate
-            if "learning_rate" in settings:
-                rate = keras.ops.reshape(settings["learning_rate"], shape)
-            if optimizer.clipvalue:
-                gradient = keras.ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
-            if "weight_decay" in settings:
-                decay = keras.ops.reshape(settings["weight_decay"], shape)
-                variable.assign(variable - variable * decay * rate)
-            optimizer.update_step(gradient, variable, rate)
+        optimizer, weights = self.optimizer, self.weights
+        rows = [keras.ops.reshape(gradient, (weights.shape[0], -1)) for gradient in gradients]
+        gradient = keras.ops.concatenate(rows, axis=1)
+        rate = optimizer.learning_rate
+        if "learning_rate" in settings:
+            rate = settings["learning_rate"][:, None]
+        if optimizer.clipvalue:
+            gradient = keras.ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
+        if "weight_decay" in settings:
+            weights.assign(weights - weights * settings["weight_decay"][:, None] * rate)
+        optimizer.update_step(gradient, weights, rate)
         optimizer.iterations.assign(optimizer.iterations + 1)
 
     def _map(self, function: Callable, parts: tuple):
         if BACKEND == "jax":
             return jax.vmap(function)(*parts)
         return tf.vectorized_map(lambda each: function(*each), parts)
+
+
+def _flat(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
 
 
 def _settings_of(model: keras.Model) -> dict[str, float]:

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_FEW_STEPS = 12  # a step takes some 6 ms in Python, a small model's program some 150 ms
+
+
 class NonFiniteLoss(ArithmeticError):
     """The loss became NaN or infinite; `history` is the run up to then.
 
@@ -119,6 +122,7 @@ def fit(
     run = {"epoch": initial_epoch, "history": {}}
     run["seed"] = random.randint(1, 10**9) if seed is None else seed
     run["xla"] = programs.use_xla(model, inputs.rows(data), batch_size, epochs)
+    run["eager"] = _is_short(data, held_out, batch_size, epochs)
     if checkpoint is not None:
         run |= checkpoints.load(checkpoint, model) or {}
     say = (lambda _: None) if verbose == 0 else print
@@ -167,6 +171,14 @@ def _one_epoch(model: keras.Model, runner: "_Runner", events: Any, epoch: int) -
     return logs
 
 
+def _is_short(data: Any, held_out: Any, batch_size: int, epochs: int) -> bool:
+    """Tell whether a whole run takes less time than writing a program for it."""
+    parts = [part for part in (data, held_out) if part is not None]
+    if programs.BACKEND != "tensorflow" or not all(isinstance(part, tuple) for part in parts):
+        return False
+    return epochs * sum(math.ceil(inputs.rows(part) / batch_size) for part in parts) <= _FEW_STEPS
+
+
 class _Runner:
     """Runs epochs as programs on resident data, or batch by batch where that cannot be."""
 
@@ -174,7 +186,7 @@ class _Runner:
         self.model, self.data, self.held_out = model, data, held_out
         self.batch_size, self.seed, self.shuffle = batch_size, run["seed"], shuffle
         self.program = self.steps = None
-        by_batch = listeners or programs.BACKEND == "torch" or model.run_eagerly
+        by_batch = listeners or programs.BACKEND == "torch" or model.run_eagerly or run["eager"]
         if listeners:
             say(f"{listeners[0]} listens to batches, so this run goes batch by batch.")
         if isinstance(data, tuple) and not by_batch:
@@ -187,7 +199,7 @@ class _Runner:
                 self.held_out = moved[1] or held_out
                 self.program = programs.program_for(model, self.data, batch_size, run["xla"])
         if self.program is None or not isinstance(held_out, tuple | None):
-            self.steps = programs.Steps(model)
+            self.steps = programs.Steps(model, run["eager"])
 
     def train(self, epoch: int, events: Any) -> dict:
         return self._run("train", self.data, epoch if self.shuffle else None, events)

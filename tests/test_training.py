@@ -17,6 +17,12 @@ LABELS = (X[:, :3].argmax(axis=1)).astype("int64")
 TARGETS = (X @ np.arange(6, dtype="float32") / 3)[:, None]
 
 
+@pytest.fixture(autouse=True)
+def programs_even_for_short_runs(monkeypatch):
+    """Test the compiled loop with the few rows that keep tests fast."""
+    monkeypatch.setattr(training, "_FEW_STEPS", 0)
+
+
 def classifier(optimizer="sgd", *, layers=(), metrics=("accuracy",), **compiled):
     keras.utils.set_random_seed(7)
     model = keras.Sequential(
@@ -181,6 +187,13 @@ def test_fit_shuffled_gives_the_numbers_of_model_fit_on_the_same_batches():
         losses += run.history["loss"]
     np.testing.assert_allclose(history.history["loss"], losses, rtol=1e-4)
     np.testing.assert_allclose(ours.get_weights()[0], expected.get_weights()[0], rtol=1e-3)
+
+
+def test_fit_very_short_run_makes_no_program_and_gives_the_same_numbers(monkeypatch):
+    kept = dict(programs._programs)
+    monkeypatch.setattr(training, "_FEW_STEPS", 12)
+    assert_same_run(lambda: classifier("adam", layers=[dropout]), batch_size=17, epochs=2)
+    assert dict(programs._programs) == kept
 
 
 def test_fit_data_set_gives_the_numbers_of_model_fit():

@@ -147,8 +147,8 @@ def search(
         raise ValueError("There is no configuration to try: give at least one dictionary.")
     if halving is not None and halving < 2:
         raise ValueError(f"halving is at least 2, not {halving}.")
-    inputs.check_numbers(epochs, batch_size, 0.0, 0)
-    y = np.asarray(y)
+    inputs.check_numbers(epochs, batch_size, seed=seed)
+    y = inputs.one_array(y, "y")
     folds = fold_indices(len(y), k, seed=seed)
     x = _prepared(x, y, folds, prepare)
     models = [build(**configuration) for configuration in configurations]

@@ -32,12 +32,19 @@ def check_model(model: keras.Model) -> None:
         )
 
 
-def check_numbers(epochs: int, batch_size: int, validation_split: float, initial_epoch: int):
+def check_numbers(
+    epochs: int,
+    batch_size: int,
+    validation_split: float = 0.0,
+    initial_epoch: int = 0,
+    seed: int | None = None,
+) -> None:
     """Refuse numbers that describe no training."""
     for name, value, least in (
         ("epochs", epochs, 1),
         ("batch_size", batch_size, 1),
         ("initial_epoch", initial_epoch, 0),
+        ("seed", 0 if seed is None else seed, 0),
     ):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} is a whole number of at least {least}, not {value!r}.")
@@ -242,10 +249,11 @@ def _loss(model: keras.Model) -> Any:
 
 
 def _as_arrays(structure: Any, name: str) -> Any:
-    return keras.tree.map_structure(lambda part: _as_array(part, name), structure)
+    return keras.tree.map_structure(lambda part: one_array(part, name), structure)
 
 
-def _as_array(part: Any, name: str) -> np.ndarray:
+def one_array(part: Any, name: str) -> np.ndarray:
+    """Return finite numbers as a NumPy array, floats in Keras's float type."""
     array = np.asarray(part) if not keras.ops.is_tensor(part) else keras.ops.convert_to_numpy(part)
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise ValueError(

@@ -23,6 +23,20 @@ if BACKEND == "jax":
     import jax
 
 _KEPT_PROGRAMS = 8
+_XLA_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.BatchNormalization,
+    keras.layers.Dense,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.InputLayer,
+    keras.layers.LeakyReLU,
+    keras.layers.Normalization,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.Reshape,
+)
 _programs: OrderedDict[tuple, "Program"] = OrderedDict()
 
 
@@ -84,7 +98,7 @@ class Steps:
             if BACKEND == "jax":
                 assign(self.model, state)
             getattr(events, f"on_{which}_batch_end")(number, logs)
-            if self.model.stop_training:
+            if which == "train" and self.model.stop_training:
                 break
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
@@ -121,15 +135,15 @@ def build(model: keras.Model, data: tuple) -> None:
 def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
     """Decide whether XLA's longer compilation pays, from sizes alone, so that runs repeat.
 
-    On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of each dense epoch;
-    its convolutions are slower than TensorFlow's own. It draws other random numbers, so only
-    models whose noise can be drawn outside the compiled step (see `ReadyDropout`) qualify.
+    On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of an epoch of dense
+    layers; with convolutions it is slower, and some layers it cannot compile. It draws other
+    random numbers, so noise must be drawn outside the compiled step (see `ReadyDropout`).
     The constants are two cores' operations a second and TensorFlow's seconds a step.
     """
     if BACKEND != "tensorflow" or model.jit_compile:
         return True
-    convolves = any(len(weight.shape) > 2 for weight in model.trainable_variables)
-    if not draws_only_dropout(model) or convolves or tf.config.list_physical_devices("GPU"):
+    known = all(type(layer) in _XLA_LAYERS for layer in model.layers)
+    if not known or not draws_only_dropout(model) or tf.config.list_physical_devices("GPU"):
         return False
     operations = 6 * model.count_params() * rows
     seconds = epochs * (operations / 1.5e11 + rows / batch_size * 5e-4)
@@ -326,7 +340,7 @@ class Traced:
     def __call__(self, *arguments: Any) -> Any:
         if BACKEND == "jax":
             return self._function(*arguments)
-        kinds = str([(a.shape, a.dtype) for a in keras.tree.flatten(arguments)])
+        kinds = str(keras.tree.map_structure(lambda a: f"{a.shape} {a.dtype}", arguments))
         if kinds not in self._graphs:
             # Asked for by hand, because tf.function warns when it makes several by itself.
             self._graphs[kinds] = self._function.get_concrete_function(*arguments)

@@ -106,7 +106,7 @@ def fit(
         NonFiniteLoss: If the loss of an epoch is NaN or infinite.
     """
     inputs.check_model(model)
-    inputs.check_numbers(epochs, batch_size, validation_split, initial_epoch)
+    inputs.check_numbers(epochs, batch_size, validation_split, initial_epoch, seed)
     callbacks = keras.tree.flatten(callbacks or [])
     if inputs.is_arrays(x):
         data = inputs.arrays(x, y, sample_weight, class_weight)
@@ -120,7 +120,7 @@ def fit(
     programs.build(model, inputs.first_rows(data))
 
     run = {"epoch": initial_epoch, "history": {}}
-    run["seed"] = random.randint(1, 10**9) if seed is None else seed
+    run["seed"] = random.randint(1, 10**9) if seed is None else int(seed)
     run["xla"] = programs.use_xla(model, inputs.rows(data), batch_size, epochs)
     run["eager"] = _is_short(data, held_out, batch_size, epochs)
     if checkpoint is not None:
@@ -253,6 +253,7 @@ _BATCH_METHODS = [
 @contextlib.contextmanager
 def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
     """Let the first interrupt end the run after the running epoch, and the second at once."""
+    model.stop_training = False
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -262,7 +263,6 @@ def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
         model.stop_training = True
         say("Stopping after this epoch; interrupt again to stop at once.")
 
-    model.stop_training = False
     previous = signal.signal(signal.SIGINT, stop)
     try:
         yield

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -191,7 +192,7 @@ def nbgrader_on_case(case: corpus.Case, course_folder: Path) -> dict:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "course"
         shutil.copytree(course_folder, folder)
-        api = nbgrader_api(folder, cell_seconds=10)
+        api = nbgrader_api(folder, cell_seconds=5)
         hand_in(folder, "perceptrons", "s", case.content)
         began = time.perf_counter()
         try:
@@ -241,7 +242,8 @@ def corpus_table(out: Path, seconds: float) -> None:
         (folder / "canary_solution.py").write_text("def step(x):\n    return (x > 0) * 1.0\n")
         kinds = {case.name: case.kind for case in corpus.all_cases(_world(folder))}
         waiting = [name for name in kinds if name not in done]
-        lanes = [threading.Thread(target=_lane, args=(folder, waiting[k::2], done, ends))
+        alone = {case.name for case in corpus.all_cases(_world(folder)) if case.walls}
+        lanes = [threading.Thread(target=_lane, args=(folder, waiting[k::2], alone, done, ends))
                  for k in range(2)]  # fmt: skip
         for lane in lanes:
             lane.start()
@@ -256,10 +258,12 @@ def corpus_table(out: Path, seconds: float) -> None:
     print("left:", len(kinds) - len(done))
 
 
-def _lane(folder: Path, names: list[str], done: dict, ends: float) -> None:
+def _lane(folder: Path, names: list[str], alone: set[str], done: dict, ends: float) -> None:
+    """Grade cases one after the other; those that may break their sandbox get one of their own."""
     while names and time.monotonic() < ends:
+        batch = list(itertools.takewhile(lambda name: name not in alone, names)) or names[:1]
         process = subprocess.Popen(
-            _walled(folder, names), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            _walled(folder, batch), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         for line in process.stdout:
             with contextlib.suppress(ValueError):
@@ -284,6 +288,7 @@ def _walled(folder: Path, names: list[str]) -> list[str]:
     """Return a command that serves cases in a sandbox: what nbgrader lets through stays in it."""
     view = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"]
     view += ["--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
+    view += ["--cap-drop", "ALL", "--uid", "65534", "--gid", "65534"]
     view += ["--ro-bind", str(folder), str(folder), "--setenv", "HOME", "/tmp"]
     view += ["--setenv", "WORKBOOK_SECRET", "x"]
     limits = ["prlimit", "--as=8000000000", "--nproc=2000"]

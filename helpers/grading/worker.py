@@ -46,9 +46,6 @@ class OutOfTime(BaseException):
     """The student's code used up its time; not an `Exception`, so few handlers catch it."""
 
 
-# --- the server -------------------------------------------------------------------------------
-
-
 def main() -> None:
     """Warm up, say so, then fork a worker whenever the grader asks for one."""
     settings = json.loads(sys.argv[1])
@@ -170,9 +167,6 @@ def _end_orphans() -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
-
-
-# --- the worker -------------------------------------------------------------------------------
 
 
 def _work(job: int, limits: dict, namespaces: bool) -> None:
@@ -456,9 +450,6 @@ class _Shell:
 
 def _out_of_time(signum: int, frame: Any) -> None:
     raise OutOfTime("the time is over")
-
-
-# --- the system -------------------------------------------------------------------------------
 
 
 def _silence_streams() -> None:

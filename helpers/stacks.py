@@ -199,6 +199,8 @@ class _Program:
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         self.optimizer.build([self.weights])
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
+        # The update is many small operations on the same numbers: worth fusing by itself.
+        self._fused_update = programs.compiled(self._update, xla=True)
         self._epochs = {
             which: programs.Traced(functools.partial(self._epoch, which))
             for which in ("train", "test")
@@ -241,14 +243,11 @@ class _Program:
         size = min(self.batch_size if training else _VALIDATION_ROWS, order.shape[1])
         dropouts = self.dropouts if training else []
         step = self._train_step if training else self._test_step
-        in_xla = self.xla and tf is not None
+        in_xla = self.xla and tf is not None and training  # a few large batches need no fusing
         one_step = programs.compiled(step, xla=True) if in_xla and dropouts else step
 
         def batch(rows):
-            each = [
-                keras.ops.take(data[0], rows + shifts, axis=0),
-                keras.ops.take(data[1], rows, 0),
-            ]
+            each = [programs.take(data[0], rows + shifts), programs.take(data[1], rows)]
             if self.configurations > 1:
                 each = [keras.ops.repeat(array, self.configurations, axis=0) for array in each]
             return each
@@ -313,8 +312,7 @@ class _Program:
         parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)
         gradients, non_trainable, metrics = self._map(learn, parts)
         if not changed:
-            # The update is many small operations on the same numbers: worth fusing in any run.
-            programs.compiled(self._update, xla=True)(gradients, settings)
+            (self._update if self.xla else self._fused_update)(gradients, settings)
             return changed, non_trainable, metrics
         pairs = [
             pair

@@ -571,6 +571,8 @@ plt.show()
 # A run *diverges* if its last loss is above its first, *converges* if its last loss is within 5 %
 # of the best last loss of your sweep, and *crawls* if it falls but does not get there.
 #
+# **Shapes** `sweep[learning_rate]` holds 101 numbers; `verdicts` has the keys of `sweep`.
+#
 # **Done when** the table holds together: same start, losses that gradient descent can produce,
 # verdicts that fit the losses. Draw the curves with a logarithmic axis, too.
 
@@ -627,7 +629,8 @@ plotting.lines(
     {"cross-entropy": -np.log(probability), "squared error": (1 - probability) ** 2},
     xlabel="probability given to the true class", ylabel="loss",
 )
-print("a coin flip costs", np.round(-np.log(0.5), 3), "- one in a hundred", np.round(-np.log(0.01), 3))
+for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
+    print(f"{name} costs {-np.log(p):.3f}")
 
 
 # %% [markdown]
@@ -736,7 +739,8 @@ check("+1.9", gaussian_nll, nll_from_mse)
 # same numbers must come out.
 
 # %%
-model = keras.Sequential([keras.Input(shape=(1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+neuron = keras.layers.Dense(1, kernel_initializer="zeros")
+model = keras.Sequential([keras.Input(shape=(1,)), neuron])
 model.compile(optimizer=keras.optimizers.SGD(learning_rate=0.1), loss="mse")
 history = training.fit(model, x_line[:, None], y_line, epochs=300, batch_size=40)
 

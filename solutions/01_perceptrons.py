@@ -625,6 +625,8 @@ plt.show()
 # A run *diverges* if its last loss is above its first, *converges* if its last loss is within 5 %
 # of the best last loss of your sweep, and *crawls* if it falls but does not get there.
 #
+# **Shapes** `sweep[learning_rate]` holds 101 numbers; `verdicts` has the keys of `sweep`.
+#
 # **Done when** the table holds together: same start, losses that gradient descent can produce,
 # verdicts that fit the losses. Draw the curves with a logarithmic axis, too.
 

@@ -24,7 +24,7 @@
 # %% [markdown]
 # ## Setup
 #
-# The page trains on 3,000 images of Fashion-MNIST and validates on 2,000 others. So few images make
+# The page trains on 1,500 images of Fashion-MNIST and validates on 1,500 others. So few images make
 # overfitting visible within seconds.
 
 # %% tags=["nbval-ignore-output"]
@@ -41,10 +41,10 @@ print(fashion)
 print(training.device())
 
 # %%
-images = fashion.train_images[:5000].reshape(5000, 784).astype("float32") / 255
-labels = fashion.train_labels[:5000]
-x_train, y_train = images[:3000], labels[:3000]
-x_valid, y_valid = images[3000:], labels[3000:]
+images = fashion.train_images[:3000].reshape(3000, 784).astype("float32") / 255
+labels = fashion.train_labels[:3000]
+x_train, y_train = images[:1500], labels[:1500]
+x_valid, y_valid = images[1500:], labels[1500:]
 print("training", x_train.shape, "validation", x_valid.shape, "classes", len(fashion.class_names))
 
 # %% [markdown]
@@ -59,9 +59,9 @@ print("training", x_train.shape, "validation", x_valid.shape, "classes", len(fas
 # 200 copies whose positions are jittered. Nothing else differs.
 
 # %%
-random = np.random.default_rng(1)
+random = np.random.default_rng(3)
 x_points = np.linspace(-1, 1, 15)
-y_points = np.sin(3 * x_points) + random.normal(0, 0.2, size=15)
+y_points = np.sin(3 * x_points) + random.normal(0, 0.3, size=15)
 
 def bumps(x):
     return np.exp(-0.5 * ((x[:, None] - np.linspace(-1, 1, 15)) / 0.15) ** 2)
@@ -127,6 +127,12 @@ def noisy_weights(X, y, sigma):
 
 # %%
 check("+6.3", noisy_loss, noisy_weights)
+
+# %% tags=["proof"]
+X = random.normal(size=(30, 2))
+ridge, plain = noisy_weights(X, X[:, 0], 0.5), noisy_weights(X, X[:, 0], 0.0)
+assert np.linalg.norm(ridge) < np.linalg.norm(plain)
+assert noisy_loss(X, X[:, 0], ridge, 0.5) < noisy_loss(X, X[:, 0], plain, 0.5)
 
 # %% [markdown]
 # ## Noise that keeps the mean
@@ -202,6 +208,10 @@ def dropout_layer(x, rate, seed):
 # %%
 check("+6.1", dropout_layer)
 
+# %% tags=["proof"]
+assert not dropout_layer(np.ones(9), 1, seed=0).any()
+assert abs(dropout_layer(np.ones(100_000), 0.8, seed=0).mean() - 1) < 0.05
+
 # %% [markdown]
 # ## A network with dropout, from scratch
 #
@@ -239,8 +249,8 @@ def train_step(X, y):
     for variable, gradient in zip(W + b, tape.gradient(loss, W + b)):
         variable.assign_sub(0.1 * gradient)
 
-for epoch in range(10):
-    for batch in np.split(random.permutation(3000), 30):
+for epoch in range(20):
+    for batch in np.split(random.permutation(1500), 15):
         train_step(x_train[batch], y_train[batch])
 predictions = scratch_logits(x_valid, False).numpy().argmax(axis=1)
 print("validation accuracy above 0.7:", np.mean(predictions == y_valid) > 0.7)
@@ -249,7 +259,7 @@ print("validation accuracy above 0.7:", np.mean(predictions == y_valid) > 0.7)
 assert np.mean(predictions == y_valid) > 0.7
 
 # %% [markdown]
-# Ten epochs, and the network is right on more than seven of ten images, although it never trained
+# Twenty epochs, and the network is right on more than seven of ten images, although it never trained
 # in the form in which it predicts.
 
 # %% [markdown]
@@ -280,9 +290,10 @@ assert same
 # their averages can agree:
 
 # %%
-few = x_valid[:20]
-from_keras = np.mean([model(few, training=True) for _ in range(2000)], axis=0)
-from_scratch = np.mean([scratch_logits(few, True) for _ in range(2000)], axis=0)
+few = x_valid[:5]
+copies = np.repeat(few, 2000, axis=0)  # each copy meets a mask of its own
+from_keras = np.mean(np.reshape(model(copies, training=True), (5, 2000, 10)), axis=1)
+from_scratch = np.mean(np.reshape(scratch_logits(copies, True), (5, 2000, 10)), axis=1)
 gap = np.abs(from_keras - from_scratch).max() / np.std(from_scratch)
 print("largest gap of the means below a fifth of the spread of logits:", gap < 0.2)
 
@@ -333,6 +344,9 @@ def monte_carlo(model, x, draws):
 
 # %%
 check("+6.2", monte_carlo)
+
+# %% tags=["proof"]
+assert (monte_carlo(model, few, 20)[1] > 0).all()
 
 # %% [markdown]
 # ## Dropout as a measure of doubt
@@ -389,14 +403,14 @@ assert doubt > 2
 # %%
 def train_once(model, seed, epochs=20, weight_decay=0.0):
     """Train a built model on the page's images and return its history, a dict of lists."""
-    steps = epochs * -(-len(x_train) // 128)
+    steps = epochs * -(-len(x_train) // 64)
     model.compile(
         optimizer=keras.optimizers.AdamW(
             keras.optimizers.schedules.CosineDecay(0.002, steps), weight_decay=weight_decay),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
     )
     return training.fit(
-        model, x_train, y_train, epochs=epochs, batch_size=128, seed=seed,
+        model, x_train, y_train, epochs=epochs, batch_size=64, seed=seed,
         validation_data=(x_valid, y_valid),
     ).history
 
@@ -409,11 +423,11 @@ for seed in (0, 1, 2):
     model = models.mlp((256, 256), rate=0.5, seed=seed)
     train_once(model, seed)
     same_recipe.append(accuracy(model, x_valid, y_valid))
-print("three seeds, all above 0.78:", min(same_recipe) > 0.78)
+print("three seeds, all above 0.75:", min(same_recipe) > 0.75)
 print("all equal:", len(set(same_recipe)) == 1)
 
 # %% tags=["proof"]
-assert min(same_recipe) > 0.78 and len(set(same_recipe)) > 1
+assert min(same_recipe) > 0.75 and len(set(same_recipe)) > 1
 
 # %% [markdown]
 # The three runs are good and not equal. Two numbers behind the decimal point are about all that one
@@ -433,6 +447,9 @@ assert min(same_recipe) > 0.78 and len(set(same_recipe)) > 1
 #
 # **Write** also `fits_best` and `gap_smallest`, the pairs with the highest mean training accuracy
 # and with the smallest mean difference between training and validation accuracy.
+#
+# **Shapes** every list has one number a seed, and all have the same length; a pair is a tuple of
+# two rates.
 #
 # **Done when** the table is complete, its numbers are possible, and your two pairs follow from it.
 # Draw it with error bars.
@@ -469,6 +486,11 @@ plt.show()
 # %%
 check("5.6.1", rates_table, fits_best, gap_smallest)
 
+# %% tags=["proof"]
+assert fits_best == (0, 0) and gaps[0.5, 0.5] < gaps[0, 0] - 0.01
+assert means[0.2, 0.5]["training"] > means[0.5, 0.5]["training"]
+assert np.ptp([row["validation"] for row in means.values()]) < 0.03
+
 # %% [markdown]
 # ### Exercise 5.6.2 — Train for longer
 # *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.2")`*
@@ -479,6 +501,8 @@ check("5.6.1", rates_table, fits_best, gap_smallest)
 # **Write** `curves`, a dict with the keys `"without"` and `"with"`, each an array of validation
 # losses of shape (seeds, epochs), for at least two seeds and the same number of epochs, at least
 # 40. Four runs of 60 epochs take about 15 seconds.
+#
+# **Shapes** (seeds, epochs), the same epochs in both.
 #
 # **Done when** the losses are possible and show what more epochs do to each network. Draw the mean
 # over the seeds.
@@ -504,6 +528,12 @@ plotting.lines(
 
 # %%
 check("5.6.2", curves)
+
+# %% tags=["proof"]
+final = {name: losses[:, -1].mean() for name, losses in curves.items()}
+assert final["without"] > 1.1 * curves["without"].mean(axis=0).min()
+assert final["with"] < 1.15 * curves["with"].mean(axis=0).min()
+assert final["with"] < final["without"] - 0.05
 
 # %% [markdown]
 # ### Exercise 5.6.3 — Variance of activations
@@ -550,6 +580,8 @@ check("5.6.3", activation_variances)
 # `x_valid`. Train at least 10 epochs; `keras.callbacks.LambdaCallback(on_epoch_end=...)` or a loop
 # over single epochs will do. It takes about 5 seconds.
 #
+# **Shapes** (epochs + 1, 2) each: a row a time, a column a hidden layer.
+#
 # **Done when** all rows are there and the three arrays fit together. Draw both hidden layers over
 # time.
 
@@ -563,7 +595,7 @@ for name, rate, modes in (("without", 0.0, (False,)), ("with", 0.5, (True, False
         optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     for epoch in range(15):
-        training.fit(model, x_train, y_train, epochs=1, batch_size=128, seed=epoch)
+        training.fit(model, x_train, y_train, epochs=1, batch_size=64, seed=epoch)
         for mode in modes:
             rows[mode].append(activation_variances(model, x_valid, mode))
     for mode in modes:
@@ -582,6 +614,11 @@ plotting.lines(
 
 # %%
 check("5.6.3-experiment", variances)
+
+# %% tags=["proof"]
+assert (variances["with, training"] > 1.2 * variances["with, predicting"]).all()
+assert (variances["without"][-1] > variances["without"][0]).all()
+assert (variances["with, predicting"][-1] < variances["without"][-1]).all()
 
 # %% [markdown]
 # ### Exercise 5.6.4-quiz — Dropout at test time
@@ -632,6 +669,10 @@ def disagreement(model, x, draws):
 # %%
 check("5.6.4", disagreement)
 
+# %% tags=["proof"]
+wobble = [disagreement(model, x_valid, draws) for draws in (1, 10)]
+assert 0.02 < wobble[0] < wobble[1] < 0.9
+
 # %% [markdown]
 # ### Exercise 5.6.4-explain — Why it rests at test time
 # *2 points · ★★☆ · 5 min · stuck? run `hint("5.6.4-explain")`*
@@ -657,12 +698,14 @@ check("5.6.4", disagreement)
 #
 # **Write** `two_by_two`, a dict from `(rate, decay)` to a list of final validation losses over at
 # least three seeds, for the four combinations of rate 0 or 0.5 (in both layers) and weight decay 0
-# or one value of yours above 0. Use the same number of epochs everywhere, at least 20. Twelve runs
+# or one value of yours above 0. Use the same number of epochs everywhere, at least 30. Twelve runs
 # take about 20 seconds.
 #
 # **Write** `verdict`: compare the gain of both together, in the mean loss, with the gains of each
 # alone. `"additive"` if it is within 20 % of their sum, `"more"` above that; below, `"diminished"`
 # if it is still larger than the larger single gain, and `"cancel"` if it is not.
+#
+# **Shapes** four keys, each with a list of one loss a seed; `verdict` is one word.
 #
 # **Done when** the table is complete and the verdict follows from it.
 
@@ -674,7 +717,7 @@ for rate in (0.0, 0.5):
         two_by_two[rate, decay] = []
         for seed in (0, 1, 2):
             model = models.mlp((256, 256), rate=rate, seed=seed)
-            history = train_once(model, seed, weight_decay=decay)
+            history = train_once(model, seed, epochs=30, weight_decay=decay)
             two_by_two[rate, decay].append(history["val_loss"][-1])
 
 mean_loss = {cell: np.mean(losses) for cell, losses in two_by_two.items()}
@@ -699,6 +742,9 @@ plotting.bars(
 
 # %%
 check("5.6.5", two_by_two, verdict)
+
+# %% tags=["proof"]
+assert min(alone) > 0 and both > 0
 
 # %% [markdown]
 # ### Exercise 5.6.6 — DropConnect
@@ -732,6 +778,12 @@ def drop_connect(x, w, b, rate, seed):
 
 # %%
 check("5.6.6", drop_connect)
+
+# %% tags=["proof"]
+w, b = random.normal(size=(20, 3)), np.ones(3)
+x = x_train[:2, 300:320]
+average = np.mean([drop_connect(x, w, b, 0.5, seed) for seed in range(4000)], axis=0)
+assert np.allclose(average, x @ w + b, atol=0.3)
 
 # %% [markdown]
 # ## Noise that knows what a picture is
@@ -769,6 +821,8 @@ print("at prediction it stands still:", np.allclose(shift(shirt, training=False)
 # `"val_loss"`. Train both recipes for the same number of epochs, at least 40. Six runs take about
 # 25 seconds.
 #
+# **Shapes** the model maps (n, 784) to (n, 10); every list has one number a seed.
+#
 # **Done when** your noise has the lower mean loss, by more than the spread over the seeds. Say in a
 # comment how the accuracies compare, and whether another rate of dropout would have changed the
 # result.
@@ -799,7 +853,7 @@ scores = {name: {"loss": [], "accuracy": []} for name in recipes}
 for name, build in recipes.items():
     for seed in (0, 1, 2):
         model = build(seed)
-        scores[name]["loss"].append(train_once(model, seed, epochs=40)["val_loss"][-1])
+        scores[name]["loss"].append(train_once(model, seed, epochs=60)["val_loss"][-1])
         scores[name]["accuracy"].append(accuracy(model, x_valid, y_valid))
 
 figure, axes = plt.subplots(1, 2, figsize=(6.5, 3))
@@ -820,6 +874,10 @@ plt.show()
 
 # %%
 check("5.6.7", build_noisy, scores)
+
+# %% tags=["proof"]
+gain = np.mean(scores["dropout"]["loss"]) - np.mean(scores["noise"]["loss"])
+assert gain > max(np.std(row["loss"]) for row in scores.values())
 
 # %% [markdown]
 # ## Recap

@@ -17,7 +17,7 @@ from helpers.exercises import (
     show,
 )
 
-_VALIDATION_ROWS = 2000
+_ROWS = 1500  # images the page trains on, and as many to validate on
 
 
 @exercise(
@@ -275,7 +275,7 @@ def _runs(values, what, low, high, fewest=3):
     return np.array(numbers)
 
 
-def _accuracies(values, what, rows=_VALIDATION_ROWS, low=0.5, fewest=3):
+def _accuracies(values, what, rows=_ROWS, low=0.5, fewest=3):
     numbers = _runs(values, what, low, 1.0, fewest)
     expect(
         np.allclose(numbers * rows, np.round(numbers * rows), atol=0.02),
@@ -324,7 +324,7 @@ def _(rates_table, fits_best, gap_smallest, case):
         )
     low = {pair: 0.5 if max(pair) <= 0.6 else 0.05 for pair in table}
     training = {
-        pair: _accuracies(row["training"], f"rates_table[{pair}]['training']", 3000, low[pair])
+        pair: _accuracies(row["training"], f"rates_table[{pair}]['training']", low=low[pair])
         for pair, row in table.items()
     }
     validation = {
@@ -424,7 +424,7 @@ def _(curves, case):
     )
     expect(
         mean["without"][-1] > 1.1 * mean["without"].min(),
-        "Without dropout, the validation loss does not rise again towards the end. With 3,000 "
+        "Without dropout, the validation loss does not rise again towards the end. With 1,500 "
         "images and so many epochs it does: check the rate, and that you record 'val_loss'.",
     )
     expect(
@@ -740,7 +740,7 @@ def _(two_by_two, verdict, case):
     )
     expect(
         losses[0.5, 0.0] < losses[0.0, 0.0],
-        "Dropout alone does not lower the validation loss. After 30 epochs on 3,000 images it does "
+        "Dropout alone does not lower the validation loss. After 30 epochs on 1,500 images it does "
         "on this page: check the rates, the epochs, and that you took the last 'val_loss'.",
     )
     yield 2 / 3
@@ -896,7 +896,7 @@ def _expect_noisy_model(model, case):
     hints=(
         "Ask what may change in a picture without changing its class. Noise of that kind teaches "
         "more than noise that knows nothing of pictures.",
-        "Noise needs time: a noisy network learns slowly and overfits late, so train for 40 epochs "
+        "Noise needs time: a noisy network learns slowly and overfits late, so train for 60 epochs "
         "or more. Try small amounts first.",
         "`Reshape((28, 28, 1))`, a layer that moves pictures by about one pixel, `Flatten()`, then "
         "the three Dense layers; two loops as in 5.6.1 for the scores.",
@@ -923,7 +923,7 @@ def _(build_noisy, scores, case):
     expect(
         losses["dropout"].mean() > 0.3,
         f"The mean loss of dropout is {losses['dropout'].mean():.3f}; rates 0.5 and 0.5 do not "
-        "reach that on this page's 2,000 images. Measure on `x_valid`.",
+        "reach that on this page's 1,500 images. Measure on `x_valid`.",
     )
     expect(
         gain > 0,

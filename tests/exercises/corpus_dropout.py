@@ -210,8 +210,8 @@ def rates(shift=0.0, pairs=((0, 0), (0.2, 0.5), (0.5, 0.2), (0.5, 0.5))):
     random = np.random.default_rng(0)
     return {
         pair: {
-            "training": accuracies(random, 0.95 - 0.06 * sum(pair) + shift, 3000),
-            "validation": accuracies(random, 0.84 - 0.005 * sum(pair), 2000),
+            "training": accuracies(random, 0.95 - 0.06 * sum(pair) + shift, 1500),
+            "validation": accuracies(random, 0.84 - 0.005 * sum(pair), 1500),
         }
         for pair in pairs
     }
@@ -228,7 +228,7 @@ ROUNDED = {
 SAME = {pair: {**row, "validation": [0.84] * 3} for pair, row in TABLE.items()}
 SWAPPED = {
     pair: {
-        "training": accuracies(np.random.default_rng(1), 0.80, 3000),
+        "training": accuracies(np.random.default_rng(1), 0.80, 1500),
         "validation": row["validation"],
     }
     for pair, row in TABLE.items()
@@ -598,7 +598,7 @@ def score(dropout=0.45, noise=0.40, accuracy=0.85, spread=0.004):
     return {
         name: {
             "loss": (loss + spread * np.array([-1.0, 0.2, 1.0])).tolist(),
-            "accuracy": accuracies(random, accuracy, 2000),
+            "accuracy": accuracies(random, accuracy, 1500),
         }
         for name, loss in (("dropout", dropout), ("noise", noise))
     }

@@ -44,7 +44,7 @@ class Program:
     """Runs whole epochs of one model on resident data, compiled when first used."""
 
     def __init__(self, model: keras.Model, batch_size: int, xla: bool):
-        self.model = model
+        self.model, self._metrics = model, model.metrics  # kept, so that no other takes their ids
         self._epochs = {
             "train": Traced(_epoch(model, _train_step, batch_size, xla)),
             "test": Traced(_epoch(model, _test_step, batch_size, xla)),
@@ -108,14 +108,14 @@ def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> 
 
     A program belongs to a private copy of the model, so that it can serve every model that
     differs in nothing but the values of its variables. A model with parts of the user's own
-    cannot be compared or copied safely: its program belongs to the model itself.
+    cannot be compared or copied safely: its program belongs to the model itself, until it is
+    compiled again, which gives it new metrics.
     """
     shape = describe(model)
-    if shape is None:
-        return Program(model, batch_size, xla)
-    key = (shape, batch_size, xla)
+    key = (shape or (id(model), *map(id, model.metrics)), batch_size, xla)
     if key not in _programs:
-        _programs[key] = Program(copy(model, data, ready=xla and tf is not None), batch_size, xla)
+        own = copy(model, data, ready=xla and tf is not None) if shape else model
+        _programs[key] = Program(own, batch_size, xla)
         if len(_programs) > _KEPT_PROGRAMS:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
@@ -390,8 +390,8 @@ def _program_part(config: Any, free: tuple[str, ...]) -> Any:
 
 def resident(data: tuple) -> tuple | None:
     """Move arrays onto the device; None if they would take more than half of its memory."""
-    free = _free_bytes()
-    if free is not None and sum(a.nbytes for a in keras.tree.flatten(data)) > free / 2:
+    memory = _memory_bytes()
+    if memory is not None and sum(a.nbytes for a in keras.tree.flatten(data)) > memory / 2:
         return None
     try:
         with silence():
@@ -404,16 +404,16 @@ def resident(data: tuple) -> tuple | None:
         raise
 
 
-def _free_bytes() -> int | None:
-    """Return the device's free memory in bytes, where the system tells it."""
+def _memory_bytes() -> int | None:
+    """Return the size of the device's memory, where the system tells it."""
     if BACKEND == "jax":
         stats = jax.devices()[0].memory_stats()
         if stats:
-            return stats["bytes_limit"] - stats["bytes_in_use"]
+            return stats["bytes_limit"]
     elif tf is not None and tf.config.list_physical_devices("GPU"):
         return None
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None
 

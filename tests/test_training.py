@@ -159,6 +159,15 @@ def test_fit_own_loss_and_layer_give_the_numbers_of_model_fit():
     assert_same_run(build, X, TARGETS)
 
 
+def test_fit_own_loss_compiled_again_takes_effect():
+    model = models.linear(inputs=6)
+    model.compile("sgd", lambda y, p: keras.ops.abs(y - p))
+    first = training.fit(model, X, TARGETS).history["loss"][0]
+    model.compile("sgd", lambda y, p: 0 * keras.ops.abs(y - p))
+    assert first > 0
+    assert training.fit(model, X, TARGETS).history["loss"] == [0.0]
+
+
 def test_fit_unbuilt_model_gives_the_numbers_of_model_fit():
     def build():
         keras.utils.set_random_seed(1)
@@ -218,7 +227,7 @@ def test_fit_tensors_and_frames_are_taken_as_arrays():
 def test_fit_data_larger_than_the_device_trains_by_batch_and_says_so(monkeypatch, capsys):
     resident = classifier("adam")
     training.fit(resident, X, LABELS, epochs=2, batch_size=16, seed=1)
-    monkeypatch.setattr(programs, "_free_bytes", lambda: 1000)
+    monkeypatch.setattr(programs, "_memory_bytes", lambda: 1000)
     streamed = classifier("adam")
     training.fit(streamed, X, LABELS, epochs=2, batch_size=16, seed=1)
     assert "do not fit the device" in capsys.readouterr().out

@@ -65,7 +65,7 @@ def seconds(run) -> float:
 
 
 def matrix_products(rows: int, widths: list[int]) -> float:
-    """Time the products of an epoch's forward and backward passes in NumPy, best of three."""
+    """Time the products of an epoch's forward and backward passes in NumPy, best of eight."""
     pairs = [
         (RNG.random((BATCH, a), dtype="float32"), RNG.random((a, b), dtype="float32"))
         for a, b in itertools.pairwise(widths)
@@ -79,7 +79,7 @@ def matrix_products(rows: int, widths: list[int]) -> float:
                 if layer:
                     out @ w.T
 
-    return min(seconds(epoch) for _ in range(3))
+    return min(seconds(epoch) for _ in range(8))
 
 
 def fit_section(rows: int, rounds: int, peers: list[tuple[str, str]]) -> list[list]:

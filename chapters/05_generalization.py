@@ -1,0 +1,975 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5. Generalization in deep learning
+#
+# *After [d2l 5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html),
+# in TensorFlow and Keras 3.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 60 min | 50 s on 2 cores | not measured | ★★☆ | 16, 33 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Measure** a generalization gap, and show that a network can memorise random labels.
+# - **Draw** a double-descent curve and say why its peak is where it is.
+# - **Compare** networks with two nonparametric relatives, nearest neighbours and the tangent
+#   kernel.
+# - **Stop** training early by a rule with patience, and say when that pays.
+# - **Compute** l2 and l1 penalties, and show that alone they do not prevent memorising.
+#
+# ## Before you start
+#
+# You need the multilayer perceptron of [chapter 2](02_multilayer_perceptrons.ipynb), gradients as
+# in [chapter 3](03_backpropagation.ipynb), and least squares from [chapter
+# 1](01_perceptrons.ipynb).
+
+# %% [markdown]
+# ## Setup
+#
+# The page trains many small networks, so it uses few images: 1000 to train on, 1000 for
+# validation, 2000 for the final test. `data.load_fashion_mnist` says which images it found.
+
+# %%
+from helpers import check, data, hint, models, plotting, progress, training
+
+import itertools
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(5)
+fashion = data.load_fashion_mnist()
+print(fashion)
+print(training.device())
+
+# %% [markdown]
+# ## Images as rows of numbers
+#
+# Each image becomes a row of 784 numbers. All of them are shifted and scaled by the mean and the
+# spread of the *training* pixels, because validation and test images stand for images that nobody
+# has seen yet.
+#
+# The second part of the cell is the network of this page: 784-256-10 with ReLU and Adam. A new
+# seed gives new initial weights.
+
+# %%
+pixels = fashion.train_images[:2000].reshape(2000, 784).astype("float32")
+mean, spread = pixels[:1000].mean(), pixels[:1000].std()
+x_train, x_valid = np.split((pixels - mean) / spread, 2)
+y_train, y_valid = np.split(fashion.train_labels[:2000], 2)
+x_test = (fashion.test_images[:2000].reshape(2000, 784).astype("float32") - mean) / spread
+y_test = fashion.test_labels[:2000]
+
+def new_model(seed=0):
+    model = models.mlp((256,), seed=seed)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    return model
+
+print(x_train.shape, x_valid.shape, x_test.shape, f"- {new_model().count_params()} parameters")
+
+
+# %% [markdown]
+# The network has about 200 parameters for each training image.
+
+# %% [markdown]
+# ## The generalization gap
+#
+# What we want is a small error on new examples, the [generalization
+# error](../chapters/glossary.md#generalization-error) $R[f]$. What training makes small is the
+# error on the training examples, $R_\text{emp}[f]$. The difference is the [generalization
+# gap](../chapters/glossary.md#generalization-gap):
+#
+# $$\text{gap} = R[f] - R_\text{emp}[f].\tag{5.5.1}$$
+#
+# $R[f]$ is an average over all examples that could ever come, so it can only be estimated, from
+# examples that had no part in training.
+
+# %%
+def classes(model, x):
+    return model(x).numpy().argmax(axis=1)
+
+model = new_model()
+run = training.fit(
+    model, x_train, y_train, epochs=40, batch_size=50, validation_data=(x_valid, y_valid), seed=0
+)
+plotting.histories({"": run}, "accuracy")
+train_accuracy = np.mean(classes(model, x_train) == y_train)
+test_accuracy = np.mean(classes(model, x_test) == y_test)
+print("training accuracy above 0.99:", train_accuracy > 0.99)
+print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
+
+
+# %% [markdown]
+# The training curve goes on to 1.0; the validation curve turns flat after a few epochs. The space
+# between the two is the gap. When a model keeps getting better on the training examples and no
+# better, or worse, on others, we speak of [overfitting](../chapters/glossary.md#overfitting).
+
+# %% [markdown]
+# ### Exercise +5.4 — Error against degree
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.4")`*
+#
+# The classical picture of overfitting needs no network. A polynomial of degree $m$ has $m + 1$
+# coefficients, and the degree is its complexity.
+#
+# **Given** training points `x_train`, `y_train`, validation points `x_validation`, `y_validation`,
+# and a list `degrees`.
+#
+# **Write** `polynomial_errors`. For each degree, fit the polynomial to the training points by least
+# squares, then take its mean squared error on both sets.
+#
+# **Shapes** points of shape $(n,)$ and $(k,)$ in; two arrays out, training errors first, each with
+# one number a degree.
+#
+# **Done when** both arrays are right for noisy points and degrees 0 to 5.
+
+# %%
+def polynomial_errors(x_train, y_train, x_validation, y_validation, degrees):
+    """Return the training and validation errors of least-squares polynomials."""
+    raise NotImplementedError("Exercise +5.4")
+
+
+# %%
+check("+5.4", polynomial_errors)
+
+# %% [markdown]
+# ## No free lunch
+#
+# Can a learner be good without assuming anything about the world? The [no free lunch
+# theorem](../chapters/glossary.md#no-free-lunch-theorem) says no: averaged over all ways in which
+# the world could label the unseen inputs, every learner is right half of the time.
+#
+# Three binary features give eight inputs. The learner sees five with their labels. The remaining
+# three can be labelled in $2^3$ ways, and the cell tries them all.
+
+# %%
+inputs = np.array(list(itertools.product([0, 1], repeat=3)))
+seen, unseen, seen_labels = inputs[:5], inputs[5:], np.array([0, 1, 1, 0, 1])
+worlds = np.array(list(itertools.product([0, 1], repeat=3)))  # labels of the three unseen inputs
+
+nearest = seen_labels[((unseen[:, None] - seen) ** 2).sum(axis=2).argmin(axis=1)]
+guesses = {"majority": np.ones(3), "nearest": nearest, "opposite of nearest": 1 - nearest}
+for name, guess in guesses.items():
+    print(f"{name:20} right in {np.mean(worlds == guess):.3f} of all cases")
+
+# %% [markdown]
+# A sensible rule and its opposite do equally well. A learner generalises only where its
+# preferences, its [inductive bias](../chapters/glossary.md#inductive-bias), fit the world. The rest
+# of this page asks which preferences networks have, since their size does not say it.
+
+# %% [markdown]
+# ## Networks fit random labels
+#
+# The training set of the next run makes no sense: each image gets one of ten labels by lot. There
+# is nothing to learn, so whatever the network fits, it has memorised. Zhang et al. (2017) showed
+# this for large networks on CIFAR-10 and ImageNet.
+
+# %%
+y_random = np.random.default_rng(0).integers(0, 10, size=1000)
+runs, trained = {}, {}
+for name, labels in (("true labels", y_train), ("random labels", y_random)):
+    model = trained[name] = new_model()
+    runs[name] = training.fit(model, x_train, labels, epochs=60, batch_size=50, seed=0)
+    fitted = np.mean(classes(model, x_train) == labels)
+    print(f"{name:14} training accuracy above 0.99: {fitted > 0.99}")
+curves = {name: run.history["accuracy"] for name, run in runs.items()}
+plotting.lines(range(1, 61), curves, xlabel="epoch", ylabel="training accuracy")
+on_test = np.mean(classes(model, x_test) == y_test)
+print("test accuracy after random labels below 0.20:", on_test < 0.2)
+
+# %% [markdown]
+# Random labels take longer, and then they fit as well as true ones. On test images this network
+# guesses. Both runs end with the same network size and a training error of zero; only one
+# generalises.
+
+# %% [markdown]
+# ### Exercise 5.5.1-quiz — What a capacity bound cannot see
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.5.1-quiz")`*
+#
+# Classical theory bounds the gap by the complexity of the model class, for example its number of
+# parameters or the richest set of labels it can fit. Why do such bounds say little about deep
+# networks?
+#
+# - **a** Networks are too small for the bounds to apply.
+# - **b** The class can fit random labels, so a bound for the whole class has to allow a gap of
+#   nearly 1, whatever the labels are.
+# - **c** Nobody can count the parameters of a deep network.
+# - **d** The bounds hold only where the training error is zero.
+
+# %%
+choice_5_5_1 = None
+
+# %%
+check("5.5.1-quiz", choice_5_5_1)
+
+# %% [markdown]
+# ### Exercise 5.5.1 — Random labels
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.1")`*
+#
+# Turn the lesson into a measurement: replace a share of the labels by random ones.
+#
+# **Given** `x_train` and `y_train` (1000 images), `x_test` and `y_test` (2000), `new_model`,
+# `classes`, `training.fit`. One run of 60 epochs at batch size 50 takes about 2 s.
+#
+# **Write** `random_labels`, a dict of lists with one entry for each share 0.0, 0.5 and 1.0:
+#
+# - `"share"`: the share of training rows whose label is replaced by a random one;
+# - `"parameters"`: the number of parameters of the network;
+# - `"train_accuracy"`: accuracy at the end on the labels it was trained on, as a fraction;
+# - `"test_accuracy"`: accuracy on the test images and their true labels;
+# - `"epochs"`: the number of the first epoch, counted from 1, whose training accuracy in the
+#   history is above 0.99.
+#
+# **Shapes** five lists of three numbers.
+#
+# **Done when** all three runs pass 0.99 in training, and the other columns belong to these runs.
+
+# %%
+random_labels = None
+
+# %%
+check("5.5.1", random_labels)
+
+# %% [markdown]
+# ### Exercise 5.5.1-explain — Complexity and the two runs
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.1-explain")`*
+#
+# d2l asks: in what sense can traditional complexity-based measures fail to account for the
+# generalization of deep networks? Answer with the table of exercise 5.5.1.
+
+# %% [markdown]
+# **Answer 5.5.1-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## Interpolation
+#
+# A model [interpolates](../chapters/glossary.md#interpolation) when its training error is zero.
+# With more parameters than examples there are endlessly many ways to do that. The smallest one is
+# the [minimum-norm solution](../chapters/glossary.md#minimum-norm-solution),
+#
+# $$\mathbf{c}_\text{min} = \mathbf{A}^{+}\mathbf{y},\tag{5.5.2}$$
+#
+# with the pseudo-inverse $\mathbf{A}^{+}$. The cell builds another solution by adding a part that
+# the examples cannot see, and runs gradient descent from zero.
+
+# %%
+rng = np.random.default_rng(0)
+A, targets = rng.normal(size=(20, 50)), rng.normal(size=20)  # 20 examples, 50 parameters
+smallest = np.linalg.pinv(A) @ targets
+unseen_part = (np.eye(50) - np.linalg.pinv(A) @ A) @ rng.normal(size=50)
+c = np.zeros(50)
+for _ in range(2000):
+    c -= 0.01 * A.T @ (A @ c - targets)
+solutions = {"minimum norm": smallest, "another": smallest + unseen_part, "gradient descent": c}
+for name, solution in solutions.items():
+    fits = np.allclose(A @ solution, targets)
+    print(f"{name:17} fits all: {fits}   norm {np.linalg.norm(solution):.2f}")
+
+
+# %% [markdown]
+# All three fit the 20 examples exactly. Gradient descent from zero ends in the smallest solution,
+# without being told: it never leaves the span of the examples. This is an [implicit
+# bias](../chapters/glossary.md#implicit-bias), and which interpolating solution is found decides
+# how it generalises.
+
+# %% [markdown]
+# ## Double descent
+#
+# Now let the number of parameters grow through the number of examples. The model is linear in $m$
+# [random features](../chapters/glossary.md#random-features), a hidden layer whose weights
+# $\mathbf{V}$ are drawn once and never trained:
+#
+# $$\boldsymbol{\phi}(\mathbf{x}) = \max(0, \mathbf{x}\mathbf{V}) / \sqrt{m}.\tag{5.5.3}$$
+#
+# The last layer is solved by least squares, with minimum norm where there is a choice. There are
+# 100 noisy training examples, and five repetitions.
+
+# %%
+def random_features(x, V):
+    return np.maximum(x @ V, 0) / np.sqrt(V.shape[1])
+
+widths = np.array([10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 400, 1000, 2000])
+errors = np.zeros((5, 2, len(widths)))
+for repetition in range(5):
+    rng = np.random.default_rng(repetition)
+    x, x_new, teacher = rng.normal(size=(100, 20)), rng.normal(size=(1000, 20)), rng.normal(size=20)
+    y = x @ teacher + 2 * rng.normal(size=100)
+    for i, width in enumerate(widths):
+        V = rng.normal(size=(20, width))
+        c = np.linalg.lstsq(random_features(x, V), y)[0]
+        errors[repetition, 0, i] = np.mean((random_features(x, V) @ c - y) ** 2)
+        errors[repetition, 1, i] = np.mean((random_features(x_new, V) @ c - x_new @ teacher) ** 2)
+print("repetitions, training or test, widths:", errors.shape)
+
+# %% [markdown]
+# Draw the median of the five repetitions. The vertical line is the [interpolation
+# threshold](../chapters/glossary.md#interpolation-threshold): as many features as examples.
+
+# %%
+train_curve, test_curve = np.median(errors, axis=0)
+plt.plot(widths, test_curve, "o-", label="test")
+plt.plot(widths, train_curve, "s--", label="training")
+plt.axvline(100, color="black", linestyle=":", label="100 examples")
+plt.gca().set(xscale="log", yscale="log", ylim=(1e-3, 1e3), xlabel="number of features",
+              ylabel="mean squared error")
+plt.legend()
+plt.show()
+print("largest test error at width", widths[test_curve.argmax()])
+print("widest model better than every model below the threshold:",
+      test_curve[-1] < test_curve[widths < 100].min())
+
+# %% [markdown]
+# The training curve leaves the picture where its error becomes zero. Up to the threshold the test
+# curve is the classical one. At the threshold exactly one solution fits,
+# and it has to bend for every bit of noise, so its coefficients are huge. Beyond it there is a
+# choice again, the minimum norm falls, and so does the test error. This is [double
+# descent](../chapters/glossary.md#double-descent) (Belkin et al., 2019).
+
+# %% [markdown]
+# ### Exercise +5.3 — A double-descent curve on images
+# *3 points · ★★☆ · 25 min · stuck? run `hint("+5.3")`*
+#
+# **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
+# `random_features`. Use float64: `x_train[:200].astype(float)`. All widths together take about 2 s.
+#
+# **Write** `double_descent`, a dict of lists with one entry for each width:
+#
+# - `"width"`: at least eight widths; the smallest at most 50, the largest at least 1000, and 200
+#   among them;
+# - `"train_error"` and `"test_error"`: mean squared error over all images and all ten outputs, with
+#   one-hot targets `np.eye(10)[labels]`.
+#
+# **Shapes** three lists of the same length.
+#
+# **Done when** the training error reaches zero, the test error peaks at the threshold, and the
+# widest model is good again. Draw the curve.
+
+# %%
+double_descent = None
+
+# %%
+check("+5.3", double_descent)
+
+# %% [markdown]
+# ## Parametric and nonparametric
+#
+# A [parametric model](../chapters/glossary.md#parametric-model) has a number of parameters fixed in
+# advance; after training, the examples may go. A [nonparametric
+# model](../chapters/glossary.md#nonparametric-model) grows with the data, for example by keeping
+# all of it. The cell counts the numbers that each must store for $n$ images.
+
+# %%
+print("images   network 784-256-10   all images (nearest neighbour)")
+for n in (100, 1_000, 10_000, 60_000):
+    print(f"{n:6,} {new_model().count_params():20,} {784 * n:32,}")
+
+
+# %% [markdown]
+# A network is parametric by this count. By its behaviour it is somewhere between: it has room to
+# memorise every example, as the random labels showed. Two nonparametric methods that interpolate
+# are therefore good company for it, and they come next.
+
+# %% [markdown]
+# ## The nearest neighbour
+#
+# Nothing is trained in [k-nearest neighbours](../chapters/glossary.md#k-nearest-neighbours): keep
+# the examples; for a new input, find the $k$ that are closest to it and let them vote,
+#
+# $$\hat{y}(\mathbf{x}) = \operatorname{majority}\{y_i : i \in N_k(\mathbf{x})\}.\tag{5.5.4}$$
+#
+# With $k = 1$ each training example is its own nearest neighbour, at distance 0.
+
+# %%
+def nearest_label(x, y, query):
+    return y[((x - query) ** 2).sum(axis=1).argmin()]
+
+on_training = [nearest_label(x_train, y_train, query) for query in x_train[:300]]
+on_validation = [nearest_label(x_train, y_train, query) for query in x_valid[:300]]
+training_error = np.mean(on_training != y_train[:300])
+validation_error = np.mean(on_validation != y_valid[:300])
+print("training error", training_error)
+print("validation error between 0.15 and 0.40:", 0.15 < validation_error < 0.40)
+
+
+# %% [markdown]
+# The training error is zero, without any training, and says nothing. New images are still
+# classified far better than by guessing, which would be wrong nine times out of ten.
+
+# %% [markdown]
+# ## Consistency
+#
+# Where labels are random by nature, no rule is perfect. The best possible error is the [Bayes
+# error](../chapters/glossary.md#bayes-error) $r^*$. A method is
+# [consistent](../chapters/glossary.md#consistency) if its error approaches $r^*$ as $n$ grows.
+#
+# Here $x$ is a number, and its label is right with probability 0.8, so $r^* = 0.2$. One neighbour
+# errs if exactly one of the two labels, its own and the new one, is off: $2 \cdot 0.8 \cdot 0.2 =
+# 0.32$, at most twice $r^*$ (Cover and Hart, 1967). The cell compares it with $k = \sqrt{n}$
+# neighbours.
+
+# %%
+def sample(n, rng):
+    x = rng.random(n)
+    likely = (np.sin(4 * np.pi * x) > 0).astype(int)
+    return x, np.where(rng.random(n) < 0.8, likely, 1 - likely)
+
+sizes = [10, 100, 1000, 10_000]
+wrong = {"one neighbour": [], "√n neighbours": []}
+for n in sizes:
+    rng = np.random.default_rng(n)
+    (x, y), (queries, answers) = sample(n, rng), sample(2000, rng)
+    order = [np.argsort(abs(x - query))[: round(n**0.5)] for query in queries]
+    wrong["one neighbour"].append(np.mean(y[[near[0] for near in order]] != answers))
+    wrong["√n neighbours"].append(np.mean([y[near].mean() > 0.5 for near in order] != answers))
+plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
+               xlabel="training examples n", ylabel="share of wrong answers")
+
+
+# %% [markdown]
+# One neighbour settles near 0.32, however much data it gets. A number of neighbours that grows, but
+# more slowly than $n$, comes down to the Bayes error, as closely as 2000 test points can tell:
+# consistent, with hardly an assumption made.
+
+# %% [markdown]
+# ### Exercise +5.1 — k nearest neighbours
+# *3 points · ★★☆ · 20 min · stuck? run `hint("+5.1")`*
+#
+# **Given** training examples `train_x` of shape $(n, d)$, float or uint8, with labels `train_y`,
+# integers from 0; queries `x` of shape $(q, d)$; and $k$.
+#
+# **Write** `knn_predict`, by Euclidean distance and majority vote. Where two labels have equally
+# many votes, the smaller one wins. Try it without a loop over queries: one matrix holds all
+# distances.
+#
+# **Shapes** returns integer labels of shape $(q,)$.
+#
+# **Done when** $k = 1$ and $k = 7$ agree with a search by hand, and images in uint8 work.
+
+# %%
+def knn_predict(train_x, train_y, x, k):
+    """Return the majority label of the k nearest training examples of each query."""
+    raise NotImplementedError("Exercise +5.1")
+
+
+# %%
+check("+5.1", knn_predict)
+
+
+# %% [markdown]
+# ## The neural tangent kernel
+#
+# A kernel method predicts by comparing inputs, as neighbours do. Each network has a kernel of its
+# own (Jacot et al., 2018). Take the gradient of the output by all parameters $\boldsymbol{\theta}$;
+# two inputs are alike if one gradient step moves their outputs together. That is the [neural
+# tangent kernel](../chapters/glossary.md#neural-tangent-kernel) (NTK):
+#
+# $$K(\mathbf{x}, \mathbf{x}') = \sum_p \frac{\partial f(\mathbf{x})}{\partial \theta_p}
+# \frac{\partial f(\mathbf{x}')}{\partial \theta_p}.\tag{5.5.5}$$
+#
+# The network here has one input and a constant 1, one hidden layer of ReLUs, and one output divided
+# by $\sqrt{\text{width}}$.
+
+# %%
+def output(W, a, X):
+    return np.maximum(X @ W, 0) @ a / np.sqrt(a.size)
+
+def jacobian(W, a, X):
+    by_W = X[:, :, None] * ((X @ W > 0) * a)[:, None, :]
+    by_a = np.maximum(X @ W, 0)
+    return np.hstack([by_W.reshape(len(X), -1), by_a]) / np.sqrt(a.size)
+
+X = np.array([[-1.5, 1], [-0.5, 1], [0.5, 1], [1.5, 1]])  # four inputs, each with its constant 1
+y = np.array([0.5, -1.0, 1.0, -0.5])
+rng = np.random.default_rng(0)
+W, a = rng.normal(size=(2, 3000)), rng.normal(size=3000)
+K = jacobian(W, a, X) @ jacobian(W, a, X).T
+print("kernel of shape", K.shape, "- symmetric:", np.allclose(K, K.T))
+print("near inputs are more alike than far ones:", K[0, 1] > K[0, 3] and K[3, 2] > K[3, 0])
+
+# %% [markdown]
+# ## A wide network against its kernel
+#
+# If the kernel stayed constant during training, gradient descent on the squared error would end in
+#
+# $$f_\infty(\mathbf{x}) = f_0(\mathbf{x}) + K(\mathbf{x}, \mathbf{X})\,
+# K(\mathbf{X}, \mathbf{X})^{-1} (\mathbf{y} - f_0(\mathbf{X})),\tag{5.5.6}$$
+#
+# where $f_0$ is the untrained network. The wider the layer, the less each weight has to move, and
+# the better this holds. The cell trains networks of growing width and compares, five seeds each.
+
+# %%
+line = np.stack([np.linspace(-2, 2, 81), np.ones(81)], axis=1)
+
+def train_and_predict(width, seed):
+    rng = np.random.default_rng(seed)
+    W, a = rng.normal(size=(2, width)), rng.normal(size=width)
+    J = jacobian(W, a, X)
+    weights = np.linalg.solve(J @ J.T, y - output(W, a, X))
+    by_kernel = output(W, a, line) + jacobian(W, a, line) @ J.T @ weights
+    for _ in range(1000):
+        step = 0.1 * jacobian(W, a, X).T @ (output(W, a, X) - y)
+        W, a = W - step[: 2 * width].reshape(2, width), a - step[2 * width :]
+    return output(W, a, line), by_kernel
+
+layer_widths = [30, 300, 3000]
+pairs = {width: [train_and_predict(width, seed) for seed in range(5)] for width in layer_widths}
+apart = [np.median([abs(f - k).max() for f, k in pairs[width]]) for width in layer_widths]
+print("networks trained:", sum(len(runs) for runs in pairs.values()))
+
+# %% [markdown]
+# The first two panels show the narrowest and the widest network of the first seed, after training
+# and as their kernels predict them. The third shows the largest distance between the two.
+
+# %%
+figure, (*panels, last) = plt.subplots(1, 3, figsize=(9, 3.2))
+for panel, width in zip(panels, (30, 3000), strict=True):
+    network, by_kernel = pairs[width][0]
+    panel.plot(line[:, 0], network, "-", label="network")
+    panel.plot(line[:, 0], by_kernel, "--", label="its kernel")
+    panel.plot(X[:, 0], y, "ko", label="training examples")
+    panel.set(xlabel="x", ylabel="output", ylim=(-1.5, 1.5), title=f"width {width}")
+plotting.lines(layer_widths, {"": apart}, xlabel="width", ylabel="largest distance (median)",
+               xscale="log", yscale="log", ax=last)
+figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+plt.show()
+print("distance shrinks with each width:", apart[0] > apart[1] > apart[2])
+
+
+# %% [markdown]
+# The narrow network goes its own way between the examples; the wide one and its kernel are hard to
+# tell apart. So a very wide network, for all its parameters, behaves like a nonparametric method:
+# it compares a new input with the training inputs.
+
+# %% [markdown]
+# ### Exercise +5.5 — The empirical neural tangent kernel
+# *3 points · ★★★ · 25 min · stuck? run `hint("+5.5")`*
+#
+# **Given** a Keras model with one output, and inputs `first` of shape $(n, d)$ and `second` of
+# shape $(m, d)$, float32.
+#
+# **Write** `empirical_ntk`, formula (5.5.5) for all pairs, with the gradients by all trainable
+# variables from `tf.GradientTape`, one gradient for each input.
+#
+# **Shapes** returns an array or tensor of shape $(n, m)$.
+#
+# **Done when** it agrees with derivatives worked out by hand for a network with tanh units.
+
+# %%
+def empirical_ntk(model, first, second):
+    """Return the neural tangent kernel of the model between two sets of inputs."""
+    raise NotImplementedError("Exercise +5.5")
+
+
+# %%
+check("+5.5", empirical_ntk)
+
+
+# %% [markdown]
+# ## Clean labels are fitted before noisy ones
+#
+# Real labels contain errors, [label noise](../chapters/glossary.md#label-noise). A network can
+# memorise them, but not at once: what many examples share is learned before the exceptions (Rolnick
+# et al., 2017).
+#
+# `flip_labels` gives a share of the examples a wrong label and says which. After each epoch, the
+# callback keeps the classes that the network gives the training images.
+
+# %%
+def flip_labels(y, share, seed):
+    rng = np.random.default_rng(seed)
+    flipped = rng.random(len(y)) < share
+    wrong_labels = (y + rng.integers(1, 10, size=len(y))) % 10
+    return np.where(flipped, wrong_labels, y), flipped
+
+y_noisy, flipped = flip_labels(y_train, 0.4, seed=0)
+memoriser, given = new_model(), []
+keep = keras.callbacks.LambdaCallback(
+    on_epoch_end=lambda epoch, logs: given.append(classes(memoriser, x_train))
+)
+noisy_run = training.fit(memoriser, x_train, y_noisy, epochs=60, batch_size=50, seed=0,
+                         validation_data=(x_valid, y_valid), callbacks=[keep])
+given = np.array(given)
+print(flipped.sum(), "labels flipped; classes kept, epochs x images:", given.shape)
+
+# %% [markdown]
+# Three shares tell the story: clean examples that get their label; flipped examples that get the
+# *wrong* label they were given; and flipped examples that get their *true* label, which the network
+# never saw.
+
+# %%
+clean = (given == y_noisy)[:, ~flipped].mean(axis=1)
+memorised = (given == y_noisy)[:, flipped].mean(axis=1)
+corrected = (given == y_train)[:, flipped].mean(axis=1)
+plotting.lines(range(1, 61), {"clean, fitted": clean, "flipped, memorised": memorised,
+               "flipped, true label": corrected}, xlabel="epoch", ylabel="share of examples")
+print("epoch 3: clean above 0.7, memorised below 0.3:", clean[2] > 0.7 and memorised[2] < 0.3)
+print("epoch 60: both above 0.95:", clean[-1] > 0.95 and memorised[-1] > 0.95)
+
+# %% [markdown]
+# In the first epochs the network gives most flipped examples their true label, against what it was
+# told. Then it gives in, one by one, and at the end it repeats nearly every wrong label.
+
+# %% [markdown]
+# ## Early stopping
+#
+# So the best network exists only for a while. [Early
+# stopping](../chapters/glossary.md#early-stopping) ends the training there. The rule watches the
+# validation loss $L_t$ after each epoch $t$. An epoch counts as an improvement if
+#
+# $$L_t < L_\text{best} - \delta,\tag{5.5.7}$$
+#
+# with `min_delta` $\delta \ge 0$. After as many epochs in a row without improvement as the
+# [patience](../chapters/glossary.md#patience) allows, training stops. Patience keeps one unlucky
+# epoch from ending it. In Keras the rule is a callback, and it can bring back the best weights.
+
+# %%
+stop = keras.callbacks.EarlyStopping(
+    monitor="val_loss", patience=5, min_delta=0.0, restore_best_weights=True
+)
+model = new_model()
+run = training.fit(model, x_train, y_noisy, epochs=60, batch_size=50, seed=0,
+                   validation_data=(x_valid, y_valid), callbacks=[stop])
+early, late = (np.mean(classes(network, x_test) == y_test) for network in (model, memoriser))
+print("stopped before epoch 30:", len(run.history["loss"]) < 30)
+print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.03)
+
+# %% [markdown]
+# Stopping keeps what the late epochs destroy. The test images took no part in the decision; the
+# validation images did, so they can no longer tell how good the result is.
+
+# %% [markdown]
+# ### Exercise 5.5.2-quiz — Early stopping as a constraint
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.2-quiz")`*
+#
+# Why is early stopping called a regularization technique?
+#
+# - **a** It adds a term to the loss.
+# - **b** It removes weights that are not needed.
+# - **c** It limits how far the weights can move from their start, and so which functions are within
+#   reach.
+# - **d** It also trains on the validation examples.
+
+# %%
+choice_5_5_2 = None
+
+# %%
+check("5.5.2-quiz", choice_5_5_2)
+
+# %% [markdown]
+# ### Exercise 5.5.2-explain — Why early stopping regularises
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.2-explain")`*
+#
+# Explain in three or four sentences why stopping early acts like a penalty, although the loss does
+# not change. Use what you saw about clean and flipped labels.
+
+# %% [markdown]
+# **Answer 5.5.2-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.5.3-quiz — The stopping criterion
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.3-quiz")`*
+#
+# How is the moment to stop usually determined?
+#
+# - **a** By the error on held-out validation examples after each epoch: stop when it has not
+#   improved by some amount for some number of epochs.
+# - **b** By the training loss: stop when it no longer falls.
+# - **c** By the test error: stop when it is lowest.
+# - **d** By a number of epochs that is known to suit networks of this size.
+
+# %%
+choice_5_5_3 = None
+
+# %%
+check("5.5.3-quiz", choice_5_5_3)
+
+
+# %% [markdown]
+# ### Exercise 5.5.3 — An early-stopping rule
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.3")`*
+#
+# **Given** a list of validation losses, one an epoch, epochs counted from 0; `patience`, at least
+# 1; and `min_delta`, at least 0.
+#
+# **Write** `early_stop`, the rule (5.5.7), without Keras. It returns the last epoch that runs,
+# which is the last of the list if the rule never stops, and the best epoch: the one of the last
+# improvement. The first epoch is always an improvement. An empty list is a `ValueError`.
+#
+# **Shapes** a list of numbers in; two integers out, `(last_epoch, best_epoch)`.
+#
+# **Done when** it agrees with the rule on lists with plateaus, late improvements and small steps.
+
+# %%
+def early_stop(losses, patience, min_delta=0.0):
+    """Return the epoch at which training stops and the best epoch before it."""
+    raise NotImplementedError("Exercise 5.5.3")
+
+
+# %%
+check("5.5.3", early_stop)
+
+# %% [markdown]
+# ### Exercise 5.5.4-quiz — When early stopping pays
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.4-quiz")`*
+#
+# What mainly decides whether early stopping improves generalization much or hardly at all?
+#
+# - **a** The number of classes.
+# - **b** Whether training runs on a CPU or on a GPU.
+# - **c** The width of the hidden layer.
+# - **d** Whether the labels are noisy, or the classes cleanly separable.
+
+# %%
+choice_5_5_4 = None
+
+# %%
+check("5.5.4-quiz", choice_5_5_4)
+
+# %% [markdown]
+# ### Exercise 5.5.4 — Label noise and early stopping
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.4")`*
+#
+# **Given** `x_train`, `y_train`, `x_valid`, `y_valid`, `flip_labels`, `new_model`. One run of 60
+# epochs at batch size 50 takes about 2 s.
+#
+# **Write** `noise_curves`, a dict with the keys `"clean"` (no label flipped) and `"noisy"` (40 %
+# flipped). Each holds the validation accuracy after each epoch, for two seeds or more. Only
+# training labels are flipped. Then compare the best with the last epoch.
+#
+# **Shapes** each entry $(\text{seeds}, \text{epochs})$, with 60 epochs.
+#
+# **Done when** your noisy runs lose clearly more between the best and the last epoch than the clean
+# ones.
+
+# %%
+noise_curves = None
+
+# %%
+check("5.5.4", noise_curves)
+
+# %% [markdown]
+# ### Exercise 5.5.5-quiz — Another benefit
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.5-quiz")`*
+#
+# What does early stopping give you even where the labels are clean?
+#
+# - **a** More examples to train on.
+# - **b** Less time and energy spent on training.
+# - **c** Freedom from choosing a learning rate.
+# - **d** A smaller network.
+
+# %%
+choice_5_5_5 = None
+
+# %%
+check("5.5.5-quiz", choice_5_5_5)
+
+# %% [markdown]
+# ### Exercise 5.5.5 — Time saved
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.5.5")`*
+#
+# **Given** the clean labels `y_train`, the validation images, and the callback of the lesson with a
+# patience of 5. Two runs of at most 60 epochs take about 4 s.
+#
+# **Write** `time_saved`, a dict with the entries
+#
+# - `"full"`: a run of 60 epochs without the callback, as a dict with `"epochs"` (epochs that ran),
+#   `"seconds"` (wall clock, by `time.perf_counter()`) and `"accuracy"` (on the test images);
+# - `"stopped"`: the same for a run with the callback, from the same initial weights;
+# - `"saved"`: the share of epochs that did not have to run, between 0 and 1.
+#
+# **Shapes** numbers.
+#
+# **Done when** the stopped run is shorter, about as good, and the share is right.
+
+# %%
+time_saved = None
+
+# %%
+check("5.5.5", time_saved)
+
+# %% [markdown]
+# ## Weight decay and the lasso
+#
+# The older way to regularise, [regularization](../chapters/glossary.md#regularization) by a penalty
+# on the weights, adds one of
+#
+# $$\tfrac{\lambda}{2}\lVert\mathbf{w}\rVert_2^2 = \tfrac{\lambda}{2}\sum_i w_i^2\tag{5.5.8}$$
+#
+# $$\lambda\lVert\mathbf{w}\rVert_1 = \lambda\sum_i \lvert w_i\rvert\tag{5.5.9}$$
+#
+# to the loss. The first, l2, is called [weight decay](../chapters/glossary.md#weight-decay): its
+# gradient shrinks each weight in proportion. The second, l1, is the
+# [lasso](../chapters/glossary.md#lasso): it pulls every weight by the same amount, so small ones
+# end at exactly zero. The cell fits 20 coefficients, of which only three matter, to 50 noisy
+# examples.
+
+# %%
+rng = np.random.default_rng(0)
+true_w = np.r_[3.0, -2.0, 1.5, np.zeros(17)]
+A = rng.normal(size=(50, 20))
+b = A @ true_w + 0.5 * rng.normal(size=50)
+found = {"least squares": np.linalg.lstsq(A, b)[0],
+         "l2": np.linalg.solve(A.T @ A / 50 + 0.3 * np.eye(20), A.T @ b / 50),
+         "l1": np.zeros(20)}
+for _ in range(500):  # a gradient step on the error, then a step of equal size towards zero
+    moved = found["l1"] - 0.1 * A.T @ (A @ found["l1"] - b) / 50
+    found["l1"] = np.sign(moved) * np.maximum(abs(moved) - 0.1 * 0.3, 0)
+_, axes = plt.subplots(1, 3, figsize=(8, 2.6), sharey=True)
+for axis, (name, w) in zip(axes, found.items(), strict=True):
+    axis.bar(range(1, 21), w)
+    axis.set(title=f"{name}: {np.sum(w == 0)} exact zeros", xlabel="coefficient", ylabel="value")
+plt.show()
+
+
+# %% [markdown]
+# Least squares gives every useless feature a little weight. With the l2 penalty the weights are
+# smaller as a whole, and none is zero. The l1 penalty keeps the three that matter, a little too
+# small, and drops nearly all others.
+
+# %% [markdown]
+# ### Exercise +5.2 — Penalties and their gradients
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.2")`*
+#
+# **Given** an array `weights` of any shape, and `strength` $\lambda > 0$.
+#
+# **Write** `l2_penalty` by (5.5.8) and `l1_penalty` by (5.5.9). Each returns the penalty and its
+# gradient by the weights. $\lvert w\rvert$ has no derivative at 0; take 0 there.
+#
+# **Shapes** returns a pair: one number, and an array of the shape of `weights`.
+#
+# **Done when** values and gradients are right, for weights of exactly 0, too.
+
+# %%
+def l2_penalty(weights, strength):
+    """Return half of strength times the sum of squares, and its gradient."""
+    raise NotImplementedError("Exercise +5.2")
+
+
+def l1_penalty(weights, strength):
+    """Return strength times the sum of absolute values, and its gradient."""
+    raise NotImplementedError("Exercise +5.2")
+
+
+# %%
+check("+5.2", l2_penalty, l1_penalty)
+
+
+# %% [markdown]
+# ## Penalties in Keras
+#
+# In Keras a penalty belongs to a layer, and `model.losses` holds what the layers add to the loss.
+# Mind the convention: `keras.regularizers.L2(s)` adds $s \sum_i w_i^2$ without the half, so $s =
+# \lambda / 2$.
+
+# %%
+def penalised_model(penalty):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([
+        keras.Input((784,)),
+        keras.layers.Dense(256, activation="relu", kernel_regularizer=penalty),
+        keras.layers.Dense(10, kernel_regularizer=penalty),
+    ])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    return model
+
+model = penalised_model(keras.regularizers.L2(0.05))
+by_hand = [0.1 / 2 * np.sum(layer.kernel.numpy() ** 2) for layer in model.layers]
+print("Keras adds the l2 penalty with strength 0.1:", np.allclose(by_hand, model.losses))
+
+# %% [markdown]
+# ## Penalties alone do not stop memorising
+#
+# For a linear model the penalty decides how complex the solution may be. Is it the same for a
+# network? The cell trains on random labels again, with the strengths that are usual in deep
+# learning, and with one that is a hundred times larger.
+
+# %%
+penalties = {"l2, 0.0001": keras.regularizers.L2(1e-4), "l1, 0.00001": keras.regularizers.L1(1e-5),
+             "l2, 0.01": keras.regularizers.L2(1e-2)}
+penalised = {}
+for name, penalty in penalties.items():
+    model = penalised_model(penalty)
+    run = training.fit(model, x_train, y_random, epochs=60, batch_size=50, seed=0)
+    penalised[name] = run.history["accuracy"]
+    print(f"{name:12} memorises 95 % of the random labels: {max(penalised[name]) > 0.95}")
+plotting.lines(range(1, 61), penalised, xlabel="epoch", ylabel="training accuracy")
+
+# %% [markdown]
+# With the usual strengths the network memorises as if there were no penalty. The strong one slows
+# it down, and it slows the learning of true labels, too. Where penalties help networks, they do so
+# less by forbidding complex solutions than by steering the training, often together with early
+# stopping. The next chapter adds [dropout](06_dropout.ipynb), which disturbs memorising itself.
+
+# %% [markdown]
+# ## Recap
+#
+# - The generalization gap is what counts. A training error of zero says nothing about it: networks
+#   fit random labels, too, and nearest neighbours reach zero without training.
+# - No learner is good in every world. What a network prefers comes from the data, the architecture
+#   and gradient descent, which picks one of many interpolating solutions.
+# - The test error peaks where parameters and examples are equally many, and falls again beyond.
+# - A very wide network follows its tangent kernel, a nonparametric method.
+# - Clean labels are fitted before noisy ones, so stopping early pays where labels are noisy; where
+#   they are clean it saves time.
+# - Usual penalties do not keep a network from interpolating.
+
+# %%
+progress("generalization")
+
+# %% [markdown]
+# ## Terms
+#
+# [Bayes error](../chapters/glossary.md#bayes-error) ·
+# [consistency](../chapters/glossary.md#consistency) ·
+# [double descent](../chapters/glossary.md#double-descent) ·
+# [early stopping](../chapters/glossary.md#early-stopping) ·
+# [generalization error](../chapters/glossary.md#generalization-error) ·
+# [generalization gap](../chapters/glossary.md#generalization-gap) ·
+# [implicit bias](../chapters/glossary.md#implicit-bias) ·
+# [inductive bias](../chapters/glossary.md#inductive-bias) ·
+# [interpolation](../chapters/glossary.md#interpolation) ·
+# [interpolation threshold](../chapters/glossary.md#interpolation-threshold) ·
+# [k-nearest neighbours](../chapters/glossary.md#k-nearest-neighbours) ·
+# [label noise](../chapters/glossary.md#label-noise) ·
+# [lasso](../chapters/glossary.md#lasso) ·
+# [minimum-norm solution](../chapters/glossary.md#minimum-norm-solution) ·
+# [neural tangent kernel](../chapters/glossary.md#neural-tangent-kernel) ·
+# [no free lunch theorem](../chapters/glossary.md#no-free-lunch-theorem) ·
+# [nonparametric model](../chapters/glossary.md#nonparametric-model) ·
+# [overfitting](../chapters/glossary.md#overfitting) ·
+# [parametric model](../chapters/glossary.md#parametric-model) ·
+# [patience](../chapters/glossary.md#patience) ·
+# [random features](../chapters/glossary.md#random-features) ·
+# [regularization](../chapters/glossary.md#regularization) ·
+# [weight decay](../chapters/glossary.md#weight-decay)
+
+# %% [markdown]
+# ## Sources
+#
+# - Zhang, Lipton, Li, Smola: *Dive into Deep Learning*,
+#   [section 5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), CC BY-SA
+#   4.0. The exercises 5.5.1 to 5.5.5 follow its numbers; text and code are new.
+# - Wolpert and Macready (1997): No free lunch theorems for optimization; Wolpert (1996): The lack
+#   of a priori distinctions between learning algorithms.
+# - Zhang, Bengio, Hardt, Recht, Vinyals (2017): [Understanding deep learning requires rethinking
+#   generalization](https://arxiv.org/abs/1611.03530).
+# - Belkin, Hsu, Ma, Mandal (2019): [Reconciling modern machine-learning practice and the classical
+#   bias-variance trade-off](https://arxiv.org/abs/1812.11118).
+# - Cover and Hart (1967): Nearest neighbor pattern classification.
+# - Jacot, Gabriel, Hongler (2018): [Neural tangent kernel](https://arxiv.org/abs/1806.07572).
+# - Rolnick, Veit, Belongie, Shavit (2017): [Deep learning is robust to massive label
+#   noise](https://arxiv.org/abs/1705.10694).

@@ -593,6 +593,13 @@ K = jacobian(W, a, X) @ jacobian(W, a, X).T
 print("kernel of shape", K.shape, "- symmetric:", np.allclose(K, K.T))
 print("near inputs are more alike than far ones:", K[0, 1] > K[0, 3] and K[3, 2] > K[3, 0])
 
+# %% tags=["proof"]
+assert np.allclose(K, K.T) and K[0, 1] > K[0, 3] and K[3, 2] > K[3, 0]
+assert np.linalg.eigvalsh(K).min() > 0
+
+# %% [markdown]
+# The kernel is a table of likeness, made by the network alone: no label went into it.
+
 # %% [markdown]
 # ## A wide network against its kernel
 #
@@ -1094,6 +1101,9 @@ assert np.allclose(by_hand, model.losses)
 kernel = model.layers[1].kernel.numpy()
 assert np.allclose(l2_penalty(kernel, 0.1)[0], keras.regularizers.L2(0.05)(kernel))
 assert np.allclose(l1_penalty(kernel, 0.1)[0], keras.regularizers.L1(0.1)(kernel))
+
+# %% [markdown]
+# Both layers add what formula (5.5.8) says. Biases are left out, as is usual.
 
 # %% [markdown]
 # ## Penalties alone do not stop memorising

@@ -548,7 +548,7 @@ def _(tuning, case):
         "already there or better: try larger learning rates.",
     )
     expect(
-        np.nanmax(means) > 1.02 * best,
+        np.nanmax(means) > 1.005 * best,
         "All configurations of `tuning` give nearly the same error; spread the learning rates "
         "over a factor of ten.",
     )

@@ -477,21 +477,24 @@ class _Houses:
         outside = np.array([graded[name] for name in self["ExterQual"]])
         finished = (self["BsmtFinSF1"] + self["BsmtFinSF2"]) / 1000
         log_price = (
-            11.495
+            11.50
             + 0.5 * self.extra / 100
-            + (0.36 + 0.02 * quality) * size
-            + 0.055 * quality
+            + np.where(size > 0, 0.5, 0.22) * size
+            + 0.06 * quality * size
+            + 0.045 * quality
             + 0.005 * np.maximum(quality, 0) ** 2
-            + np.where(self["YearBuilt"] < 1960, 0.07, 0.02) * (self["OverallCond"] - 5)
+            + np.where(self["YearBuilt"] < 1960, 0.08, 0.02) * (self["OverallCond"] - 5)
+            - np.where((self["YearBuilt"] < 1960) & (self["OverallCond"] < 5), 0.12, 0)
             + 0.11 * np.exp((self["YearBuilt"] - self["YrSold"]) / 15)
             + 0.09 * np.exp((self["YearRemodAdd"] - self["YrSold"]) / 12)
             - 0.05 * (self["YearBuilt"] < 1930)
+            - np.where((self["BedroomAbvGr"] > 3) & (self["FullBath"] < 2), 0.1, 0)
             + (0.14 + 0.01 * quality) * self["TotalBsmtSF"] / 1000
-            + (0.08 + 0.01 * quality) * finished
+            + np.where(quality > -0.5, 0.14, 0.02) * finished
             + np.where(self["TotalBsmtSF"] == 0, -0.06, 0)
             + 0.09 * np.log(self["LotArea"] / 9500)
             + 0.045 * self["GarageCars"]
-            + np.where(self["GarageArea"] == 0, -0.04, 0)
+            + np.where(self["GarageArea"] == 0, -0.12, 0)
             + 0.035 * self["FullBath"]
             + 0.022 * self["HalfBath"]
             + 0.035 * self["BsmtFullBath"]
@@ -509,7 +512,7 @@ class _Houses:
             + np.where(np.isin(self["BldgType"], ("Duplex", "2fmCon")), -0.1, 0)
             + np.where(self["PoolArea"] > 0, 0.08, 0)
         )
-        noise = self.normal(0.1) + np.where(self.chance(0.04), self.normal(0.35) - 0.15, 0)
+        noise = self.normal(0.085) + np.where(self.chance(0.03), self.normal(0.35) - 0.15, 0)
         price = np.exp(log_price + noise)
         self["SalePrice"] = np.clip(np.rint(price / 500) * 500, 34500, 755000)
 

@@ -73,7 +73,7 @@ def fit(
 
     Arrays are moved onto the device once and each epoch is one program. Data that does not fit
     there, a `tf.data.Dataset`, and callbacks that listen to batches are trained batch by batch.
-    Ctrl-C ends the run after the running epoch; a second one ends it at once.
+    Ctrl-C ends the run cleanly after the running epoch, with the history so far.
 
     Args:
         model: A compiled Keras model.
@@ -252,7 +252,7 @@ _BATCH_METHODS = [
 
 @contextlib.contextmanager
 def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
-    """Let the first interrupt end the run after the running epoch, and the second at once."""
+    """Let the first interrupt end the run after the running epoch; a second raises as usual."""
     model.stop_training = False
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -261,7 +261,7 @@ def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
     def stop(number, frame):
         signal.signal(signal.SIGINT, previous)
         model.stop_training = True
-        say("Stopping after this epoch; interrupt again to stop at once.")
+        say("Interrupted: stopping after this epoch.")
 
     previous = signal.signal(signal.SIGINT, stop)
     try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import models, programs, training
+from helpers import models, programs, reporting, training
 from helpers.quiet import keras, tf
 
 RNG = np.random.default_rng(0)
@@ -321,7 +321,7 @@ def test_fit_interrupt_ends_with_the_history_so_far(capsys):
     handler = signal.getsignal(signal.SIGINT)
     history = training.fit(classifier(), X, LABELS, epochs=9, callbacks=[callback])
     assert len(history.history["loss"]) == 2
-    assert "Stopping after this epoch" in capsys.readouterr().out
+    assert "stopping after this epoch" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -445,3 +445,34 @@ def test_fit_endless_or_misplaced_data_set_is_refused():
 
 def test_device_names_backend_and_device():
     assert training.device() in ("TensorFlow on the CPU",) or "GPU" in training.device()
+
+
+def test_live_plot_redraws_one_figure_in_place(monkeypatch):
+    shown, redrawn = [], []
+
+    class Handle:
+        update = staticmethod(redrawn.append)
+
+    def display(figure, display_id):
+        shown.append(figure)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    plot = reporting.LivePlot()
+    for epoch in range(3):
+        plot.on_epoch_end(epoch, {"loss": 1.0 / (epoch + 1), "val_loss": 2.0})
+    plot.close()
+    assert len(shown) == 1
+    assert [len(line.get_xdata()) for line in redrawn[-1].axes[0].lines] == [3, 3]
+
+
+def test_reporting_is_quiet_under_ci_and_in_files(monkeypatch):
+    monkeypatch.delenv("WORKBOOK_QUIET", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("CI", "true")
+    assert reporting.is_quiet()
+    assert reporting.callbacks("auto", live_plot=True) == []
+    monkeypatch.delenv("CI")
+    assert not reporting.is_quiet()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
+    assert reporting.is_quiet()

@@ -712,8 +712,8 @@ explanation(
         "Two loops over two values each, and a third over seeds. Everything else stays the same.",
         "The gain of a recipe is the mean loss of (0, 0) minus its own mean loss. Compare the gain "
         "of both with the sum of the two single gains.",
-        '`train_once(model, seed, weight_decay=decay)["val_loss"][-1]`, with a new model for each '
-        "run.",
+        '`train_once(model, seed, epochs=30, weight_decay=decay)["val_loss"][-1]`, with a new '
+        "model for each run.",
     ),
 )
 def _(two_by_two, verdict, case):
@@ -896,7 +896,7 @@ def _expect_noisy_model(model, case):
     hints=(
         "Ask what may change in a picture without changing its class. Noise of that kind teaches "
         "more than noise that knows nothing of pictures.",
-        "Noise needs time: a noisy network learns slowly and overfits late, so train for 60 epochs "
+        "Noise needs time: a noisy network learns slowly and overfits late, so train for 40 epochs "
         "or more. Try small amounts first.",
         "`Reshape((28, 28, 1))`, a layer that moves pictures by about one pixel, `Flatten()`, then "
         "the three Dense layers; two loops as in 5.6.1 for the scores.",

@@ -236,6 +236,30 @@ def test_killed_run_resumes_without_loss_or_doubling(tmp_path):
         assert (whole / name).read_bytes() == content
 
 
+def test_killed_grader_process_costs_nobody_anything(tmp_path):
+    folder = tmp_path / "in"
+    for number in range(8):
+        right_notebook(folder / f"student {number}" / "01_perceptrons.ipynb")
+    killed = []
+
+    def progress(total: int):
+        def step() -> None:
+            if not killed:
+                children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+                graders = [
+                    int(pid)
+                    for pid in children
+                    if b"helpers.grading.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                ]
+                os.kill(graders[0], signal.SIGKILL)
+                killed.append(graders[0])
+
+        return step
+
+    made = run.grade(folder, tmp_path / "out", SETTINGS, progress)
+    assert killed and [made.totals(student)["points"] for student in made.students] == [9.0] * 8
+
+
 def test_grade_refuses_without_a_sandbox(handed_in, tmp_path, monkeypatch, capsys):
     from helpers.cli import main
 

@@ -96,13 +96,15 @@ except ValueError as error:
 #
 # Dean De Cock collected the sales of houses in Ames, Iowa, from 2006 to 2010. Kaggle, a site for
 # competitions in prediction, split them in two: for one half you see the price, for the other half
-# only Kaggle does. The first line of the output says whether you have the real tables.
+# only Kaggle does. The first line of the output says whether you have the real tables; under it
+# stand seven of the columns. `train.head()` shows whole rows.
 
 # %% tags=["nbval-ignore-output"]
 houses = data.load_house_prices()
 print(houses)
 train, test = houses.train, houses.test
-train.iloc[:4, [0, 1, 2, 3, -3, -2, -1]]
+shown = train.iloc[:, [0, 1, 2, 3, -3, -2, -1]]
+pd.DataFrame({"type": shown.dtypes, "values": shown.nunique(), "missing": shown.isna().sum()})
 
 # %%
 print("train", train.shape, " test", test.shape)

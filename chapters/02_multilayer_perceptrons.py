@@ -1,0 +1,1418 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2. Multilayer Perceptrons
+#
+# *After d2l [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), in TensorFlow and Keras 3.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 100 min | 65 s on 2 cores | not measured | ★★☆ | 30, 67 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Show** why layers without a nonlinearity are worth one layer, and what a nonlinearity adds.
+# - **Compare** activation functions by their shapes and their derivatives.
+# - **Write** a multilayer perceptron from TensorFlow variables, and the same one in Keras twice.
+# - **Tell** eager from graph execution, and see which device does the work.
+# - **Run** experiments on width, depth, learning rate and initialisation that can be trusted.
+#
+# ## Before you start
+#
+# You need [chapter 1](../chapters/01_perceptrons.ipynb): neurons, XOR, gradient descent and the
+# cross-entropy. Experiments here take a few seconds each; every prompt says how many.
+
+# %% [markdown]
+# ## Setup
+
+# %%
+from helpers import check, data, hint, models, plotting, progress, training
+
+import itertools
+import tempfile
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(2)
+print(training.device())
+
+
+# %% [markdown]
+# ## Affine after affine is affine
+#
+# Put two linear layers on top of each other. The first maps a batch
+# $\mathbf{X} \in \mathbb{R}^{n \times d}$ to $h$ numbers a row, the second maps those to $q$:
+#
+# $$\mathbf{H} = \mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}, \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.1}$$
+#
+# Multiply out, and one layer is left:
+#
+# $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
+#
+# An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
+# middle of two points is the middle of their images. The cell tests the stack for that.
+
+# %%
+def linear_stack(X, W1, b1, W2, b2):
+    return (X @ W1 + b1) @ W2 + b2
+
+def keeps_midpoints(function, a, b):
+    return bool(np.allclose(function((a + b) / 2), (function(a) + function(b)) / 2))
+
+generator = np.random.default_rng(2)
+W1, b1 = generator.normal(size=(4, 8)), generator.normal(size=8)
+W2, b2 = generator.normal(size=(8, 3)), generator.normal(size=3)
+a, b = generator.normal(size=(2, 1, 4))
+stack = lambda X: linear_stack(X, W1, b1, W2, b2)
+print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
+
+
+# %% [markdown]
+# The stack of two behaves like one. In the first exercise you find that one.
+
+# %% [markdown]
+# ### Exercise 5.1.1 — A stack of linear layers collapses
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.1.1")`*
+#
+# **Given** the arrays of two linear layers, `W1`, `b1`, `W2`, `b2`.
+#
+# **Write** `collapse(W1, b1, W2, b2)`, which returns `W` and `b` of the single layer that gives the
+# same outputs for every input.
+#
+# **Shapes** `W1` (d, h), `b1` (h,), `W2` (h, q), `b2` (q,); `W` (d, q) and `b` (q,).
+#
+# **Done when** $\mathbf{XW} + \mathbf{b}$ equals the stack's output for any `X`. By induction, no
+# number of linear layers can do more than one.
+
+# %%
+def collapse(W1, b1, W2, b2):
+    """Return W and b of the one layer that equals the two."""
+    raise NotImplementedError("Exercise 5.1.1")
+
+
+# %%
+check("5.1.1", collapse)
+
+# %% [markdown]
+# ## Extra linear layers can take away
+#
+# A linear layer in the middle never adds anything, and a narrow one removes something. The product
+# of a $d \times h$ and an $h \times q$ matrix has a [rank](../chapters/glossary.md#rank) of at most
+# $h$: all inputs are pressed through $h$ numbers. The cell sends five features through two units
+# and counts the independent directions that arrive.
+
+# %%
+direct = generator.normal(size=(5, 4))
+through_two = generator.normal(size=(5, 2)) @ generator.normal(size=(2, 4))
+for name, W in {"one layer": direct, "two layers, 2 units between": through_two}.items():
+    print(f"{name:28} shape {W.shape}, rank {np.linalg.matrix_rank(W)}")
+
+
+# %% [markdown]
+# The deeper network has more layers and represents fewer functions.
+
+# %% [markdown]
+# ### Exercise 5.1.1-rank — A narrow layer loses rank
+# *2 points · ★★★ · 20 min · stuck? run `hint("5.1.1-rank")`*
+#
+# **Given** the weights `W` of one linear layer, and a `width`.
+#
+# **Write** `squeeze(W, width)`, which returns `W1` and `W2` of two layers with `width` units
+# between them, whose product is as close to `W` as it can be (least Frobenius norm of the
+# difference).
+#
+# **Shapes** `W` (d, q); `W1` (d, width), `W2` (width, q); width ≤ min(d, q).
+#
+# **Done when** no other pair comes closer. For the identity of size 4 and width 2 that leaves an
+# error of $\sqrt 2$: your example of a deeper linear network that can do less.
+
+# %%
+def squeeze(W, width):
+    """Return W1 and W2 with `width` units between, their product as close to W as possible."""
+    raise NotImplementedError("Exercise 5.1.1-rank")
+
+
+# %%
+check("5.1.1-rank", squeeze)
+
+
+# %% [markdown]
+# ## A nonlinearity stops the collapse
+#
+# Apply a function $\sigma$ to each entry of the hidden layer, and the brackets of (5.1.2) can no
+# longer be multiplied out:
+#
+# $$\mathbf{H} = \sigma(\mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.3}$$
+#
+# This is a [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron), or MLP, with one
+# [hidden layer](../chapters/glossary.md#hidden-layer); $\sigma$ is its [activation
+# function](../chapters/glossary.md#activation-function). Two hidden units with $\sigma(z) = \max(z,
+# 0)$ already compute XOR, which no single neuron can.
+
+# %%
+def xor_mlp(X):
+    H = np.maximum(X @ np.ones((2, 2)) + [0.0, -1.0], 0)  # at least one is on; both are on
+    return H @ np.array([1.0, -2.0])
+
+corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+print("XOR:", xor_mlp(corners))
+print("keeps midpoints:", keeps_midpoints(xor_mlp, corners[0], corners[3]))
+
+
+# %% [markdown]
+# All four rows of XOR are right, and the midpoint test fails: this network is not affine, so no
+# single layer could replace it.
+
+# %% [markdown]
+# ## ReLU and pReLU
+#
+# The [rectified linear unit](../chapters/glossary.md#relu), or ReLU, keeps positive numbers and
+# drops the others:
+#
+# $$\operatorname{ReLU}(x) = \max(x, 0).\tag{5.1.4}$$
+#
+# Its derivative is 0 or 1, so a gradient passes unchanged or not at all. At $x = 0$ there is none;
+# libraries return 0 there. The parametrised [pReLU](../chapters/glossary.md#prelu) lets some of the
+# negative side through, so that a unit that is off can still learn:
+#
+# $$\operatorname{pReLU}(x) = \max(0, x) + \alpha \min(0, x).\tag{5.1.5}$$
+
+# %%
+def slope_of(function):
+    def slope(x):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x)
+    return slope
+
+x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
+relu = tf.nn.relu
+prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
+plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
+
+
+# %% [markdown]
+# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
+
+# %% [markdown]
+# ### Exercise 5.1.2 — The derivative of pReLU
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.2")`*
+#
+# **Given** an array `x` without zeros, and a number `alpha`.
+#
+# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry, by a formula of
+# your own (no tape).
+#
+# **Shapes** any shape in, the same shape out.
+#
+# **Done when** it holds for small, large and negative `alpha`.
+
+# %%
+def prelu_derivative(x, alpha):
+    """Return the derivative of pReLU at each entry of x."""
+    raise NotImplementedError("Exercise 5.1.2")
+
+
+# %%
+check("5.1.2", prelu_derivative)
+
+# %% [markdown]
+# ## Sigmoid and tanh
+#
+# The [sigmoid](../chapters/glossary.md#sigmoid) squashes any number into (0, 1),
+# [tanh](../chapters/glossary.md#tanh) into (-1, 1):
+#
+# $$\operatorname{sigmoid}(x) = \frac{1}{1 + \exp(-x)},\tag{5.1.6}$$
+#
+# $$\frac{d}{dx} \operatorname{sigmoid}(x) = \operatorname{sigmoid}(x)\,(1 - \operatorname{sigmoid}(x)),\tag{5.1.7}$$
+#
+# $$\operatorname{tanh}(x) = \frac{1 - \exp(-2x)}{1 + \exp(-2x)},\tag{5.1.8}$$
+#
+# $$\frac{d}{dx} \operatorname{tanh}(x) = 1 - \operatorname{tanh}^2(x).\tag{5.1.9}$$
+#
+# Both derivatives are largest at 0 and die out on both sides; there the unit is
+# [saturated](../chapters/glossary.md#saturation).
+
+# %%
+x = np.linspace(-8, 8, 201)
+pairs = {"sigmoid": (tf.sigmoid, slope_of(tf.sigmoid)), "tanh": (tf.tanh, slope_of(tf.tanh))}
+plotting.functions(x, pairs)
+for name, (_, slope) in pairs.items():
+    slopes = slope(x).numpy()
+    print(f"{name:8} largest slope {slopes.max():.2f}, slope at x = 8 {slopes[-1]:.0e}")
+
+# %% [markdown]
+# The sigmoid passes on at most a quarter of a gradient, tanh at best all of it. At $x = 8$ next to
+# nothing is left of either.
+
+# %% [markdown]
+# ## GELU and Swish
+#
+# Newer activations are smooth relatives of ReLU. [GELU](../chapters/glossary.md#gelu) weighs $x$ by
+# the share of a standard normal distribution below it, $x\,\Phi(x)$;
+# [Swish](../chapters/glossary.md#swish) by a sigmoid, $x \operatorname{sigmoid}(\beta x)$. Both dip
+# below zero before they vanish on the left, so they are not monotonic, and their derivatives exceed
+# 1 for a while on the right.
+
+# %%
+x = np.linspace(-6, 6, 601)
+swish = lambda x: x * tf.sigmoid(x)
+plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "GELU": (tf.nn.gelu, slope_of(tf.nn.gelu)),
+                       "Swish, β = 1": (swish, slope_of(swish))})
+for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
+    y = function(x).numpy()
+    print(f"{name:5} lowest value {y.min():.2f} at x = {x[y.argmin()]:.1f}")
+
+
+# %% [markdown]
+# On the far left all three are flat. GELU and Swish differ from ReLU only around zero, where they
+# are smooth.
+
+# %% [markdown]
+# ### Exercise 5.1.3 — The derivative of Swish
+# *2 points · ★★☆ · 10 min · stuck? run `hint("5.1.3")`*
+#
+# **Given** an array `x` and a positive number `beta`.
+#
+# **Write** `swish_derivative(x, beta)`, the derivative of $x \operatorname{sigmoid}(\beta x)$ with
+# respect to $x$, by a formula.
+#
+# **Shapes** any shape in, the same shape out.
+#
+# **Done when** it agrees with finite differences, and gives 0 at $x = -1000$ and 1 at $x = 1000$
+# without NaN.
+
+# %%
+def swish_derivative(x, beta):
+    """Return the derivative of x * sigmoid(beta * x) at each entry of x."""
+    raise NotImplementedError("Exercise 5.1.3")
+
+
+# %%
+check("5.1.3", swish_derivative)
+
+# %% [markdown]
+# ## A ReLU network is made of straight pieces
+#
+# Take one input and one output. Hidden unit $j$ computes $\max(w_j x + b_j, 0)$: a straight line
+# that is cut off at one place. The output adds such lines, so it is a [piecewise linear
+# function](../chapters/glossary.md#piecewise-linear-function). It bends where units switch on or
+# off, and nowhere else.
+
+# %%
+w1, b1 = np.array([1.0, 1.0, -1.0, 1.0]), np.array([2.0, 0.0, -1.0, -2.0])
+w2 = np.array([1.0, -2.0, 1.5, 2.0])
+
+def relu_network(x):
+    return np.maximum(np.outer(x, w1) + b1, 0) @ w2
+
+x = np.linspace(-4, 4, 201)
+units = {f"unit {j + 1}": np.maximum(w1[j] * x + b1[j], 0) * w2[j] for j in range(4)}
+plotting.lines(x, {"sum": relu_network(x)} | units, xlabel="x", ylabel="output")
+bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
+print("bends at x =", np.round(x[1:-1][bends], 1))
+
+
+# %% [markdown]
+# Four units, four bends: each one sits where a unit's $w_j x + b_j$ crosses zero.
+
+# %% [markdown]
+# ### Exercise 5.1.4 — The pieces of a ReLU network
+# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.4")`*
+#
+# **Given** the weights of the network $f(x) = \sum_j w^{(2)}_j \max(w^{(1)}_j x + b^{(1)}_j, 0)$.
+#
+# **Write** `pieces(w1, b1, w2)`, which returns the places where $f$ bends, sorted and each once,
+# and the slopes of its pieces from left to right.
+#
+# **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
+#
+# **Done when** it is right for units that share a place, and leaves out units that cannot bend
+# anything because one of their weights is 0. At least one unit bends.
+
+# %%
+def pieces(w1, b1, w2):
+    """Return the sorted breakpoints and the slopes of the pieces between them."""
+    raise NotImplementedError("Exercise 5.1.4")
+
+
+# %%
+check("5.1.4", pieces)
+
+
+# %% [markdown]
+# ### Exercise 5.1.4-explain — Why every ReLU network is piecewise linear
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.1.4-explain")`*
+#
+# Show that a network of any depth and any number of inputs, with only ReLU or pReLU as activations,
+# is a continuous piecewise linear function (each piece affine) of its input.
+
+# %% [markdown]
+# **Answer 5.1.4-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## Universal approximation
+#
+# Turn this around: choose the bends, and a hidden layer can follow any curve. Put one unit at each
+# of $h$ equally spaced places, and let its output weight be the change of slope there. The network
+# then interpolates the curve between those places.
+#
+# That is the idea of the [universal approximation
+# theorem](../chapters/glossary.md#universal-approximation-theorem): one hidden layer that is wide
+# enough comes as close as you like to any continuous function on a bounded interval. It says that
+# the weights exist. It does not say that training finds them, nor that one wide layer is the
+# cheapest way.
+
+# %%
+def build_network(curve, width, low=-3.0, high=3.0):
+    """Return a one-hidden-layer ReLU network through the curve at width + 1 places."""
+    places = np.linspace(low, high, width + 1)
+    slopes = np.diff(curve(places)) / np.diff(places)
+    w2 = np.diff(slopes, prepend=0.0)
+    return lambda x: curve(low) + np.maximum(x[:, None] - places[:-1], 0) @ w2
+
+curve = lambda x: np.sin(2 * x) + 0.3 * x
+x = np.linspace(-3, 3, 1201)
+plotting.lines(x, {"curve": curve(x)} | {f"{h} units": build_network(curve, h)(x) for h in (4, 8, 32)},
+               xlabel="x", ylabel="y")
+
+# %% [markdown]
+# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Now the largest error
+# against the width.
+
+# %%
+widths = np.array([4, 8, 16, 32, 64, 128, 256])
+errors = np.array([np.abs(build_network(curve, h)(x) - curve(x)).max() for h in widths])
+square_law = errors[-1] * (256 / widths) ** 2
+plotting.lines(widths, {"largest error": errors, "proportional to 1 / width²": square_law},
+               xlabel="hidden units", ylabel="error", xscale="log", yscale="log")
+print("64 -> 128 -> 256 units divide the error by", np.round(errors[-3:-1] / errors[-2:], 1))
+
+
+# %% [markdown]
+# Doubling the width divides the error by four.
+
+# %% [markdown]
+# ### Exercise 5.1.5a — tanh from the sigmoid
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.5a")`*
+#
+# **Given** a function `sigmoid` and an array `x`.
+#
+# **Write** `tanh_from_sigmoid(sigmoid, x)`, which returns $\tanh(x)$ and uses nothing but the given
+# function and arithmetic. Derive the identity from (5.1.6) and (5.1.8): $\tanh(x) + 1 = 2
+# \operatorname{sigmoid}(2x)$.
+#
+# **Shapes** any shape in, the same shape out.
+#
+# **Done when** the result is tanh, and comes from the function that was handed in.
+
+# %%
+def tanh_from_sigmoid(sigmoid, x):
+    """Return tanh(x), computed with the given sigmoid."""
+    raise NotImplementedError("Exercise 5.1.5a")
+
+
+# %%
+check("5.1.5a", tanh_from_sigmoid)
+
+
+# %% [markdown]
+# ### Exercise 5.1.5b — Any tanh network is a sigmoid network
+# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.5b")`*
+#
+# **Given** `layers`, a list of pairs `(W, b)`: an MLP with tanh after every layer but the last.
+#
+# **Write** `tanh_to_sigmoid(layers)`, which returns a list of pairs of the same shapes, such that
+# the MLP with sigmoid in the place of tanh has the same outputs.
+#
+# **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
+#
+# **Done when** outputs agree for one and for three hidden layers. With the way back, which works
+# alike, this proves that both activations give the same class of functions: the affine layers have
+# biases that absorb the shift.
+
+# %%
+def tanh_to_sigmoid(layers):
+    """Return the layers of the sigmoid network that equals the given tanh network."""
+    raise NotImplementedError("Exercise 5.1.5b")
+
+
+# %%
+check("5.1.5b", tanh_to_sigmoid)
+
+# %% [markdown]
+# ## A nonlinearity that looks at the whole batch
+#
+# All activations so far act on one number at a time. [Batch
+# normalization](../chapters/glossary.md#batch-normalization) does not: while it trains, it
+# subtracts from each column the mean over the [minibatch](../chapters/glossary.md#minibatch) and
+# divides by its standard deviation. So what comes out for a row depends on the rows beside it. The
+# cell sends the same row through such a layer in two crowds.
+
+# %%
+row = np.array([[1.0, 2.0]], "float32")
+crowds = {"zeros": np.zeros((3, 2), "float32"), "nines": np.full((3, 2), 9, "float32")}
+outputs = {}
+for name, crowd in crowds.items():
+    layer = keras.layers.BatchNormalization(epsilon=1e-5)
+    alone = layer(row, training=False)[0].numpy().round(1)
+    outputs[name] = layer(np.concatenate([row, crowd]), training=True)[0].numpy().round(1)
+    print(f"row {row[0]} beside {name}: in training {outputs[name]}, in prediction {alone}")
+
+
+# %% [markdown]
+# In training the same row comes out large beside zeros and small beside nines. For prediction Keras
+# uses running averages instead, here still at their start, and each row stands for itself.
+
+# %% [markdown]
+# ### Exercise 5.1.6 — A row and its batch mates
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.6")`*
+#
+# **Given** a `row` and its `mates`, the other rows of the minibatch.
+#
+# **Write** `output_beside(row, mates)`: put the row and its mates into one batch, apply
+# $\sigma(\mathbf{X}) = (\mathbf{X} - \text{mean}) / \sqrt{\text{variance} + 10^{-5}}$ with mean and
+# variance of each column over the batch, and return the row's output. Then run it for one row
+# beside 500 random crowds and draw the outputs (no training, under a second).
+#
+# **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
+#
+# **Done when** it is right for crowds of any size, none included.
+
+# %%
+def output_beside(row, mates):
+    """Return what the batch-wise nonlinearity makes of `row` beside `mates`."""
+    raise NotImplementedError("Exercise 5.1.6")
+
+
+# %%
+check("5.1.6", output_beside)
+
+# %% [markdown]
+# ### Exercise 5.1.6-explain — What a batch-wise nonlinearity costs
+# *3 points · ★★☆ · 8 min · stuck? run `hint("5.1.6-explain")`*
+#
+# A network uses a nonlinearity that acts on a whole minibatch at a time. Which problems do you
+# expect? Name at least two, say where each shows, and name a remedy.
+
+# %% [markdown]
+# **Answer 5.1.6-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## Gradients that vanish
+#
+# A gradient that travels back through $n$ sigmoid layers picks up $n$ factors $s(1 - s) \le
+# \tfrac14$. Even in the best case, all inputs at 0 and weights of 1, what is left shrinks
+# geometrically: the [vanishing gradient](../chapters/glossary.md#vanishing-gradient). ReLU's factor
+# is 1 as long as the unit is on.
+
+# %%
+depths = np.arange(1, 21)
+chains = {"sigmoid, best case": 0.25**depths, "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths,
+          "ReLU, unit on": 1.0**depths}
+plotting.lines(depths, chains, xlabel="layers", ylabel="factor of the gradient", yscale="log")
+print(f"after 20 sigmoid layers: {0.25**20:.0e}")
+
+
+# %% [markdown]
+# On the logarithmic axis a constant factor a layer is a straight line. Twenty sigmoid layers leave
+# less than a millionth of a millionth.
+
+# %% [markdown]
+# ### Exercise 5.1.7 — A network whose gradients vanish
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.7")`*
+#
+# **Given** nothing: the example is yours.
+#
+# **Write** `vanishing_example()`, which returns `layers`, a list of pairs `(W, b)` with a sigmoid
+# after every layer, and `x`, one input row.
+#
+# **Shapes** `x` (d,), the first `W` (d, n), shapes chain from there.
+#
+# **Done when** the gradient of the summed outputs with respect to the first `W` has a norm below
+# $10^{-6}$, every `W` has a Frobenius norm of at least 1, and without the sigmoids the same
+# gradient would have a norm of at least $10^{-2}$: so it is the sigmoid that makes it vanish.
+
+# %%
+def vanishing_example():
+    """Return the layers of a sigmoid network, and an input, for which the gradient vanishes."""
+    raise NotImplementedError("Exercise 5.1.7")
+
+
+# %%
+check("5.1.7", vanishing_example)
+
+# %% [markdown]
+# ## Fashion-MNIST
+#
+# [Fashion-MNIST](../chapters/glossary.md#fashion-mnist) holds 70,000 grey pictures of clothes, 28 ×
+# 28 pixels, in ten classes. We scale pixels to [0, 1] and
+# [flatten](../chapters/glossary.md#flattening) each picture to a row of 784 numbers. The last 2,000
+# training images become the [validation set](../chapters/glossary.md#validation-set), on which all
+# choices of this page are made; the test set stays closed.
+
+# %%
+fashion = data.load_fashion_mnist()
+print(fashion)
+
+
+# %%
+def flatten(images):
+    return images.reshape(len(images), -1).astype("float32") / 255
+
+x_train, y_train = flatten(fashion.train_images[:-2000]), fashion.train_labels[:-2000]
+x_valid, y_valid = flatten(fashion.train_images[-2000:]), fashion.train_labels[-2000:]
+print("training", x_train.shape, "validation", x_valid.shape)
+first = [np.flatnonzero(y_train == label)[0] for label in range(10)]
+plotting.images(fashion.train_images[first], fashion.class_names, columns=5)
+
+# %% [markdown]
+# Ten kinds of clothes, all as grey pictures of the same size. Shirts, pullovers and coats look
+# alike at this size.
+
+# %% [markdown]
+# ## From scores to a loss
+#
+# The network puts out ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ a row, any real
+# numbers. [Softmax](../chapters/glossary.md#softmax) turns them into probabilities, and the
+# [cross-entropy](../chapters/glossary.md#cross-entropy) is minus the logarithm of the true class's
+# probability:
+#
+# $$\hat y_j = \frac{\exp(o_j)}{\sum_k \exp(o_k)}, \qquad \ell = -\log \hat y_y.\tag{2.1}$$
+#
+# Written like that, softmax breaks for large logits.
+
+# %%
+logits = np.array([[1.0, 2.0, 3.0], [1001.0, 1002.0, 1003.0]])
+with np.errstate(over="ignore", invalid="ignore"):
+    naive = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+print("as written:\n", naive.round(3))
+print("TensorFlow:\n", tf.nn.softmax(logits).numpy().round(3))
+
+
+# %% [markdown]
+# Both rows have the same differences, so they must have the same probabilities; the naive form
+# returns `nan` for the second.
+
+# %% [markdown]
+# ### Exercise +2.1 — A softmax that does not overflow
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.1")`*
+#
+# **Given** a batch of `logits`, as large or small as they may be.
+#
+# **Write** `softmax(logits)` from exponentials, sums and comparisons; not `tf.nn.softmax`.
+#
+# **Shapes** (n, q) in, (n, q) out, every row with the sum 1.
+#
+# **Done when** it is right for ordinary logits and for rows near 1000 and -1000 in one batch.
+
+# %%
+def softmax(logits):
+    """Return the probabilities of each row of logits."""
+    raise NotImplementedError("Exercise +2.1")
+
+
+# %%
+check("+2.1", softmax)
+
+# %% [markdown]
+# ## How good is a classifier?
+#
+# The predicted class is the one with the largest logit; softmax keeps the order, so it is not
+# needed for that. The share of right predictions is the
+# [accuracy](../chapters/glossary.md#accuracy). One number hides which classes are mixed up, and for
+# that there is the [confusion matrix](../chapters/glossary.md#confusion-matrix). A classifier that
+# knows nothing gives the bar that every network has to clear.
+
+# %%
+guesses = generator.integers(0, 10, size=len(y_valid))
+always_zero = np.zeros_like(y_valid)
+for name, predicted in {"guessing": guesses, "always class 0": always_zero}.items():
+    print(f"{name:15} right in about {np.mean(predicted == y_valid):.1f} of the cases")
+
+
+# %% [markdown]
+# With ten classes of equal size both are right one time in ten.
+
+# %% [markdown]
+# ### Exercise +2.2 — Accuracy and the confusion matrix
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.2")`*
+#
+# **Given** `scores`, one row of logits or probabilities an example, and integer `labels`.
+#
+# **Write** `accuracy(scores, labels)`, the share of rows whose largest score is at the label, and
+# `confusion_matrix(scores, labels)`, whose entry [i, j] counts the rows of true class i that are
+# predicted as class j.
+#
+# **Shapes** `scores` (n, q), `labels` (n,); a number, and a (q, q) matrix.
+#
+# **Done when** both are right even if some class is never true.
+
+# %%
+def accuracy(scores, labels):
+    """Return the share of rows whose largest score is at the label."""
+    raise NotImplementedError("Exercise +2.2")
+
+
+def confusion_matrix(scores, labels):
+    """Return the counts of (true class, predicted class)."""
+    raise NotImplementedError("Exercise +2.2")
+
+
+# %%
+check("+2.2", accuracy, confusion_matrix)
+
+
+# %% [markdown]
+# ## An MLP from scratch: parameters and forward pass
+#
+# d2l's network has 784 inputs, 256 hidden units and 10 outputs. Its weights start as small random
+# numbers with standard deviation $\sigma = 0.01$, its biases as zeros; chapter 4 asks why. A
+# [`tf.Variable`](../chapters/glossary.md#variable) is a tensor that keeps its place in memory while
+# its values change. The forward pass is (5.1.3), line by line.
+
+# %%
+def new_parameters(sizes=(784, 256, 10), sigma=0.01, seed=2):
+    generator = tf.random.Generator.from_seed(seed)
+    weights = [generator.normal(shape, stddev=sigma) for shape in itertools.pairwise(sizes)]
+    return [(tf.Variable(W), tf.Variable(tf.zeros(W.shape[1]))) for W in weights]
+
+def scratch_mlp(X, parameters):
+    (W1, b1), (W2, b2) = parameters
+    H = tf.maximum(tf.matmul(X, W1) + b1, 0.0)
+    return tf.matmul(H, W2) + b2
+
+parameters = new_parameters()
+print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
+print("numbers to learn:", sum(int(tf.size(part)) for pair in parameters for part in pair))
+
+
+# %% [markdown]
+# 784 · 256 + 256 numbers belong to the hidden layer, 256 · 10 + 10 to the output layer: 203,530
+# together, almost all of them in the first matrix.
+
+# %% [markdown]
+# ### Exercise +2.3 — The forward pass of any depth
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.3")`*
+#
+# **Given** a batch `X` and `layers`, a list of pairs `(W, b)` of any length from one on.
+#
+# **Write** `mlp_forward(X, layers)`, the logits of the MLP with ReLU after every layer but the
+# last, in NumPy or TensorFlow.
+#
+# **Shapes** `X` (n, d), `W` (m, k), `b` (k,); (n, q) out.
+#
+# **Done when** it is right for one, two and four layers.
+
+# %%
+def mlp_forward(X, layers):
+    """Return the logits of a ReLU network of any depth."""
+    raise NotImplementedError("Exercise +2.3")
+
+
+# %%
+check("+2.3", mlp_forward)
+
+
+# %% [markdown]
+# ## One training step from scratch
+#
+# [`GradientTape`](../chapters/glossary.md#gradient-tape) records what is computed from variables
+# and then returns the derivative of the loss with respect to each of them; chapter 3 builds such a
+# tape. A step of [minibatch stochastic gradient descent](../chapters/glossary.md#minibatch-sgd)
+# moves every parameter a little against its gradient:
+#
+# $$\mathbf{W} \leftarrow \mathbf{W} - \eta \frac{\partial \ell}{\partial \mathbf{W}}.\tag{2.2}$$
+
+# %%
+def mean_cross_entropy(logits, y):
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+
+def train_step(parameters, X, y, learning_rate):
+    with tf.GradientTape() as tape:
+        loss = mean_cross_entropy(scratch_mlp(X, parameters), y)
+    for pair, gradients in zip(parameters, tape.gradient(loss, parameters)):
+        for parameter, gradient in zip(pair, gradients):
+            parameter.assign_sub(learning_rate * gradient)
+    return loss
+
+for step in range(3):
+    print(f"step {step}: loss {train_step(parameters, x_train[:256], y_train[:256], 0.1):.2f}")
+
+
+# %% [markdown]
+# The first loss is $\log 10 \approx 2.30$: ten classes, all as likely. On the same 256 images it
+# falls with every step.
+
+# %% [markdown]
+# ### Exercise +2.4 — One step of minibatch SGD
+# *3 points · ★★☆ · 20 min · stuck? run `hint("+2.4")`*
+#
+# **Given** `layers`, a list of pairs `(W, b)` of plain arrays (not variables); a minibatch `X`,
+# `y`; and a `learning_rate`.
+#
+# **Write** `sgd_step(layers, X, y, learning_rate)`, which returns the mean cross-entropy before the
+# step and the list of new pairs after it. Use a tape that watches tensors, or derive the gradients
+# yourself. Any depth, ReLU between layers.
+#
+# **Shapes** `X` (n, d) float32, `y` (n,) integers; a number and pairs shaped as before.
+#
+# **Done when** loss and all new parameters are right, and the given arrays are unchanged.
+
+# %%
+def sgd_step(layers, X, y, learning_rate):
+    """Return the loss before the step, and the parameters after it."""
+    raise NotImplementedError("Exercise +2.4")
+
+
+# %%
+check("+2.4", sgd_step)
+
+
+# %% [markdown]
+# ## Ten epochs
+#
+# An [epoch](../chapters/glossary.md#epoch) visits every image once, in a new random order, in
+# batches of 256. With learning rate 0.1 and ten epochs these are d2l's settings. `tf.function`
+# compiles the step; how that works is a lesson further down.
+
+# %%
+def train_from_scratch(parameters, X, y, epochs=10, batch_size=256, shuffle=True):
+    compiled_step = tf.function(train_step)
+    order, losses = np.arange(len(X)), []
+    for _ in range(epochs):
+        if shuffle:
+            generator.shuffle(order)
+        batches = order[: len(X) // batch_size * batch_size].reshape(-1, batch_size)
+        steps = [compiled_step(parameters, X[rows], y[rows], 0.1) for rows in batches]
+        losses.append(float(np.mean(steps)))
+    return losses
+
+parameters = new_parameters()
+scratch_losses = train_from_scratch(parameters, x_train, y_train)
+scratch_accuracy = np.mean(np.argmax(scratch_mlp(x_valid, parameters), axis=1) == y_valid)
+print("validation accuracy above 0.8:", bool(scratch_accuracy > 0.8))
+
+# %%
+print(f"mean loss in the first epoch {scratch_losses[0]:.3f}, in the last {scratch_losses[-1]:.3f}")
+print(f"validation accuracy {scratch_accuracy:.3f}")
+
+
+# %% [markdown]
+# Nothing but matrix products, a maximum and a tape, and more than eight of ten images are right.
+
+# %% [markdown]
+# ## The same network in Keras
+#
+# `keras.Sequential` stacks layers; [`Dense`](../chapters/glossary.md#dense-layer) is an affine map
+# with its activation. `compile` joins it with an optimizer and a loss. The loss takes logits
+# (`from_logits=True`), so softmax and logarithm are computed together and nothing overflows.
+
+# %%
+def concise_mlp():
+    model = keras.Sequential([
+        keras.Input((784,)),
+        keras.layers.Dense(256, activation="relu"),
+        keras.layers.Dense(10),
+    ])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"])
+    return model
+
+model = concise_mlp()
+print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in model.weights])
+
+# %% [markdown]
+# Is it the same network? Start both from the same numbers, show both the same batches in the same
+# order, and compare all weights afterwards.
+
+# %%
+scratch = new_parameters()
+model.set_weights([part.numpy() for pair in scratch for part in pair])
+model.fit(x_train[:5120], y_train[:5120], batch_size=256, epochs=2, shuffle=False, verbose=0)
+train_from_scratch(scratch, x_train[:5120], y_train[:5120], epochs=2, shuffle=False)
+gaps = [np.abs(part.numpy() - weight).max() for part, weight in
+        zip(itertools.chain(*scratch), model.get_weights())]
+print("after 40 steps all weights agree to 1e-5:", bool(max(gaps) < 1e-5))
+
+# %% [markdown]
+# Forty steps, and all 203,530 numbers agree: Keras does what we wrote by hand.
+
+# %% [markdown]
+# ## Training it
+#
+# `training.fit` of this workbook takes a compiled Keras model and the arguments of `model.fit`,
+# runs a whole epoch as one program, and returns the same history. We train on all 58,000 images for
+# ten epochs.
+
+# %%
+model = concise_mlp()
+history = training.fit(model, x_train, y_train, epochs=10, batch_size=256,
+                       validation_data=(x_valid, y_valid), seed=2)
+plotting.histories({"Keras": history, "scratch": {"loss": scratch_losses}})
+print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.8)
+
+# %% [markdown]
+# The two training curves end at the same loss. In the first epochs Keras is ahead, because its
+# default start (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
+
+# %% [markdown]
+# ## The same network in the functional API
+#
+# `Sequential` can only stack. In the [functional
+# API](../chapters/glossary.md#functional-api) you call each layer on the output of another, name
+# inputs and outputs, and the graph may branch or share. A layer keeps its weights wherever it is
+# called. So a second model on the trained layers costs nothing: this one also returns the 256
+# hidden activations.
+
+# %%
+hidden_layer, output_layer = model.layers
+inputs = keras.Input((784,))
+hidden = hidden_layer(inputs)
+two_outputs = keras.Model(inputs, {"hidden": hidden, "logits": output_layer(hidden)})
+
+result = two_outputs(x_valid)
+same = np.allclose(result["logits"], model(x_valid), atol=1e-5)
+print("hidden activations", result["hidden"].shape, "- same logits:", same)
+
+# %%
+print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 0):.2f}")
+
+
+# %% [markdown]
+# The same logits come out of both models, since they are the same two layers. A good part of the
+# hidden activations is zero: each image switches other units on.
+
+# %% [markdown]
+# ### Exercise +2.5 — The same weights in the functional API
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.5")`*
+#
+# **Given** `sequential`, a built `keras.Sequential` of any layers.
+#
+# **Write** `functional_twin(sequential)`, which returns a `keras.Model` made with the functional
+# API that shares the layers of the given model.
+#
+# **Shapes** the input and output shapes of the given model.
+#
+# **Done when** both give identical outputs, also after the weights of one of them change.
+
+# %%
+def functional_twin(sequential):
+    """Return a functional model that shares the layers of a Sequential."""
+    raise NotImplementedError("Exercise +2.5")
+
+
+# %%
+check("+2.5", functional_twin)
+
+# %% [markdown]
+# ## Experiments that can be trusted
+#
+# The next exercises ask what a [hyperparameter](../chapters/glossary.md#hyperparameter) does:
+# width, depth, learning rate, activation, start. Three habits make the answers worth something:
+# change one thing at a time, judge on images that took no part in training, and repeat with other
+# [seeds](../chapters/glossary.md#seed), so that you know how much luck there is. Small experiments
+# are enough: 6,000 images, eight epochs, 128 hidden units, less than a second a run.
+
+# %%
+x_small, y_small = x_train[:6000], y_train[:6000]
+
+def train(hidden_units=(128,), *, activation="relu", kernel_initializer="glorot_uniform",
+          learning_rate=0.1, epochs=8, seed=0):
+    """Train an MLP on x_small and return its history; `val_accuracy` is measured on x_valid."""
+    model = models.mlp(hidden_units, activation=activation,
+                       kernel_initializer=kernel_initializer, seed=seed)
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate), metrics=["accuracy"],
+                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return training.fit(model, x_small, y_small, epochs=epochs, batch_size=100,
+                        validation_data=(x_valid, y_valid), seed=seed).history
+
+baseline = [train(seed=seed)["val_accuracy"][-1] for seed in range(3)]
+print("three seeds, all between 0.75 and 0.9:", min(baseline) > 0.75 and max(baseline) < 0.9)
+
+# %%
+print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(baseline):.3f}")
+
+# %% [markdown]
+# Seeds alone move the accuracy by about a hundredth. A difference smaller than that is no result.
+
+# %% [markdown]
+# ### Exercise 5.2.1 — How many hidden units?
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.1")`*
+#
+# **Given** `train`.
+#
+# **Write** `width_sweep`, a dict that maps at least five numbers of hidden units, from at most 4 to
+# at least 256, to the validation accuracy after the last epoch (or a list, one a seed), and draw
+# it. Which width would you choose? Ten runs take about five seconds.
+#
+# **Shapes** `{units: accuracy, ...}`.
+#
+# **Done when** the table is complete and measured on `x_valid`.
+
+# %%
+width_sweep = None
+
+# %%
+check("5.2.1", width_sweep)
+
+# %% [markdown]
+# ### Exercise 5.2.2 — One more hidden layer
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.2")`*
+#
+# **Given** `train`.
+#
+# **Write** `depth_comparison`, the validation accuracies of networks with one and with two hidden
+# layers of 128 units, at least three seeds each. Does the second layer help by more than the spread
+# between seeds? Six runs take about three seconds.
+#
+# **Shapes** `{1: [accuracy, ...], 2: [accuracy, ...]}`.
+#
+# **Done when** both lists are complete and measured on `x_valid`.
+
+# %%
+depth_comparison = None
+
+# %%
+check("5.2.2", depth_comparison)
+
+# %% [markdown]
+# ### Exercise 5.2.3 — A layer with a single neuron
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.2.3")`*
+#
+# **Given** `train`.
+#
+# **Write** `bottleneck`, the validation accuracies of a network with hidden layers (128,), and of
+# one with a single neuron after them, (128, 1); three seeds each, about three seconds.
+#
+# **Shapes** `{"without": [accuracy, ...], "with": [accuracy, ...]}`.
+#
+# **Done when** both lists are complete and measured on `x_valid`.
+
+# %%
+bottleneck = None
+
+# %%
+check("5.2.3", bottleneck)
+
+# %% [markdown]
+# ### Exercise 5.2.3-explain — Why a single neuron is a bad idea
+# *2 points · ★☆☆ · 5 min · stuck? run `hint("5.2.3-explain")`*
+#
+# Why is it a bad idea to insert a hidden layer with a single neuron? Say what such a network can
+# represent, and what can go wrong while it trains.
+
+# %% [markdown]
+# **Answer 5.2.3-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.2.4 — Learning rate and epochs
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.4")`*
+#
+# **Given** `train`.
+#
+# **Write** `learning_rates`, which maps at least five rates, over two powers of ten or more, to the
+# validation accuracy after each epoch (the same number for all, at least five); and `best_rate`,
+# which maps 1 and the last epoch to the best rate after so many epochs. How does the best rate
+# relate to the number of epochs? Six runs take about two seconds.
+#
+# **Shapes** `{rate: [accuracy after epoch 1, 2, ...], ...}` and `{1: rate, last: rate}`.
+#
+# **Done when** both agree with each other.
+
+# %%
+learning_rates = best_rate = None
+
+# %%
+check("5.2.4", learning_rates, best_rate)
+
+# %% [markdown]
+# ### Exercise 5.2.5a — A joint search
+# *3 points · ★★★ · 30 min · stuck? run `hint("5.2.5a")`*
+#
+# **Given** `train`.
+#
+# **Write** `joint_search`, a list of at least twelve rows over learning rate, epochs, number of
+# hidden layers and units a layer, all four varied, no configuration twice; and
+# `best_configuration`, its best row. Twelve runs of twelve epochs take about six seconds.
+#
+# **Shapes** rows `{"learning_rate": 0.1, "epochs": 8, "hidden_layers": 1, "hidden_units": 64,
+# "accuracy": ...}`.
+#
+# **Done when** the rows are complete, measured on `x_valid`, and the best one is named.
+
+# %%
+joint_search = best_configuration = None
+
+# %%
+check("5.2.5a", joint_search, best_configuration)
+
+
+# %% [markdown]
+# ### Exercise 5.2.5b-explain — Why several hyperparameters are harder than one
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5b-explain")`*
+#
+# Why is it so much harder to deal with several hyperparameters than with one?
+
+# %% [markdown]
+# **Answer 5.2.5b-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.2.5c — Successive halving
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.5c")`*
+#
+# **Given** a list of `configurations`, and `evaluate(configuration, epochs)`, which returns a score
+# (higher is better).
+#
+# **Write** `successive_halving(configurations, evaluate)`: score all with one epoch, keep the
+# better half (rounded down, at least one), double the epochs, and go on until one is left. Return
+# the winner and the list of rounds.
+#
+# **Shapes** the winner is one of the configurations; rounds are pairs `(epochs, number of
+# configurations scored)`, for eight of them `[(1, 8), (2, 4), (4, 2)]`.
+#
+# **Done when** the winner and the rounds are right for eight and for five configurations.
+
+# %%
+def successive_halving(configurations, evaluate):
+    """Return the winner and the rounds (epochs, configurations scored)."""
+    raise NotImplementedError("Exercise 5.2.5c")
+
+
+# %%
+check("5.2.5c", successive_halving)
+
+# %% [markdown]
+# ### Exercise 5.2.5c-explain — A strategy for many hyperparameters
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5c-explain")`*
+#
+# Describe an efficient strategy to tune several hyperparameters jointly: how candidates are chosen,
+# how runs are cut short, and how you make sure of the result.
+
+# %% [markdown]
+# **Answer 5.2.5c-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ## Eager and graph execution
+#
+# By default TensorFlow is [eager](../chapters/glossary.md#eager-execution): Python asks for each
+# operation and waits. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
+# Python function once, records which operations it asks for, and from then on runs that
+# [graph](../chapters/glossary.md#graph-execution) without Python. Whatever Python does besides,
+# like counting calls, happens only while tracing.
+
+# %%
+calls = {"eager": 0, "graph": 0}
+
+def counted_step(name, parameters, X, y):
+    calls[name] += 1
+    return train_step(parameters, X, y, 0.1)
+
+graph_step = tf.function(counted_step)
+results = {}
+for name, step in {"eager": counted_step, "graph": graph_step}.items():
+    weights = new_parameters()
+    for start in range(0, 2560, 256):
+        step(name, weights, x_train[start : start + 256], y_train[start : start + 256])
+    results[name] = weights[0][0].numpy()
+print("times Python ran the function:", calls)
+print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6))
+
+# %% [markdown]
+# Ten steps each and the same weights, but the traced function entered Python once.
+
+# %% [markdown]
+# ## A whole epoch as one program
+#
+# `model.fit` runs a graph for each batch and comes back to Python in between. When steps are small,
+# that return is a good part of the time. `training.fit` puts the loop over batches into the graph
+# as well: the images stay on the device, the epoch's random order goes in, and Keras's own
+# `train_step` runs for each batch. This is its heart.
+
+# %%
+model = concise_mlp()
+
+@tf.function
+def run_epoch(X, y, order, batch_size):
+    for start in tf.range(0, tf.size(order) - batch_size + 1, batch_size):
+        rows = order[start : start + batch_size]
+        model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
+
+X, y = tf.constant(x_small), tf.constant(y_small)
+for epoch in range(3):
+    model.reset_metrics()
+    run_epoch(X, y, tf.constant(generator.permutation(6000)), 100)
+accuracy_seen = float(model.get_metrics_result()["accuracy"])
+print("three epochs in three calls, accuracy above 0.7:", accuracy_seen > 0.7)
+
+
+# %%
+def seconds(action, repetitions=3):
+    """Return the shortest time of several repetitions, after one to warm up."""
+    action()
+    times = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+whole = seconds(lambda: run_epoch(X, y, tf.range(6000), 100))
+in_steps = seconds(lambda: model.fit(x_small, y_small, batch_size=100, verbose=0))
+print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
+
+# %% [markdown]
+# Both epochs do the same arithmetic; the difference is what happens between the batches.
+
+# %% [markdown]
+# ### Exercise 5.2.6 — Scratch against framework
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.6")`*
+#
+# **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest
+# of several repetitions).
+#
+# **Write** `step_seconds`: for at least three widths, the widest at least 16 times the narrowest,
+# the time of one training step on 256 images, from scratch and with Keras's `train_on_batch`. How
+# does the comparison change as the network grows? About five seconds.
+#
+# **Shapes** `{width: {"scratch": seconds, "keras": seconds}, ...}`.
+#
+# **Done when** both sides are timed without their first, tracing call.
+
+# %%
+step_seconds = None
+
+# %%
+check("5.2.6", step_seconds)
+
+# %% [markdown]
+# ## What runs where
+#
+# TensorFlow places each operation on a [device](../chapters/glossary.md#device): on a GPU if there
+# is one and it knows the operation, otherwise on the CPU. Every tensor knows where it lives, and
+# `tf.device` overrules the choice. Moving data between devices takes time, so keep it where it is
+# used. A GPU pays for large matrix products; a network as small as ours keeps it waiting for the
+# next small step.
+
+# %%
+for device in tf.config.list_logical_devices():
+    print(device.name, device.device_type)
+product = tf.matmul(x_train[:256], parameters[0][0])
+print("this product was computed on", product.device)
+
+# %%
+with tf.device("CPU:0"):
+    on_cpu = tf.matmul(x_train[:256], parameters[0][0])
+print("placed by hand:", on_cpu.device.split("device:")[-1])
+
+# %% [markdown]
+# Without a GPU all of it says CPU. With one, the first cell lists it, and the product runs there
+# unless you place it by hand.
+
+# %% [markdown]
+# ### Exercise 5.2.7a — Aligned and misaligned matrices
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.7a")`*
+#
+# **Given** `seconds`.
+#
+# **Write** `matmul_seconds`, the time of the product of two square float32 matrices of the sizes
+# 1024, 1025, 1026, 1028 and 1032. Measure on the GPU as well if there is one (`tf.device("GPU:0")`,
+# and `.numpy()` to wait for the result), and compare. About one second.
+#
+# **Shapes** `{1024: seconds, 1025: seconds, ...}`.
+#
+# **Done when** all five are there and neither the making of the matrices nor the first call counts.
+
+# %%
+matmul_seconds = None
+
+# %%
+check("5.2.7a", matmul_seconds)
+
+# %% [markdown]
+# ### Exercise 5.2.7b-explain — The width of the memory bus
+# *2 points · ★★★ · 10 min · stuck? run `hint("5.2.7b-explain")`*
+#
+# Determine the memory bus width of your CPU and of a GPU (yours, or one from a data sheet). Explain
+# how a width follows from a bandwidth, and why sizes that are not a multiple of 8 or 16 can be
+# slower. The cell below measures the bandwidth of a copy.
+
+# %%
+large = np.ones(32 * 1024**2, dtype="float32")
+copy = np.empty_like(large)
+elapsed = seconds(lambda: np.copyto(copy, large), 5)
+print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
+
+# %% [markdown]
+# **Answer 5.2.7b-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.2.8 — Activation functions compared
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.8")`*
+#
+# **Given** `train`.
+#
+# **Write** `activations`: for `"relu"`, `"sigmoid"`, `"tanh"` and at least one more of Keras's
+# activations, the validation accuracies of at least two seeds. Which works best here, and by more
+# than the spread? Eight runs take about five seconds.
+#
+# **Shapes** `{name: [accuracy, ...], ...}`.
+#
+# **Done when** the table is complete and measured on `x_valid`.
+
+# %%
+activations = None
+
+# %%
+check("5.2.8", activations)
+
+# %% [markdown]
+# ### Exercise 5.2.9 — Initialisations compared
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.9")`*
+#
+# **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.
+#
+# **Write** `initializations`: for `"zeros"` and at least three other starts, the validation
+# accuracies of at least two seeds. Does it matter how the weights start? Ten runs, about
+# three seconds.
+#
+# **Shapes** `{name: [accuracy, ...], ...}`.
+#
+# **Done when** the table is complete and measured on `x_valid`.
+
+# %%
+initializations = None
+
+# %%
+check("5.2.9", initializations)
+
+# %% [markdown]
+# ## Handwritten digits with trained weights
+#
+# Training and [inference](../chapters/glossary.md#inference) are usually different programs: one
+# writes the weights to a file, the other builds the same network and reads them. We do both with
+# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9.
+
+# %%
+digits = data.load_mnist()
+print(digits)
+
+# %%
+x_digits, x_new = flatten(digits.train_images[:6000]), flatten(digits.test_images[:1000])
+model = concise_mlp()
+training.fit(model, x_digits, digits.train_labels[:6000], epochs=8, batch_size=100, seed=2)
+with tempfile.TemporaryDirectory() as folder:
+    model.save_weights(f"{folder}/digits.weights.h5")
+    loaded = concise_mlp()
+    loaded.load_weights(f"{folder}/digits.weights.h5")
+predicted = loaded.predict(x_new, verbose=0).argmax(axis=1)
+digit_accuracy = np.mean(predicted == digits.test_labels[:1000])
+print("right on new digits, above 0.85:", bool(digit_accuracy > 0.85))
+
+# %%
+wrong_first = np.argsort(predicted == digits.test_labels[:1000], kind="stable")[:8]
+titles = [f"{digits.test_labels[i]} read as {predicted[i]}" for i in wrong_first]
+plotting.images(digits.test_images[wrong_first], titles, columns=4)
+print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the mistakes")
+
+# %% [markdown]
+# The loaded network has never seen a training step and reads new digits as well as the trained one,
+# since it has the same weights.
+
+# %% [markdown]
+# ## One at a time, or in a batch
+#
+# A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
+# for a product of one row, and reads all 200,960 weights to use them once. A batch pays once and
+# uses each weight that it reads many times. The answers are the same.
+
+# %%
+one_by_one = np.concatenate([loaded(x_new[i : i + 1]) for i in range(200)])
+in_a_batch = loaded(x_new[:200]).numpy()
+print("same logits:", np.allclose(one_by_one, in_a_batch, atol=1e-4))
+
+# %%
+single = seconds(lambda: [loaded(x_new[i : i + 1]) for i in range(200)], 2)
+batch = seconds(lambda: loaded(x_new[:200]), 2)
+print(f"200 digits: one by one {1e3 * single:.1f} ms, in a batch {1e3 * batch:.1f} ms")
+
+# %% [markdown]
+# The logits agree; the batch takes a small part of the time.
+
+# %% [markdown]
+# ## Recap
+#
+# - Linear layers collapse into one; a nonlinearity between them makes a network that can bend.
+# - ReLU networks are piecewise linear; with enough units one hidden layer follows any curve.
+# - Sigmoid and tanh give the same class of functions and saturate; ReLU passes gradients when on.
+# - An MLP in twenty lines of TensorFlow and in five of Keras takes the same steps.
+# - A traced function leaves Python out; an epoch as one program leaves it out for longer.
+# - Hyperparameters are compared one at a time, on validation images, with several seeds.
+
+# %%
+progress("multilayer_perceptrons")
+
+# %% [markdown]
+# ## Terms
+#
+# [accuracy](../chapters/glossary.md#accuracy) ·
+# [activation function](../chapters/glossary.md#activation-function) ·
+# [affine function](../chapters/glossary.md#affine-function) ·
+# [batch normalization](../chapters/glossary.md#batch-normalization) ·
+# [confusion matrix](../chapters/glossary.md#confusion-matrix) ·
+# [cross-entropy](../chapters/glossary.md#cross-entropy) ·
+# [dense layer](../chapters/glossary.md#dense-layer) ·
+# [device](../chapters/glossary.md#device) ·
+# [eager execution](../chapters/glossary.md#eager-execution) ·
+# [epoch](../chapters/glossary.md#epoch) ·
+# [Fashion-MNIST](../chapters/glossary.md#fashion-mnist) ·
+# [flattening](../chapters/glossary.md#flattening) ·
+# [functional API](../chapters/glossary.md#functional-api) ·
+# [GELU](../chapters/glossary.md#gelu) ·
+# [gradient tape](../chapters/glossary.md#gradient-tape) ·
+# [graph execution](../chapters/glossary.md#graph-execution) ·
+# [hidden layer](../chapters/glossary.md#hidden-layer) ·
+# [hyperparameter](../chapters/glossary.md#hyperparameter) ·
+# [inference](../chapters/glossary.md#inference) ·
+# [logit](../chapters/glossary.md#logit) ·
+# [minibatch](../chapters/glossary.md#minibatch) ·
+# [minibatch SGD](../chapters/glossary.md#minibatch-sgd) ·
+# [MNIST](../chapters/glossary.md#mnist) ·
+# [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) ·
+# [piecewise linear function](../chapters/glossary.md#piecewise-linear-function) ·
+# [pReLU](../chapters/glossary.md#prelu) ·
+# [rank](../chapters/glossary.md#rank) ·
+# [ReLU](../chapters/glossary.md#relu) ·
+# [saturation](../chapters/glossary.md#saturation) ·
+# [seed](../chapters/glossary.md#seed) ·
+# [sigmoid](../chapters/glossary.md#sigmoid) ·
+# [softmax](../chapters/glossary.md#softmax) ·
+# [Swish](../chapters/glossary.md#swish) ·
+# [tanh](../chapters/glossary.md#tanh) ·
+# [tracing](../chapters/glossary.md#tracing) ·
+# [universal approximation theorem](../chapters/glossary.md#universal-approximation-theorem) ·
+# [validation set](../chapters/glossary.md#validation-set) ·
+# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
+# [variable](../chapters/glossary.md#variable)
+#
+# ## Sources
+#
+# - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola, *Dive into Deep Learning*, sections [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0: outline, notation, the numbers of formulas 5.1.1 to 5.1.9 and of the exercises.
+# - G. Cybenko, *Approximation by superpositions of a sigmoidal function*, 1989.
+# - D. Hendrycks, K. Gimpel, *Gaussian error linear units*, 2016. P. Ramachandran, B. Zoph, Q. V. Le, *Searching for activation functions*, 2017.
+# - S. Ioffe, C. Szegedy, *Batch normalization*, 2015.
+# - H. Xiao, K. Rasul, R. Vollgraf, *Fashion-MNIST*, 2017. Y. LeCun, C. Cortes, *The MNIST database of handwritten digits*, 1998.
+# - K. Jamieson, A. Talwalkar, *Non-stochastic best arm identification and hyperparameter optimization*, 2016 (successive halving).

@@ -1,6 +1,7 @@
 """Compare models by K-fold cross-validation, all folds and all configurations at once."""
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -220,13 +221,9 @@ class Result:
         models = []
         for fold in range(self._k):
             model = self._build(**self._configurations[configuration])
-            trainable, non_trainable = self._runs[configuration, fold].weights
             model.build((None, *self._row_shape))
-            pairs = [
-                *zip(model.trainable_variables, trainable, strict=True),
-                *zip(model.non_trainable_variables, non_trainable, strict=True),
-            ]
-            for variable, value in pairs:
+            kept = itertools.chain(*self._runs[configuration, fold].weights)
+            for variable, value in zip(_weights(model), kept, strict=True):
                 variable.assign(value)
             models.append(model)
         return models
@@ -373,9 +370,10 @@ class _OneByOne:
         first = x[0] if isinstance(x, list) else x
         for copies in self.models:
             for model, start in zip(copies, models, strict=True):
-                programs.build(model, (first[:2], y[:2]))
-                programs.build(start, (first[:2], y[:2]))
-                programs.assign(model, programs.values(start))
+                model.build((None, *first.shape[1:]))
+                pairs = zip(_weights(model), _weights(start), strict=True)
+                for variable, value in pairs:
+                    variable.assign(value)
 
     def epoch(self, _: Any) -> tuple[dict, dict]:
         from helpers import training
@@ -455,6 +453,10 @@ def _prepared(x, y, folds, prepare) -> np.ndarray | list[np.ndarray]:
             "fix the columns before the folds, for example the list of categories."
         )
     return arrays
+
+
+def _weights(model: keras.Model) -> list[keras.Variable]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
 
 
 def _rank(score: float, metric: str) -> float:

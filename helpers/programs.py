@@ -356,6 +356,8 @@ def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
     """
     if not type(model).__module__.startswith("keras."):
         return None
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        return None  # a copy of it holds its variables in another order
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of lambdas, which end in None here

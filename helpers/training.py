@@ -73,6 +73,8 @@ def fit(
 
     Arrays are moved onto the device once and each epoch is one program. Data that does not fit
     there, a `tf.data.Dataset`, and callbacks that listen to batches are trained batch by batch.
+    Mixed precision comes with the model: build it under
+    `keras.config.set_dtype_policy("mixed_bfloat16")` or `"mixed_float16"`.
     Ctrl-C ends the run cleanly after the running epoch, with the history so far.
 
     Args:

@@ -178,8 +178,9 @@ def test_fit_unbuilt_model_gives_the_numbers_of_model_fit():
     assert_same_run(build, X, TARGETS)
 
 
-def test_fit_mixed_precision_gives_the_numbers_of_model_fit():
-    keras.config.set_dtype_policy("mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_fit_mixed_precision_gives_the_numbers_of_model_fit(policy):
+    keras.config.set_dtype_policy(policy)
     try:
         assert_same_run(classifier, rtol=0.02)
     finally:

@@ -1167,9 +1167,9 @@ bottleneck = {
     name: [train(units, seed=seed)["val_accuracy"][-1] for seed in range(3)]
     for name, units in {"without": (128,), "with": (128, 1)}.items()
 }
-plotting.bars({f"{name} the neuron": np.mean(runs) for name, runs in bottleneck.items()},
-              spread={f"{name} the neuron": np.std(runs) for name, runs in bottleneck.items()},
-              ylabel="validation accuracy")
+plotting.bars({name: np.mean(runs) for name, runs in bottleneck.items()},
+              spread={name: np.std(runs) for name, runs in bottleneck.items()},
+              ylabel="validation accuracy", title="without and with a layer of one neuron")
 # One number an image cannot carry ten classes.
 assert np.mean(bottleneck["without"]) > 0.75 and np.mean(bottleneck["with"]) < 0.55
 ### STUB
@@ -1218,8 +1218,11 @@ best_rate = {
     epochs: max(learning_rates, key=lambda rate: learning_rates[rate][epochs - 1])
     for epochs in (1, 8)
 }
+axes = plt.subplots(figsize=(6.5, 3.0))[1]
 plotting.lines(range(1, 9), {f"rate {rate}": curve for rate, curve in learning_rates.items()},
-               xlabel="epoch", ylabel="validation accuracy")
+               xlabel="epoch", ylabel="validation accuracy", ax=axes)
+axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+plt.show()
 # Too small crawls, but still rises at the end: more epochs make up for a smaller rate.
 # Too large never learns, whatever the number of epochs.
 assert best_rate[8] in (0.1, 0.3) and best_rate[1] in (0.03, 0.1, 0.3)
@@ -1260,8 +1263,8 @@ for layers, units, rate in itertools.product((1, 2), (32, 128), (0.03, 0.1, 0.3)
 best_configuration = max(joint_search, key=lambda row: row["accuracy"])
 table = np.array([row["accuracy"] for row in joint_search]).reshape(4, 9)
 plotting.table_heat(table, ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
-                    [f"{rate}, {epochs}" for rate in (0.03, 0.1, 0.3) for epochs in (4, 8, 12)],
-                    xlabel="learning rate, epochs", ylabel="layers x units")
+                    [f"{rate}\n{epochs}" for rate in (0.03, 0.1, 0.3) for epochs in (4, 8, 12)],
+                    xlabel="learning rate (above) and epochs (below)", ylabel="layers x units")
 # At 0.03 every network still gains between 4 and 12 epochs: rate and epochs belong together.
 # Among the better half, differences are no larger than those between seeds.
 assert np.all(table[:, 2] > table[:, 0])
@@ -1390,12 +1393,12 @@ assert np.allclose(results["eager"], results["graph"], atol=1e-6)
 # %%
 model = concise_mlp()
 
-@tf.function
-def run_epoch(X, y, order, batch_size):
+def all_batches(X, y, order, batch_size):
     for start in tf.range(0, tf.size(order) - batch_size + 1, batch_size):
         rows = order[start : start + batch_size]
         model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
 
+run_epoch = tf.function(all_batches)
 X, y = tf.constant(x_small), tf.constant(y_small)
 for epoch in range(3):
     model.reset_metrics()

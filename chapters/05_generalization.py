@@ -499,6 +499,9 @@ print("kernel of shape", K.shape, "- symmetric:", np.allclose(K, K.T))
 print("near inputs are more alike than far ones:", K[0, 1] > K[0, 3] and K[3, 2] > K[3, 0])
 
 # %% [markdown]
+# The kernel is a table of likeness, made by the network alone: no label went into it.
+
+# %% [markdown]
 # ## A wide network against its kernel
 #
 # If the kernel stayed constant during training, gradient descent on the squared error would end in
@@ -889,6 +892,9 @@ def penalised_model(penalty):
 model = penalised_model(keras.regularizers.L2(0.05))
 by_hand = [0.1 / 2 * np.sum(layer.kernel.numpy() ** 2) for layer in model.layers]
 print("Keras adds the l2 penalty with strength 0.1:", np.allclose(by_hand, model.losses))
+
+# %% [markdown]
+# Both layers add what formula (5.5.8) says. Biases are left out, as is usual.
 
 # %% [markdown]
 # ## Penalties alone do not stop memorising

@@ -1,0 +1,695 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 6. Dropout
+#
+# *After [d2l 5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html), in TensorFlow and Keras 3.*
+#
+# | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
+# | --- | --- | --- | --- | --- | --- |
+# | 45 min | 60 s on 2 cores | not measured | ★★☆ | 13, 29 points | TensorFlow 2.21, Keras 3.15 |
+
+# %% [markdown]
+# ## What you will learn
+#
+# - **Show** that noise on the inputs makes a fitted function smoother.
+# - **Write** inverted dropout and prove that it keeps the mean of every activation.
+# - **Build** a network with dropout from scratch and in Keras, and show that both agree.
+# - **Measure** what dropout does, over several seeds, with mean and spread.
+# - **Use** dropout at prediction time to see where a network is unsure.
+#
+# ## Before you start
+#
+# You need [chapter 2](02_multilayer_perceptrons.ipynb) for the network and [chapter
+# 5](05_generalization.ipynb) for overfitting and weight decay.
+
+# %% [markdown]
+# ## Setup
+#
+# The page trains on 1,500 images of Fashion-MNIST and validates on 1,500 others. So few images make
+# overfitting visible within seconds.
+
+# %%
+from helpers import check, data, hint, models, plotting, progress, training
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(6)
+fashion = data.load_fashion_mnist()
+print(fashion)
+print(training.device())
+
+# %%
+images = fashion.train_images[:3000].reshape(3000, 784).astype("float32") / 255
+labels = fashion.train_labels[:3000]
+x_train, y_train = images[:1500], labels[:1500]
+x_valid, y_valid = images[1500:], labels[1500:]
+print("training", x_train.shape, "validation", x_valid.shape, "classes", len(fashion.class_names))
+
+# %% [markdown]
+# ## Noise makes functions smooth
+#
+# A good model should not change its answer when an input changes a little. Bishop showed in 1995
+# that training with noise on the inputs rewards exactly that
+# [smoothness](../chapters/glossary.md#smoothness): it acts like [Tikhonov
+# regularisation](../chapters/glossary.md#tikhonov-regularisation), a penalty on steep functions.
+#
+# The cell fits a curve with 15 adjustable bumps to 15 noisy points, once as they are and once as
+# 200 copies whose positions are jittered. Nothing else differs.
+
+# %%
+random = np.random.default_rng(3)
+x_points = np.linspace(-1, 1, 15)
+y_points = np.sin(3 * x_points) + random.normal(0, 0.3, size=15)
+
+def bumps(x):
+    return np.exp(-0.5 * ((x[:, None] - np.linspace(-1, 1, 15)) / 0.15) ** 2)
+
+x_jittered = (x_points + random.normal(0, 0.1, size=(200, 15))).ravel()
+exact = np.linalg.lstsq(bumps(x_points), y_points, rcond=None)[0]
+smooth = np.linalg.lstsq(bumps(x_jittered), np.tile(y_points, 200), rcond=None)[0]
+
+# %%
+x_fine = np.linspace(-1, 1, 201)
+plt.plot(x_fine, bumps(x_fine) @ exact, label="fitted to 15 points")
+plt.plot(x_fine, bumps(x_fine) @ smooth, label="fitted to jittered copies")
+plt.plot(x_points, y_points, "ko", markersize=4, label="data")
+plt.xlabel("x")
+plt.ylabel("y")
+plt.legend()
+plt.show()
+steepness = {name: np.abs(np.diff(bumps(x_fine) @ w)).sum() for name, w in
+             {"exact": exact, "smooth": smooth}.items()}
+print("the exact curve climbs and falls at least 1.5 times as far:",
+      steepness["exact"] > 1.5 * steepness["smooth"])
+
+
+# %% [markdown]
+# The first curve runs through every point and swings in between. The second has seen each point at
+# many places, so it cannot swing.
+
+# %% [markdown]
+# ### Exercise +6.3 — Input noise is ridge regression
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.3")`*
+#
+# **Given** a linear model $\hat{\mathbf{y}} = \mathbf{X}\mathbf{w}$, and independent Gaussian noise
+# of standard deviation `sigma` added to every entry of `X`, anew at each look.
+#
+# **Write** `noisy_loss(X, y, w, sigma)`, the expected mean squared error over all such noise, in
+# closed form; and `noisy_weights(X, y, sigma)`, the weights that minimise it.
+#
+# **Shapes** `X` is (n, d), `y` is (n,), `w` is (d,); return a number, and an array of shape (d,).
+#
+# **Done when** the loss is what many random draws give on average, and the weights are those of a
+# [ridge regression](../chapters/glossary.md#ridge-regression) whose strength follows from `sigma`.
+
+# %%
+def noisy_loss(X, y, w, sigma):
+    """Return the expected mean squared error when X carries noise."""
+    raise NotImplementedError("Exercise +6.3")
+
+
+def noisy_weights(X, y, sigma):
+    """Return the weights with the least expected loss."""
+    raise NotImplementedError("Exercise +6.3")
+
+
+# %%
+check("+6.3", noisy_loss, noisy_weights)
+
+# %% [markdown]
+# ## Noise that keeps the mean
+#
+# [Dropout](../chapters/glossary.md#dropout) puts noise into every hidden layer: it sets each
+# activation $h$ to zero with probability $p$, the [rate](../chapters/glossary.md#dropout-rate). The
+# layer above should still receive the same input on average, so the survivors are scaled up:
+#
+# $$h' = \begin{cases}0 & \text{with probability } p,\\ \dfrac{h}{1-p} & \text{otherwise.}\end{cases}\tag{5.6.1}$$
+#
+# Then $E[h'] = p \cdot 0 + (1-p)\,\frac{h}{1-p} = h$. Scaling in training rather than at prediction
+# is called [inverted dropout](../chapters/glossary.md#inverted-dropout).
+
+# %%
+h, rate = np.array([1.0, 2.0, 3.0, 4.0]), 0.5
+draws = np.where(random.uniform(size=(100_000, 4)) < rate, 0.0, h / (1 - rate))
+print("three draws:", *draws[:3], sep="\n")
+print("mean of 100,000 draws:", np.round(draws.mean(axis=0), 1))
+
+# %% [markdown]
+# Each draw is 0 or twice the activation; their mean is the activation.
+
+# %% [markdown]
+# ## Rates from zero to one
+#
+# At $p = 0$ nothing happens; at $p = 1$ nothing is left. In between, every entry of every example
+# draws its own fate, so no two examples in a batch go through the same network. The figure drops
+# pixels of one image.
+
+# %%
+picture = fashion.train_images[1] / 255
+rates, masked = (0.0, 0.2, 0.5, 0.8, 1.0), []
+for rate in rates:
+    kept = random.uniform(size=(28, 28)) >= rate
+    masked.append(kept * picture / (1 - rate) if rate < 1 else 0 * picture)
+plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in rates], columns=5)
+
+
+# %% [markdown]
+# At 0.5 you still recognise the piece of clothing, although half of it is gone. A network that must
+# cope with this cannot rely on any single pixel.
+
+# %% [markdown]
+# ### Exercise +6.1 — A dropout layer
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.1")`*
+#
+# **Given** activations `x`, a `rate` and a `seed`.
+#
+# **Write** `dropout_layer(x, rate, seed)` after (5.6.1). The same seed draws the same mask, another
+# seed another one. A rate of 1 gives zeros; a rate outside [0, 1] raises a `ValueError`.
+#
+# **Shapes** `x` has any shape; the result has the same.
+#
+# **Done when** each entry is dropped on its own, survivors are scaled, the mean is kept, and `x`
+# itself is left alone.
+
+# %%
+def dropout_layer(x, rate, seed):
+    """Return x with a fraction `rate` of its entries set to zero and the others scaled up."""
+    raise NotImplementedError("Exercise +6.1")
+
+
+# %%
+check("+6.1", dropout_layer)
+
+
+# %% [markdown]
+# ## A network with dropout, from scratch
+#
+# d2l's network has two hidden layers of 256 units and drops half of each after its activation. Only
+# the two lines with `drop` are new against chapter 2, and both stand behind `if training`.
+
+# %%
+def drop(H, rate):
+    kept = tf.random.uniform(tf.shape(H)) >= rate
+    return tf.where(kept, H / (1 - rate), 0.0)
+
+sizes = (784, 256, 256, 10)
+W = [tf.Variable(tf.random.normal((fan_in, units), stddev=(2 / fan_in) ** 0.5))
+     for fan_in, units in zip(sizes, sizes[1:])]
+b = [tf.Variable(tf.zeros(units)) for units in sizes[1:]]
+
+def scratch_logits(X, training):
+    H = X
+    for layer in (0, 1):
+        H = tf.nn.relu(H @ W[layer] + b[layer])
+        if training:
+            H = drop(H, 0.5)
+    return H @ W[2] + b[2]
+
+
+# %% [markdown]
+# Training is the loop of chapter 2: shuffle, cut into batches, follow the gradient of the
+# cross-entropy.
+
+# %%
+@tf.function
+def train_step(X, y):
+    with tf.GradientTape() as tape:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, scratch_logits(X, True))
+        loss = tf.reduce_mean(losses)
+    for variable, gradient in zip(W + b, tape.gradient(loss, W + b)):
+        variable.assign_sub(0.1 * gradient)
+
+for epoch in range(20):
+    for batch in np.split(random.permutation(1500), 15):
+        train_step(x_train[batch], y_train[batch])
+predictions = scratch_logits(x_valid, False).numpy().argmax(axis=1)
+print("validation accuracy above 0.7:", np.mean(predictions == y_valid) > 0.7)
+
+# %% [markdown]
+# Twenty epochs, and the network is right on more than seven of ten images, although it never
+# trained in the form in which it predicts.
+
+# %% [markdown]
+# ## The same network in Keras
+#
+# In Keras, dropout is a layer of its own, `Dropout(rate)`, placed after the activation it acts on.
+# `helpers.models.mlp` writes the same stack in one call; here it stands in full.
+#
+# To see that it is the same network, the cell gives it the weights trained from scratch.
+
+# %%
+layers = keras.layers
+model = keras.Sequential([
+    keras.Input(shape=(784,)),
+    layers.Dense(256, activation="relu"), layers.Dropout(0.5),
+    layers.Dense(256, activation="relu"), layers.Dropout(0.5),
+    layers.Dense(10),
+])
+model.set_weights([weight.numpy() for pair in zip(W, b) for weight in pair])
+same = np.allclose(model(x_valid), scratch_logits(x_valid, False), atol=1e-3)
+print("same logits at prediction:", same)
+
+# %% [markdown]
+# Without dropout both compute the same numbers. In training they draw different masks, so only
+# their averages can agree:
+
+# %%
+few = x_valid[:5]
+copies = np.repeat(few, 2000, axis=0)  # each copy meets a mask of its own
+from_keras = np.mean(np.reshape(model(copies, training=True), (5, 2000, 10)), axis=1)
+from_scratch = np.mean(np.reshape(scratch_logits(copies, True), (5, 2000, 10)), axis=1)
+gap = np.abs(from_keras - from_scratch).max() / np.std(from_scratch)
+print("largest gap of the means below a fifth of the spread of logits:", gap < 0.2)
+
+# %% [markdown]
+# ## Only in training
+#
+# `model(x)` and `model.predict(x)` leave dropout out; `fit` and `model(x, training=True)` put it
+# in. The layer needs no correction when it rests, because inverted dropout has kept the means.
+
+# %%
+for mode in (False, True):
+    twice = [model(few, training=mode).numpy() for _ in range(2)]
+    print(f"training={mode!s:5}: two passes agree: {np.array_equal(*twice)}")
+
+
+# %% [markdown]
+# The prediction is the same each time, the training pass never is.
+
+# %% [markdown]
+# ### Exercise +6.2 — Monte Carlo dropout
+# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.2")`*
+#
+# **Given** a Keras `model` with dropout layers, inputs `x` and a number of `draws`.
+#
+# **Write** `monte_carlo(model, x, draws)`: pass `x` through the model `draws` times with dropout
+# switched on, and return the mean and the standard deviation of its outputs over the draws. This is
+# [Monte Carlo dropout](../chapters/glossary.md#monte-carlo-dropout).
+#
+# **Shapes** `x` is (n, d); return `(mean, standard_deviation)`, both NumPy arrays of the shape of
+# the model's output, (n, k).
+#
+# **Done when** the statistics are taken over the draws, for each example and output apart.
+
+# %%
+def monte_carlo(model, x, draws):
+    """Return mean and standard deviation of the outputs over `draws` passes with dropout."""
+    raise NotImplementedError("Exercise +6.2")
+
+
+# %%
+check("+6.2", monte_carlo)
+
+# %% [markdown]
+# ## Dropout as a measure of doubt
+#
+# Gal and Ghahramani read the spread of such passes as
+# [uncertainty](../chapters/glossary.md#uncertainty): where thinned networks agree, the data have
+# settled the answer; where they differ, they have not. The cell fits a curve to two clusters of
+# points and asks for answers far outside of them.
+
+# %%
+x_curve = np.concatenate([random.uniform(-2, -0.5, 60), random.uniform(0.5, 2, 60)])
+y_curve = np.sin(2 * x_curve) + random.normal(0, 0.1, size=120)
+doubter = models.mlp((128, 128), outputs=1, inputs=1, rate=0.1, seed=1)
+doubter.compile(optimizer=keras.optimizers.Adam(0.003), loss="mse")
+training.fit(doubter, x_curve[:, None], y_curve, epochs=400, batch_size=120, seed=1)
+
+x_wide = np.linspace(-5, 5, 101, dtype="float32")[:, None]
+passes = np.stack([doubter(x_wide, training=True)[:, 0] for _ in range(200)])
+mean, spread = passes.mean(axis=0), passes.std(axis=0)
+
+# %%
+band = mean - 2 * spread, mean + 2 * spread
+plt.fill_between(x_wide[:, 0], *band, alpha=0.3, label="± 2 standard deviations")
+plt.plot(x_wide[:, 0], mean, label="mean of 200 passes")
+plt.plot(x_curve, y_curve, "k.", markersize=3, label="data")
+plt.xlabel("x")
+plt.ylabel("y")
+plt.legend()
+plt.show()
+inside = (np.abs(x_wide[:, 0]) > 0.5) & (np.abs(x_wide[:, 0]) < 2)
+doubt = spread[np.abs(x_wide[:, 0]) > 4].mean() / spread[inside].mean()
+print("spread beyond ±4 more than twice that among the data:", doubt > 2)
+
+
+# %% [markdown]
+# Among the data the band is narrow; outside, it opens like a fan. The network cannot know what
+# comes there, and now it says so.
+
+# %% [markdown]
+# ## One run proves nothing
+#
+# The exercises below compare training recipes. Two runs of the *same* recipe already differ,
+# because the initial weights, the masks and the order of the batches do. So train each recipe with
+# several seeds, and report the mean and the [standard
+# deviation](../chapters/glossary.md#standard-deviation) over the seeds. A difference smaller than
+# the spread is no result.
+#
+# `train_once` is one run; you will use it in most exercises. Its learning rate falls to zero along
+# a cosine, so that a run comes to rest and the last epoch speaks for it. One run of 15 epochs takes
+# about a second.
+
+# %%
+def train_once(model, seed, epochs=15, weight_decay=0.0):
+    """Train a built model on the page's images and return its history, a dict of lists."""
+    steps = epochs * -(-len(x_train) // 64)
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(0.002, steps), weight_decay=weight_decay),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
+    )
+    return training.fit(
+        model, x_train, y_train, epochs=epochs, batch_size=64, seed=seed,
+        validation_data=(x_valid, y_valid),
+    ).history
+
+def accuracy(model, x, y):
+    return float(np.mean(model(x).numpy().argmax(axis=1) == y))
+
+
+# %%
+same_recipe = []
+for seed in (0, 1, 2):
+    model = models.mlp((256, 256), rate=0.5, seed=seed)
+    train_once(model, seed, epochs=8)
+    same_recipe.append(accuracy(model, x_valid, y_valid))
+print("three seeds, all above 0.7:", min(same_recipe) > 0.7)
+print("all equal:", len(set(same_recipe)) == 1)
+
+# %% [markdown]
+# The three runs are good and not equal. Two numbers behind the decimal point are about all that one
+# run can tell.
+
+# %% [markdown]
+# ### Exercise 5.6.1 — Change and swap the rates
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.6.1")`*
+#
+# **Given** `train_once` and `accuracy`. What happens when you change the rates of the two hidden
+# layers, and when you swap them?
+#
+# **Write** `rates_table`, a dict from a pair `(rate1, rate2)` to a dict with the keys `"training"`
+# and `"validation"`, each a list of accuracies over at least three seeds, measured without dropout
+# after training. Cover at least (0, 0), (0.2, 0.5), (0.5, 0.2) and (0.5, 0.5), for the network
+# 784-256-256-10, with 15 to 30 epochs. Twelve runs take about 15 seconds.
+#
+# **Write** also `fits_best` and `gap_smallest`, the pairs with the highest mean training accuracy
+# and with the smallest mean difference between training and validation accuracy.
+#
+# **Shapes** every list has one number a seed, and all have the same length; a pair is a tuple of
+# two rates.
+#
+# **Done when** the table is complete, its numbers are possible, and your two pairs follow from it.
+# Draw it with error bars.
+
+# %%
+rates_table = None
+fits_best = None
+gap_smallest = None
+
+# %%
+check("5.6.1", rates_table, fits_best, gap_smallest)
+
+# %% [markdown]
+# ### Exercise 5.6.2 — Train for longer
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.2")`*
+#
+# **Given** the networks 784-256-256-10 without dropout and with rates 0.5 and 0.5. The history of
+# `train_once` holds the validation loss of each epoch as `"val_loss"`.
+#
+# **Write** `curves`, a dict with the keys `"without"` and `"with"`, each an array of validation
+# losses of shape (seeds, epochs), for at least two seeds and the same number of epochs, at least
+# 40. Four runs of 40 epochs take about 15 seconds.
+#
+# **Shapes** (seeds, epochs), the same epochs in both.
+#
+# **Done when** the losses are possible and show what more epochs do to each network. Draw the mean
+# over the seeds.
+
+# %%
+curves = None
+
+# %%
+check("5.6.2", curves)
+
+
+# %% [markdown]
+# ### Exercise 5.6.3 — Variance of activations
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3")`*
+#
+# **Given** a `keras.Sequential` model of `Dense` and `Dropout` layers, inputs `x`, and `training`,
+# which switches dropout.
+#
+# **Write** `activation_variances(model, x, training)`: for each hidden layer, the variance over all
+# examples and units of what the next `Dense` layer reads, so after the activation and after a
+# dropout layer, where there is one.
+#
+# **Shapes** `x` is (n, d); return one number a hidden layer, as a list or array.
+#
+# **Done when** it counts hidden layers rather than Keras layers and obeys `training`.
+
+# %%
+def activation_variances(model, x, training):
+    """Return the variance of what each Dense layer after the first reads."""
+    raise NotImplementedError("Exercise 5.6.3")
+
+
+# %%
+check("5.6.3", activation_variances)
+
+# %% [markdown]
+# ### Exercise 5.6.3-experiment — Variance over time
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3-experiment")`*
+#
+# **Given** your `activation_variances`, and the networks without dropout and with rates 0.5 and
+# 0.5, both with seed 0.
+#
+# **Write** `variances`, a dict of three arrays of shape (epochs + 1, 2): `"without"` for the
+# network without dropout; `"with, training"` and `"with, predicting"` for the other one, with
+# `training` true and false. Row 0 is measured before training, row $k$ after epoch $k$, on
+# `x_valid`. Train at least 10 epochs; `keras.callbacks.LambdaCallback(on_epoch_end=...)` or a loop
+# over single epochs will do. It takes about 5 seconds.
+#
+# **Shapes** (epochs + 1, 2) each: a row a time, a column a hidden layer.
+#
+# **Done when** all rows are there and the three arrays fit together. Draw both hidden layers over
+# time.
+
+# %%
+variances = None
+
+# %%
+check("5.6.3-experiment", variances)
+
+# %% [markdown]
+# ### Exercise 5.6.4-quiz — Dropout at test time
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.6.4-quiz")`*
+#
+# Why is dropout not normally used at test time?
+#
+# - **a** The test images have no labels, so the layer cannot compute its masks.
+# - **b** Half of the weights were deleted during training, so nothing is left to drop.
+# - **c** One prediction should not depend on chance, and the full network already gives about the
+#   average of all thinned ones in a single pass.
+# - **d** Without the scaling by $1/(1-p)$ the activations would be too small.
+
+# %%
+choice_5_6_4 = None
+
+# %%
+check("5.6.4-quiz", choice_5_6_4)
+
+
+# %% [markdown]
+# ### Exercise 5.6.4 — How often would the answer change?
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.4")`*
+#
+# **Given** a Keras classification `model` with dropout, inputs `x` and a number of `draws`.
+#
+# **Write** `disagreement(model, x, draws)`: the fraction of examples for which at least one of
+# `draws` passes with dropout predicts another class than the pass without.
+#
+# **Shapes** `x` is (n, d), the model returns (n, k) logits; return one number between 0 and 1.
+#
+# **Done when** it is 0 for a network without dropout and grows with the number of draws.
+
+# %%
+def disagreement(model, x, draws):
+    """Return the fraction of examples whose class some pass with dropout changes."""
+    raise NotImplementedError("Exercise 5.6.4")
+
+
+# %%
+check("5.6.4", disagreement)
+
+# %% [markdown]
+# ### Exercise 5.6.4-explain — Why it rests at test time
+# *2 points · ★★☆ · 5 min · stuck? run `hint("5.6.4-explain")`*
+#
+# Explain why dropout is normally switched off at test time: what would be lost by leaving it on,
+# and why does switching it off need no correction of the weights? Name one reason to leave it on.
+
+# %% [markdown]
+# **Answer 5.6.4-explain.** *Write your answer here.*
+
+# %% [markdown]
+# ### Exercise 5.6.5 — Dropout and weight decay
+# *3 points · ★★★ · 20 min · stuck? run `hint("5.6.5")`*
+#
+# **Given** `train_once`, which takes a `weight_decay` that shrinks all weights a little at each
+# step ([weight decay](../chapters/glossary.md#weight-decay)); values from 0.3 to 3 are worth a try.
+#
+# **Write** `two_by_two`, a dict from `(rate, decay)` to a list of final validation losses over at
+# least three seeds, for the four combinations of rate 0 or 0.5 (in both layers) and weight decay 0
+# or one value of yours above 0. Use the same number of epochs everywhere, at least 30. Twelve runs
+# take about 20 seconds.
+#
+# **Write** `verdict`: compare the gain of both together, in the mean loss, with the gains of each
+# alone. `"additive"` if it is within 20 % of their sum, `"more"` above that; below, `"diminished"`
+# if it is still larger than the larger single gain, and `"cancel"` if it is not.
+#
+# **Shapes** four keys, each with a list of one loss a seed; `verdict` is one word.
+#
+# **Done when** the table is complete and the verdict follows from it.
+
+# %%
+two_by_two = None
+verdict = None
+
+# %%
+check("5.6.5", two_by_two, verdict)
+
+
+# %% [markdown]
+# ### Exercise 5.6.6 — DropConnect
+# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.6")`*
+#
+# Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops single weights.
+#
+# **Given** inputs `x`, weights `w`, biases `b`, a `rate` and a `seed`.
+#
+# **Write** `drop_connect(x, w, b, rate, seed)`: the affine layer $\mathbf{x}\mathbf{w} +
+# \mathbf{b}$ in which each weight is zero with probability `rate`, and the others are scaled so
+# that the mean is kept. One mask serves the whole batch; the biases stay. A rate outside [0, 1)
+# raises a `ValueError`.
+#
+# **Shapes** `x` is (n, d), `w` is (d, k), `b` is (k,); the result is (n, k).
+#
+# **Done when** the weights are dropped one by one, neither the inputs nor the outputs, and the mean
+# over seeds is $\mathbf{x}\mathbf{w} + \mathbf{b}$.
+
+# %%
+def drop_connect(x, w, b, rate, seed):
+    """Return x @ w + b with a fraction `rate` of the weights dropped."""
+    raise NotImplementedError("Exercise 5.6.6")
+
+
+# %%
+check("5.6.6", drop_connect)
+
+# %% [markdown]
+# ## Noise that knows what a picture is
+#
+# Dropout knows nothing of its data: it treats pixels, or activations, one by one. Pictures offer
+# better noise. A shirt moved by one pixel is the same shirt, so a random shift changes hundreds of
+# pixels at once, all in a way that keeps the class. Such noise is called [data
+# augmentation](../chapters/glossary.md#data-augmentation). Keras has it as layers that, like
+# dropout, act in training alone.
+
+# %%
+shift = layers.RandomTranslation(0.1, 0.1, fill_mode="constant", seed=2)
+shirt = picture[None, :, :, None]
+moved = [shift(shirt, training=True)[0, :, :, 0] for _ in range(4)]
+plotting.images(np.array([picture, *moved]), ["as it is"] + ["moved"] * 4, columns=5)
+print("at prediction it stands still:", np.allclose(shift(shirt, training=False), shirt))
+
+
+# %% [markdown]
+# Each picture lies up to three pixels away from its place, and no class is lost. `GaussianNoise`,
+# `GaussianDropout` and layers of your own are other sources of noise.
+
+# %% [markdown]
+# ### Exercise 5.6.7 — A noise of your own
+# *4 points · ★★★ · 45 min · stuck? run `hint("5.6.7")`*
+#
+# **Given** the fixed network 784-256-256-10, and dropout with rates 0.5 and 0.5 as the recipe to
+# beat.
+#
+# **Write** `build_noisy(seed)`: an uncompiled Keras model from (n, 784) to (n, 10) logits whose
+# trainable layers are `Dense` 256, 256 and 10, with random noise of your choice between them or in
+# front. The noise acts in training alone and is not a `Dropout` layer.
+#
+# **Write** `scores`, a dict with the keys `"dropout"` and `"noise"`, each a dict of two lists over
+# at least three seeds: `"accuracy"`, measured on `x_valid` after training, and `"loss"`, the last
+# `"val_loss"`. Train both recipes for the same number of epochs, at least 40. Six runs take about
+# 25 seconds.
+#
+# **Shapes** the model maps (n, 784) to (n, 10); every list has one number a seed.
+#
+# **Done when** your noise has the lower mean loss, by more than the spread over the seeds. Say in a
+# comment how the accuracies compare, and whether another rate of dropout would have changed the
+# result.
+
+# %%
+def build_noisy(seed):
+    """Return an uncompiled model with your noise."""
+    raise NotImplementedError("Exercise 5.6.7")
+
+
+scores = None
+
+# %%
+check("5.6.7", build_noisy, scores)
+
+# %% [markdown]
+# ## Recap
+#
+# - Noise on the inputs makes a fitted function smoother; for a linear model it is ridge regression.
+# - Inverted dropout zeroes each activation with probability $p$ and divides the others by $1 - p$,
+#   so every mean is kept.
+# - In Keras it is the layer `Dropout(rate)`, active in `fit` and with `training=True` only.
+# - Dropout fits the training images less closely and keeps the validation loss from rising; it
+#   works beside weight decay.
+# - Several passes with dropout on show where a network is unsure.
+# - Noise that respects what the data mean, such as shifted pictures, can do better than dropout, if
+#   the training is long enough to profit from it.
+
+# %%
+progress("dropout")
+
+# %% [markdown]
+# ## Terms
+#
+# [smoothness](../chapters/glossary.md#smoothness) · [Tikhonov
+# regularisation](../chapters/glossary.md#tikhonov-regularisation) · [ridge
+# regression](../chapters/glossary.md#ridge-regression) · [dropout](../chapters/glossary.md#dropout)
+# · [dropout rate](../chapters/glossary.md#dropout-rate) · [inverted
+# dropout](../chapters/glossary.md#inverted-dropout) · [Monte Carlo
+# dropout](../chapters/glossary.md#monte-carlo-dropout) ·
+# [uncertainty](../chapters/glossary.md#uncertainty) · [standard
+# deviation](../chapters/glossary.md#standard-deviation) · [weight
+# decay](../chapters/glossary.md#weight-decay) · [DropConnect](../chapters/glossary.md#dropconnect)
+# · [data augmentation](../chapters/glossary.md#data-augmentation)
+#
+# ## Sources
+#
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
+#   5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html): formula (5.6.1) and exercises
+#   5.6.1 to 5.6.7 (CC BY-SA 4.0).
+# - Bishop, "Training with noise is equivalent to Tikhonov regularization", *Neural Computation* 7,
+#   1995.
+# - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent
+#   neural networks from overfitting", *JMLR* 15, 2014.
+# - Wan, Zeiler, Zhang, LeCun, Fergus, "Regularization of neural networks using DropConnect", *ICML*
+#   2013.
+# - Gal and Ghahramani, "Dropout as a Bayesian approximation", *ICML* 2016.

@@ -37,7 +37,7 @@
 # The first line of imports belongs to this workbook; the rest is NumPy, Matplotlib and Keras.
 
 # %%
-from helpers import check, plotting, progress, training
+from helpers import check, hint, plotting, progress, training
 
 import keras
 import matplotlib.pyplot as plt
@@ -96,6 +96,9 @@ X = np.random.default_rng(1).uniform(0, 1, size=(1000, 3))
 one_by_one = [threshold_neuron(x, w, 3.5) for x in X]
 all_at_once = bias_neuron(X, w, -3.5)
 print("shape", all_at_once.shape, "- same decisions:", np.array_equal(one_by_one, all_at_once))
+
+# %% [markdown]
+# Both forms decide alike for all 1,000 rows. From here on, neurons have a bias.
 
 # %% [markdown]
 # ## A gate is four inequalities

@@ -37,6 +37,7 @@ with silence():
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # its notices on retracing are for maintainers
         for _gpu in tf.config.list_physical_devices("GPU"):
             # Take memory as it is needed, so that two notebooks share one card. Once the
             # program has used the GPU, its setting is fixed and stays as it is.

@@ -527,7 +527,7 @@ class _PageNames(dict):
     """The names of a page whose lessons were defined and not run."""
 
     def __missing__(self, name: str):
-        if hasattr(builtins, name):
+        if hasattr(builtins, name) or name.startswith("__"):
             raise KeyError(name)
         return _Anything(name, (), {})
 

@@ -229,7 +229,7 @@ def train_step(X, y):
     for variable, gradient in zip(W + b, tape.gradient(loss, W + b)):
         variable.assign_sub(0.1 * gradient)
 
-for epoch in range(20):
+for _ in range(20):
     for batch in np.split(random.permutation(1500), 15):
         train_step(x_train[batch], y_train[batch])
 predictions = scratch_logits(x_valid, False).numpy().argmax(axis=1)
@@ -642,7 +642,7 @@ print("at prediction it stands still:", np.allclose(shift(shirt, training=False)
 
 # %%
 def build_noisy(seed):
-    """Return an uncompiled model with your noise."""
+    """Return the network with noise of your own, not compiled."""
     raise NotImplementedError("Exercise 5.6.7")
 
 

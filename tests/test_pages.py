@@ -522,6 +522,10 @@ class _Anything(type):
             raise AttributeError(name)
         return _Anything(name, (), {})
 
+    def __call__(cls, *given, **named):
+        """Decorate with nothing, or make an instance whatever it is made from."""
+        return given[0] if given and callable(given[0]) else super().__call__()
+
 
 class _PageNames(dict):
     """The names of a page whose lessons were defined and not run."""

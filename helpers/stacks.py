@@ -8,7 +8,6 @@ decay, dropout rate, regularization) are stacked too.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,7 +48,6 @@ def can_stack(model: keras.Model) -> bool:
         and not any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.use_ema))
         and not optimizer.gradient_accumulation_steps
         and all(v.constraint is None for v in model.trainable_variables)
-        and all(v.dtype == "float32" for v in model.trainable_variables)
         and programs.draws_only_dropout(model)
     )
 
@@ -113,7 +111,8 @@ class Stack:
         self.program = program = _checkout(
             models, non_trainable, self._data, len(self.folds), self.batch_size, self.xla
         )
-        program.weights.assign(_flat(trainable))
+        for variable, value in zip(program.trainable, trainable, strict=True):
+            variable.assign(value)
         optimizer = optimizer or program.fresh_optimizer
         for variable, value in zip(program.optimizer.variables, optimizer, strict=True):
             variable.assign(value)
@@ -145,14 +144,14 @@ class Stack:
     def weights(self) -> list[list[np.ndarray]]:
         """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
         shape = (len(self.folds), len(self.models))
-        parts = (self.program.split(_numpy(self.program.weights)), self._non_trainable)
+        parts = (self.program.trainable, self._non_trainable)
         return [[_numpy(v).reshape(*shape, *v.shape[1:]) for v in part] for part in parts]
 
     def keep(self, configurations: Sequence[int]) -> None:
         """Go on with some of the configurations only."""
         count = len(self.models)
         chosen = [f * count + c for f in range(len(self.folds)) for c in configurations]
-        trainable = self.program.split(_numpy(self.program.weights)[chosen])
+        trainable = [_numpy(v)[chosen] for v in self.program.trainable]
         non_trainable = [_numpy(v)[chosen] for v in self._non_trainable]
         optimizer = [
             _numpy(v)[chosen] if len(v.shape) else _numpy(v)
@@ -193,11 +192,12 @@ class _Program:
         self.model = programs.copy(model, data, ready=True)
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, ReadyDropout)]
         count = configurations * folds
-        # All weights of a model stand in one row: the optimizer then has one variable to update.
-        entries = sum(math.prod(v.shape) for v in self.model.trainable_variables)
-        self.weights = keras.Variable(np.zeros((count, entries), "float32"))
+        self.trainable = [
+            keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
+            for v in self.model.trainable_variables
+        ]
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        self.optimizer.build([self.weights])
+        self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
         # The update is many small operations on the same numbers: worth fusing by itself.
         self._fused_update = programs.compiled(self._update, xla=True)
@@ -225,17 +225,7 @@ class _Program:
         return non_trainable, logs
 
     def _changing(self) -> tuple[list, list]:
-        return [self.weights], self.optimizer.variables
-
-    def split(self, weights: Any) -> list:
-        """Cut rows of weights into stacks of the model's own variables."""
-        parts, start = [], 0
-        for variable in self.model.trainable_variables:
-            end = start + math.prod(variable.shape)
-            reshape = np.reshape if isinstance(weights, np.ndarray) else keras.ops.reshape
-            parts.append(reshape(weights[:, start:end], (-1, *variable.shape)))
-            start = end
-        return parts
+        return self.trainable, self.optimizer.variables
 
     def _epoch(self, which: str, state, settings, data, shifts, order):
         """Take all models over all batches of their rows and read the metrics."""
@@ -293,8 +283,7 @@ class _Program:
 
     def _train_step(self, state, settings, x, y, noise):
         changed, non_trainable, metrics = state
-        weights = changed[0][0] if changed else keras.ops.convert_to_tensor(self.weights)
-        trainable = self.split(weights)
+        trainable = changed[0] if changed else programs.tensors(self.trainable)
         stacked_noise = [] if self.shared_seeds else noise
 
         def learn(trainable, non_trainable, metrics, settings, x, y, own_noise):
@@ -326,8 +315,7 @@ class _Program:
 
     def _test_step(self, state, settings, x, y, _):
         changed, non_trainable, metrics = state
-        weights = changed[0][0] if changed else keras.ops.convert_to_tensor(self.weights)
-        trainable = self.split(weights)
+        trainable = changed[0] if changed else programs.tensors(self.trainable)
 
         def measure(trainable, non_trainable, metrics, settings, x, y):
             with _Settings(self.model, settings):
@@ -359,27 +347,24 @@ class _Program:
 
     def _update(self, gradients, settings) -> None:
         """Update all weights with the optimizer, each model at its own rate."""
-        optimizer, weights = self.optimizer, self.weights
-        rows = [keras.ops.reshape(gradient, (weights.shape[0], -1)) for gradient in gradients]
-        gradient = keras.ops.concatenate(rows, axis=1)
-        rate = optimizer.learning_rate
-        if "learning_rate" in settings:
-            rate = settings["learning_rate"][:, None]
-        if optimizer.clipvalue:
-            gradient = keras.ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
-        if "weight_decay" in settings:
-            weights.assign(weights - weights * settings["weight_decay"][:, None] * rate)
-        optimizer.update_step(gradient, weights, rate)
+        optimizer = self.optimizer
+        for variable, gradient in zip(self.trainable, gradients, strict=True):
+            shape = (-1,) + (1,) * (len(variable.shape) - 1)
+            rate = optimizer.learning_rate
+            if "learning_rate" in settings:
+                rate = keras.ops.reshape(settings["learning_rate"], shape)
+            if optimizer.clipvalue:
+                gradient = keras.ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
+            if "weight_decay" in settings:
+                decay = keras.ops.reshape(settings["weight_decay"], shape)
+                variable.assign(variable - variable * decay * rate)
+            optimizer.update_step(gradient, variable, rate)
         optimizer.iterations.assign(optimizer.iterations + 1)
 
     def _map(self, function: Callable, parts: tuple):
         if BACKEND == "jax":
             return jax.vmap(function)(*parts)
         return tf.vectorized_map(lambda each: function(*each), parts)
-
-
-def _flat(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
 
 
 def _settings_of(model: keras.Model) -> dict[str, float]:

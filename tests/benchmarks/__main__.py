@@ -7,6 +7,7 @@ other work on the machine falls on all of them alike. Seconds depend on the mach
 import argparse
 import functools
 import itertools
+import json
 import os
 import platform
 import subprocess
@@ -262,44 +263,20 @@ def plot(fits: list[list], growth: dict[str, list[list]]) -> None:
     figure.savefig(RESULTS / "plot.png", dpi=120)
 
 
-def main() -> None:
-    """Run all sections and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
-    parser.add_argument(
-        "--peer",
-        action="append",
-        default=[],
-        metavar="NAME=PYTHON",
-        help="torch or jax, and the Python that has it",
-    )
-    parser.add_argument("--sections", default="fit,folds,search,growth")
-    options = parser.parse_args()
-    peers = [tuple(peer.split("=", 1)) for peer in options.peer] or [
-        (name, sys.executable) for name in ("torch", "jax")
-    ]
-    quick = options.quick
-    start, load = time.perf_counter(), os.getloadavg()[0]
-    sections = {
-        "fit": lambda: fit_section(6_000 if quick else 60_000, 2 if quick else 3, peers),
-        "folds": fold_section,
-        "search": lambda: search_section(*((4, 5) if quick else (64, 50))),
-        "growth": lambda: growth_section(3_000 if quick else 12_000, quick),
-    }
-    done = {}
-    for name in options.sections.split(","):
-        done[name] = sections[name]()
-        print(f"{name}: done after {time.perf_counter() - start:.0f} s", flush=True)
+def write(done: dict) -> str:
+    """Write the sections that have been measured, and return the table."""
+    images_drawn = "6,000" if done["quick"] else "60,000"
+    loads = ", ".join(f"{name} {load:.1f}" for name, load in done["loads"].items())
     text = [
         "# Speed",
         f"{training.device()}, {os.cpu_count()} {platform.machine()} cores, TensorFlow "
-        f"{tf.__version__}, Keras {keras.__version__}; load before the run {load:.1f}. Written by "
-        f"`python -m tests.benchmarks{' --quick' if quick else ''}` in "
-        f"{time.perf_counter() - start:.0f} s. Seconds hold for this machine only.",
+        f"{tf.__version__}, Keras {keras.__version__}. Written by `python -m tests.benchmarks"
+        f"{' --quick' if done['quick'] else ''}`. Load of the machine after each section: {loads} "
+        f"(1 a busy core). Seconds hold for this machine only.",
     ]
     if "fit" in done:
         header = ["network", "loop", "s an epoch", "of `model.fit`", "first epoch, s"]
-        text += [f"## One epoch, {'6,000' if quick else '60,000'} images, batch {BATCH}"]
+        text += [f"## One epoch, {images_drawn} images, batch {BATCH}"]
         text += [markdown(header, done["fit"])]
     if "folds" in done:
         header = ["model", "five `model.fit`, s", "first `k_fold`, s", "times faster"]
@@ -308,10 +285,8 @@ def main() -> None:
     if "search" in done:
         header = ["search", "`model.fit` one by one, s", "`search`, s", "times faster"]
         text += ["## Search, 64-unit MLP, compilation counted"]
-        text += [
-            "`model.fit` was measured on three of the models and multiplied.",
-            markdown(header, done["search"]),
-        ]
+        text += ["`model.fit` was measured on three of the models and multiplied."]
+        text += [markdown(header, done["search"])]
     if "growth" in done:
         text += ["## Growth"]
         for kind in ("width", "batch size"):
@@ -321,10 +296,49 @@ def main() -> None:
         header = ["models at once", "s an epoch", "s an epoch and model"]
         text += [markdown(header, done["growth"]["models at once"])]
     RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "numbers.json").write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
     (RESULTS / "table.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
     if {"fit", "growth"} <= set(done):
         plot(done["fit"], done["growth"])
-    print("\n\n".join(text))
+    return "\n\n".join(text)
+
+
+def main() -> None:
+    """Run the sections and write the results after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="torch or jax, and the Python that has it",
+    )
+    parser.add_argument(
+        "--sections", help="some of fit,folds,search,growth; the others stay as they are"
+    )
+    options = parser.parse_args()
+    peers = [tuple(peer.split("=", 1)) for peer in options.peer] or [
+        (name, sys.executable) for name in ("torch", "jax")
+    ]
+    quick = options.quick
+    sections = {
+        "fit": lambda: fit_section(6_000 if quick else 60_000, 2 if quick else 3, peers),
+        "folds": fold_section,
+        "search": lambda: search_section(*((4, 5) if quick else (64, 50))),
+        "growth": lambda: growth_section(3_000 if quick else 12_000, quick),
+    }
+    done = {"quick": quick, "loads": {}}
+    kept = RESULTS / "numbers.json"
+    if options.sections and kept.exists():
+        done = json.loads(kept.read_text(encoding="utf-8")) | {"quick": quick}
+    start = time.perf_counter()
+    for name in (options.sections or ",".join(sections)).split(","):
+        done[name] = sections[name]()
+        done["loads"][name] = os.getloadavg()[0]
+        table = write(done)
+        print(f"{name}: done after {time.perf_counter() - start:.0f} s", flush=True)
+    print(table)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ api = pytest.importorskip("nbgrader.api")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="grading needs Linux")
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_write_scores_shows_in_the_gradebook_and_keeps_a_persons(tmp_path):
     folder, database = tmp_path / "in", tmp_path / "gradebook.db"
     right_notebook(folder / "kim" / "01_perceptrons.ipynb", _1_7="sweep = {}")

@@ -1164,6 +1164,9 @@ print(derivatives)
 # **Write** `hessian(f, x)`, without differences, and `timings`, a dict with the lists `"n"`,
 # `"gradient_seconds"` and `"hessian_seconds"`: the time of one gradient and of one Hessian for at
 # least 4 growing sizes n, the last at least 8 times the first. Call each once before you time it.
+# Ask the outer tape, made with `persistent=True`, for one row after the other, or for its
+# `jacobian` with `experimental_use_pfor=False`; without that option each call first builds a graph,
+# and this takes longer than the rest.
 #
 # **Shapes** `x` (n,), the Hessian (n, n).
 #

@@ -62,7 +62,7 @@ def _part(values, key, what):
     )
     expect(
         key in values,
-        f"{what} should return the key {key!r}, too; got the keys {', '.join(map(str, values))}.",
+        f"{what}: the key {key!r} is missing; there are {', '.join(map(str, values))}.",
     )
     return values[key]
 
@@ -250,6 +250,22 @@ def _(numerical_gradient, case):
         expect_close(
             got, want, given=given, what="the gradient", rtol=1e-3, atol=1e-4, mistakes=mistakes
         )
+    x, c, h = case.uniform(-1, 1, size=4), 100.0, 1e-5
+    want = np.full(4, 2 * c * x.sum())
+    expect_close(
+        numerical_gradient(code("lambda v: float(c * v.sum() ** 2)", c=c), x),
+        want,
+        given="f(x) = 100 (x0 + x1 + x2 + x3)**2",
+        what="the gradient",
+        rtol=0,
+        atol=1e-4,
+        mistakes={
+            "those are forward differences; take f on both sides of x.": want + c * h,
+            "those are backward differences; take f on both sides of x.": want - c * h,
+            "an entry that was changed stays changed while the next ones are differentiated; set "
+            "it back first.": want - 2 * c * h * np.arange(4),
+        },
+    )
     yield 0.5
     whole = case.integers(1, 5, size=4)
     want = exact(whole)
@@ -271,6 +287,11 @@ def _(numerical_gradient, case):
         got.shape == (3,) and np.allclose(got, exact(single), rtol=1e-3),
         f"Given {show(single)} in float32: expected {show(exact(single))}, got {show(got)}. "
         "float32 keeps about 7 digits, too few for a small h: compute in float64.",
+    )
+    expect(
+        got.dtype.itemsize >= 8,
+        f"Given an array in float32: the gradient should be float64; it is {got.dtype}. "
+        "`np.zeros_like` of a float32 array is a float32 array.",
     )
 
 
@@ -387,6 +408,11 @@ def _(bilinear_gradient, case):
                 "that is Xb, the derivative with respect to a.": X @ b,
             },
         )
+    expect(
+        np.allclose(bilinear_gradient(1e9 * X, a, b), want, rtol=1e-3, atol=1e-5),
+        "Given an X with entries near 1e9: the gradient changes, although f is linear in X. "
+        "Differences drown in rounding there; write down the exact gradient.",
+    )
 
 
 def _network(case):
@@ -524,15 +550,19 @@ def _(edges_with_bias, case):
     turned = sorted(edge for edge in edges if edge[::-1] in _BIAS_EDGES)
     expect(
         not turned,
-        f"{show(turned[:1])} points against the computation; an edge runs from an operand to the "
-        "result.",
+        f"{' and '.join(f'{a} to {b}' for a, b in turned[:1])} points against the computation; an "
+        "edge runs from an operand to the result.",
     )
     expect(
         ("x", "z") not in edges and ("W1", "z") not in edges,
         "z is computed from u and b1; x and W1 reach it through u.",
     )
     extra = sorted(edges - _BIAS_EDGES)
-    expect(not extra, f"{show(extra[:1])} is no edge: the second is not computed from the first.")
+    expect(
+        not extra,
+        f"{' and '.join(f'{a} to {b}' for a, b in extra[:1])} is no edge: the second is not "
+        "computed from the first.",
+    )
     missing = sorted(_BIAS_EDGES - edges)
     if missing:
         _, end = missing[0]
@@ -584,6 +614,8 @@ def _(backward, case):
             + 2 * weight_decay * weights,
             "the derivative of (o - Y)**2 / (2n) is (o - Y) / n, without a 2.": 2 * data
             + weight_decay * weights,
+            "divide by n, which counts the examples and not the entries of Y.": data / Y.shape[1]
+            + weight_decay * weights,
         }
         if which == 1:
             mistakes |= {
@@ -591,6 +623,9 @@ def _(backward, case):
                 + weight_decay * W1,
                 "ReLU's derivative is 1 where z > 0, not z itself.": X.T
                 @ ((values["o"] - Y) / n @ W2.T * values["h"])
+                + weight_decay * W1,
+                "that is the derivative of tanh; this network has ReLU.": X.T
+                @ ((values["o"] - Y) / n @ W2.T * (1 - values["h"] ** 2))
                 + weight_decay * W1,
             }
         expect_close(
@@ -650,12 +685,18 @@ def _(cost_with_bias, gradients_with_bias, case):
             + weight_decay / 2 * (b1**2).sum(),
             "the penalty is missing.": gap / 2,
             "the factor 1/2 of the loss is missing.": want + gap / 2,
+            "both factors 1/2 are missing.": 2 * want,
         },
     )
     yield 0.4
     got = _several(gradients_with_bias(*inputs), 3, "`gradients_with_bias`")
-    h = np.tanh(W1 @ x + b1)
-    do = W2 @ h - y
+    shapes, right_order = [np.shape(each) for each in got], [W1.shape, b1.shape, W2.shape]
+    expect(
+        shapes == right_order or sorted(shapes) != sorted(right_order),
+        f"Given {given}: the gradients came in the wrong order; return those of W1, b1 and W2.",
+    )
+    z = W1 @ x + b1
+    do = W2 @ np.tanh(z) - y
     wants = {
         "dJ/dW2": _difference_gradient(lambda W: _biased_cost(x, y, W1, b1, W, weight_decay), W2),
         "dJ/db1": _difference_gradient(lambda b: _biased_cost(x, y, W1, b, W2, weight_decay), b1),
@@ -669,6 +710,9 @@ def _(cost_with_bias, gradients_with_bias, case):
             "the bias is not regularised: leave weight_decay * b1 out.": wants["dJ/db1"]
             + weight_decay * b1,
             no_slope: W2.T @ do,
+            "the derivative of tanh is 1 - h**2 with h = tanh(z), not 1 - z**2.": W2.T
+            @ do
+            * (1 - z**2),
         },
         "dJ/dW1": {
             no_decay: wants["dJ/dW1"] - weight_decay * W1,
@@ -795,7 +839,9 @@ def _(stored_numbers, case):
             mistakes={
                 "the gradients of the weights are missing from training.": training - parameters,
                 "the inputs X and Y are missing from training.": training - n * (d + q),
+                "the inputs X are missing from training.": training - n * d,
                 "the labels Y are missing from training.": training - n * q,
+                "the two counts came in the wrong order; training comes first.": prediction,
                 "the stored intermediates z, h and o are missing from training.": training
                 - n * (2 * h + q),
                 "z is kept beside h: both have h numbers for each example.": training - n * h,
@@ -830,7 +876,7 @@ _APPLY = """
 def raw(value):
     if isinstance(value, (np.ndarray, np.generic, float, int)):
         return np.asarray(value)
-    return np.asarray(value.data)
+    return np.asarray(getattr(value, "data", value))
 
 function = {name}()
 output = function(*inputs)
@@ -956,7 +1002,7 @@ class Op:
 
     def backward(self, gradient):
         self.calls.append(self)
-        return tuple(slope * gradient for slope in self.slopes)
+        return tuple(gradient if slope == 1 else slope * gradient for slope in self.slopes)
 
     def input_gradients(self, gradient):
         return self.backward(gradient)
@@ -1041,6 +1087,20 @@ def _(backward_by_generation, case):
         mistakes={
             "the second contribution replaced the first; gradients add up.": 3.0,
             "only the first contribution counts; gradients add up.": slope,
+        },
+    )
+    shared = run(
+        "x, w = Node([1.0, 2.0]), Node([3.0, 4.0])\n"
+        "result = linear((1.0, linear((1.0, x), (1.0, w))), (1.0, x))\nreport = lambda: w.grad"
+    )
+    expect_close(
+        shared,
+        [1.0, 1.0],
+        given="y = (x + w) + x, whose functions hand on the array they get",
+        what="w.grad",
+        mistakes={
+            "adding to the gradient of x changed that of w. `+=` works in place on an array that "
+            "both share; write `variable.grad = variable.grad + gradient`.": [2.0, 2.0],
         },
     )
     paths = run(
@@ -1232,7 +1292,7 @@ explanation(
         "The inner tape gives the gradient; it has to be computed inside the outer tape, which "
         "then differentiates each of its n entries.",
         "Row i of the Hessian is the gradient of entry i of the gradient. The outer tape is asked "
-        "n times, so it must be persistent (or asked for a jacobian).",
+        "n times, so it must be persistent.",
         "`with tf.GradientTape(persistent=True) as outer: outer.watch(x); with tf.GradientTape() "
         "as inner: ...`, then a list of `outer.gradient(gradient[i], x)`, whose parts are "
         "taken inside the outer tape; `time.perf_counter()` before and after.",
@@ -1293,7 +1353,8 @@ def _(hessian, timings, case):
     expect(
         growth > 1.5,
         f"From n = {sizes[0]:g} to n = {sizes[-1]:g} the Hessian took {growth:.2g} times as long; "
-        "it computes n rows, so that should grow with n. Do both calls use the same n?",
+        "it computes n rows, so that should grow with n. `jacobian` without "
+        "experimental_use_pfor=False builds a graph at every call, which hides it.",
     )
 
 
@@ -1324,12 +1385,11 @@ explanation(
 )
 
 _PLACEMENT = """
-graph = tf.Graph()
-with graph.as_default():
-    split_forward(tf.constant(X), tf.constant(W1), tf.constant(W2), devices)
+tensors = tf.constant(X), tf.constant(W1), tf.constant(W2)
+recorded = tf.function(lambda: split_forward(*tensors, devices), autograph=False)
 result = [
     (op.type, op.device, [t.shape.as_list() for t in op.inputs])
-    for op in graph.get_operations()
+    for op in recorded.get_concrete_function().graph.get_operations()
     if op.type in ("MatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum")
 ]
 """
@@ -1390,8 +1450,13 @@ def _(split_forward, case):
         raise NotYet(
             "The output is right. Now the placement: your function cannot be recorded as a "
             f"TensorFlow graph ({error.kind}). Use TensorFlow's own operations (`@`, tf.nn.relu, "
-            "slices) inside `with tf.device(...)`, without NumPy."
+            "slices) inside `with tf.device(...)`, without NumPy, and take sizes from `W1.shape`."
         ) from None
+    expect(
+        placed,
+        "The output is right. Now the placement: TensorFlow saw no matrix product. Use its own "
+        "operations (`@`, tf.nn.relu, slices) inside `with tf.device(...)`, without NumPy.",
+    )
     used = {device for _, device, _ in placed}
     for number, wanted in enumerate(("CPU:0", "CPU:1")):
         expect(
@@ -1402,7 +1467,8 @@ def _(split_forward, case):
     whole = [shapes for _, _, shapes in placed if any(hidden in shape for shape in shapes)]
     expect(
         not whole,
-        f"Given {hidden} hidden units: one product has operands of shapes {show(whole[:1])}, so "
+        f"Given {hidden} hidden units: one product has operands of shapes "
+        f"{' and '.join(map(str, sum(whole[:1], [])))}, so "
         "one device holds all units. Slice W1 and W2 before you multiply, so that each device "
         "computes its own half.",
     )

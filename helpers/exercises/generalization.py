@@ -117,7 +117,10 @@ def _(polynomial_errors, case):
     ).T
     given = f"{x.size} noisy points and degrees {degrees}"
     for row, (values, what, size) in enumerate(
-        ((got[0], "the training errors", x.size), (got[1], "the validation errors", other_x.size))
+        (
+            (got[0], "the list of training errors", x.size),
+            (got[1], "the list of validation errors", other_x.size),
+        )
     ):
         _expect_powers(values, one_less[row], no_constant[row], given)
         mistakes = {
@@ -398,7 +401,7 @@ def _(knn_predict, case):
             got,
             _neighbour_votes(train_x, train_y, queries, k),
             given=given,
-            what="the predicted labels",
+            what="the list of predicted labels",
             mistakes=_neighbour_mistakes(train_x, train_y, queries, k),
         )
     yield 0.5

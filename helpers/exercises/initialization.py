@@ -508,7 +508,7 @@ def _(fit_linear, fit_softmax, case):
         _flat(got),
         _flat(_linear_descent(x, y, **settings)),
         given="40 rows, 3 columns, constant 0.5, learning rate 0.05, 4 steps",
-        what="w and b from fit_linear, laid end to end",
+        what="the array of w and b from fit_linear",
         rtol=1e-3,
         atol=1e-4,
         mistakes={
@@ -554,7 +554,7 @@ def _(fit_linear, fit_softmax, case):
         _flat(got),
         _flat(_softmax_descent(x, labels, 4, **settings)),
         given="30 rows, 5 columns, 4 classes, constant 0.3, learning rate 0.2, 3 steps",
-        what="W and b from fit_softmax, laid end to end",
+        what="the array of all W and b from fit_softmax",
         rtol=1e-3,
         atol=1e-4,
         mistakes={
@@ -636,11 +636,11 @@ def _(constant_start, case):
         expect(
             scores[model, "glorot"] > 0.6,
             f"The {model} model from Glorot's start reaches {scores[model, 'glorot']:.2f} only; "
-            "more than 0.6 is expected on ten kinds of clothes. Scale the pixels to 0..1 and "
-            "train for a few epochs.",
+            "more than 0.6 is expected on ten kinds of clothes. Scale the pixels to 0..1, train "
+            "for a few epochs, and see that the two starts are not exchanged.",
         )
     expect(
-        abs(scores["softmax", "constant"] - scores["softmax", "glorot"]) < 0.06,
+        abs(scores["softmax", "constant"] - scores["softmax", "glorot"]) < 0.15,
         "Softmax regression should reach about the same accuracy from both starts; yours are "
         f"{scores['softmax', 'constant']:.2f} and {scores['softmax', 'glorot']:.2f}. Did the two "
         "runs differ in more than the start?",
@@ -696,7 +696,7 @@ def _(xavier_variance, xavier_bound, case):
             "This is He's variance, for ReLU.": 2.0 / fan_in,
         }
         expect_close(
-            expect_number(xavier_variance(fan_in, fan_out), what="xavier_variance"),
+            expect_number(xavier_variance(fan_in, fan_out), what="`xavier_variance`"),
             variance,
             given=given,
             what="xavier_variance(fan_in, fan_out)",
@@ -708,7 +708,7 @@ def _(xavier_variance, xavier_bound, case):
         given = f"fan-in {fan_in}, fan-out {fan_out}"
         bound = (6.0 / (fan_in + fan_out)) ** 0.5
         expect_close(
-            expect_number(xavier_bound(fan_in, fan_out), what="xavier_bound"),
+            expect_number(xavier_bound(fan_in, fan_out), what="`xavier_bound`"),
             bound,
             given=given,
             what="xavier_bound(fan_in, fan_out)",
@@ -930,7 +930,7 @@ def _(deep_training, case):
         abs(stuck[-1] - np.log(10)) < 0.15,
         f"From the small start the loss should stay at ln 10 = 2.303; yours ends at "
         f"{stuck[-1]:.3f}. Is the start RandomNormal with stddev 0.01, with 20 hidden layers and "
-        "logits (from_logits=True)?",
+        "logits (from_logits=True)? Or were the two runs exchanged?",
     )
     expect(
         curves["small", "accuracy"][-1] < 0.25,
@@ -1033,7 +1033,7 @@ def _(lars_step, case):
             np.concatenate([part.ravel() for part in want]),
             given="gradients of about 1e-6, 1 and 1e6 in three layers, weight decay "
             f"{weight_decay}",
-            what="the new weights, laid end to end",
+            what="the array of all new weights",
             rtol=1e-4,
             atol=1e-5,
             mistakes=mistakes,
@@ -1062,7 +1062,7 @@ def _(lars_step, case):
         np.concatenate(got),
         np.array([-0.1, 0.2, -0.3, 1.0, 1.0]),
         given="one layer of zeros with a gradient, one layer of ones without",
-        what="the new weights, laid end to end",
+        what="the array of all new weights",
         rtol=1e-4,
     )
 

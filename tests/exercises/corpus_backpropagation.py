@@ -170,6 +170,20 @@ def gradient_float32(f, x):
     return gradient
 
 
+def gradient_forward(f, x):
+    x = np.array(x, dtype=np.float64)
+    units = np.eye(x.size).reshape(x.size, *x.shape) * 1e-5
+    return np.array([(f(x + unit) - f(x)) / 1e-5 for unit in units]).reshape(x.shape)
+
+
+def gradient_not_set_back(f, x):
+    return gradient_in_place(f, np.array(x, dtype=np.float64))
+
+
+def gradient_float32_zeros(f, x):
+    return gradient_loop(f, x).astype(x.dtype if x.dtype == np.float32 else float)
+
+
 GRADIENT = [
     right("+3.3", "ndindex", gradient_loop),
     right("+3.3", "nditer, restores", gradient_nditer),
@@ -184,6 +198,9 @@ GRADIENT = [
     ),
     wrong("+3.3", "twice", "twice too large", lambda f, x: 2 * gradient_loop(f, x)),
     wrong("+3.3", "sign", "sign is turned", lambda f, x: -gradient_loop(f, x)),
+    wrong("+3.3", "forward", "forward differences", gradient_forward),
+    wrong("+3.3", "not set back", "stays changed", gradient_not_set_back),
+    wrong("+3.3", "float32 zeros", "should be float64", gradient_float32_zeros),
 ]
 
 
@@ -262,6 +279,12 @@ BILINEAR = [
     right("5.3.1", "float32 loop", lambda X, a, b: [[np.float32(p * q) for q in b] for p in a]),
     right("5.3.1", "tensorflow", lambda X, a, b: tf().tensordot(a, b, 0)),
     wrong("5.3.1", "transposed", "shape (2, 3)", lambda X, a, b: np.outer(b, a)),
+    wrong(
+        "5.3.1",
+        "differences",
+        "Differences drown",
+        lambda X, a, b: numeric.numerical_gradient(lambda V: a @ V @ b, X),
+    ),
     wrong("5.3.1", "f itself", "that is f itself", lambda X, a, b: a @ X @ b),
     wrong("5.3.1", "times X", "no longer contains X", lambda X, a, b: np.outer(a, b) * X),
     wrong("5.3.1", "derivative for b", "with respect to b", lambda X, a, b: a @ X),
@@ -381,6 +404,12 @@ BACKWARD = [
     wrong(
         "+3.6", "no gate", "ReLU's derivative is missing", lambda *a: backward(*a, gate=lambda v: 1)
     ),
+    wrong(
+        "+3.6", "n is the size of Y", "not the entries of Y", lambda *a: backward(*a, n=a[2].size)
+    ),
+    wrong(
+        "+3.6", "tanh", "network has ReLU", lambda *a: backward(*a, gate=lambda v: 1 - v["h"] ** 2)
+    ),
     wrong("+3.6", "gate is h", "not z itself", lambda *a: backward(*a, gate=lambda v: v["h"])),
     wrong("+3.6", "sign", "sign is turned", lambda *a: backward(*a, sign=-1)),
     wrong("+3.6", "order", "wrong order", lambda *a: backward(*a)[::-1]),
@@ -418,7 +447,7 @@ def cost(x, y, W1, b1, W2, weight_decay):
 def gradients(x, y, W1, b1, W2, weight_decay, *, decay=1.0, slope=True):
     h = np.tanh(W1 @ x + b1)
     do = W2 @ h - y
-    dz = W2.T @ do * ((1 - h**2) if slope else 1)
+    dz = W2.T @ do * (1 - h**2 if slope is True else slope)
     decay = decay * weight_decay
     return np.outer(dz, x) + decay * W1, dz, np.outer(do, h) + decay * W2
 
@@ -472,9 +501,17 @@ BIAS = [
         "5.3.2b", "no decay", "weight decay is missing", cost, lambda *a: gradients(*a, decay=0)
     ),
     wrong(
-        "5.3.2b", "no slope", "derivative of tanh", cost, lambda *a: gradients(*a, slope=False)
+        "5.3.2b", "no slope", "derivative of tanh", cost, lambda *a: gradients(*a, slope=1)
     ),
-    wrong("5.3.2b", "order", "shape", cost, swapped),
+    wrong("5.3.2b", "order", "wrong order", cost, swapped),
+    wrong(
+        "5.3.2b", "no half", "both factors 1/2",
+        lambda *a: 2 * cost(*a), gradients,
+    ),
+    wrong(
+        "5.3.2b", "slope of z", "not 1 - z**2",
+        cost, lambda *a: gradients(*a, slope=1 - (a[2] @ a[0] + a[3]) ** 2),
+    ),
     wrong("5.3.2b", "two only", "3 values", cost, lambda *a: gradients(*a)[:2]),
 ]  # fmt: skip
 
@@ -585,6 +622,8 @@ MEMORY = [
     right("5.3.3", "sizes of arrays", footprint_arrays),
     right("5.3.3", "floats in a list", footprint_float),
     wrong("5.3.3", "no gradients", "gradients of the", memory(lambda d, h, q, n: -h * (d + q))),
+    wrong("5.3.3", "no inputs", "inputs X are missing", memory(lambda d, h, q, n: -n * d)),
+    wrong("5.3.3", "order", "wrong order", lambda d, h, q, n: footprint(d, h, q, n)[::-1]),
     wrong("5.3.3", "no labels", "labels Y are missing", memory(lambda d, h, q, n: -n * q)),
     wrong("5.3.3", "no values", "intermediates", memory(lambda d, h, q, n: -n * (2 * h + q))),
     wrong("5.3.3", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
@@ -689,6 +728,10 @@ FUNCTIONS = [
     right("+3.8", "as on the page", *five()),
     right("+3.8", "stored inputs, tuples, lists", *five(Square=KeepsSquare, Mul=ListMul)),
     right("+3.8", "finished form", *finished_form()),
+    right(
+        "+3.8", "a tensor",
+        *five(Exp=function(np.exp, lambda self, g: self.output.data * tf().constant(g))),
+    ),
     wrong(
         "+3.8", "square without gradient", "multiply it by the gradient",
         *five(Square=function(lambda x: x**2, one(lambda x, g: 2 * x))),
@@ -729,6 +772,21 @@ FUNCTIONS = [
 
 
 # +3.9 and +3.10
+
+
+def adds_in_place(result):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        waiting.sort(key=lambda function: function.generation)
+        for variable, gradient in inputs_of(waiting.pop()):
+            if variable.grad is None:
+                variable.grad = gradient
+            else:
+                variable.grad += gradient
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
 
 
 def add_to(variable, gradient):
@@ -861,6 +919,7 @@ LOOP = [
     wrong("+3.9", "recursion along paths", "visited once", by_recursion),
     wrong("+3.9", "topological recursion", "stack ran out", by_deep_recursion),
     wrong("+3.9", "as found", "visited once", as_found),
+    wrong("+3.9", "adds in place", "`+=` works in place", adds_in_place),
     wrong("+3.9", "replaces", "gradients add up", replaces),
     wrong("+3.9", "one step", "x.grad is None", one_step),
     wrong("+3.9", "no seed", "TypeError", lambda result: list(inputs_of(result.creator))),
@@ -1073,6 +1132,10 @@ SECOND = [
         "5.3.4", "same n every time", "should grow with n", hessian,
         times(hessian_seconds=[5e-3, 5.1e-3, 5e-3, 5.2e-3]),
     ),
+    wrong(
+        "5.3.4", "jacobian that builds a graph", "experimental_use_pfor=False", hessian,
+        times(hessian_seconds=[0.104, 0.11, 0.101, 0.104]),
+    ),
     wrong("5.3.4", "zeros", "above 0", hessian, times(gradient_seconds=[0, 0, 0, 0])),
     wrong(
         "5.3.4", "milliseconds", "milliseconds", hessian,
@@ -1084,14 +1147,25 @@ SECOND = [
 # 5.3.5a
 
 
-def split(X, W1, W2, devices):
+def split(X, W1, W2, devices, *, half=None, relu=None):
     t = tf()
-    half = W1.shape[1] // 2
+    half = half or W1.shape[1] // 2
+    relu = relu or t.nn.relu
     with t.device(devices[0]):
-        first = t.nn.relu(X @ W1[:, :half]) @ W2[:half]
+        first = relu(X @ W1[:, :half]) @ W2[:half]
     with t.device(devices[1]):
-        second = t.nn.relu(X @ W1[:, half:]) @ W2[half:]
+        second = relu(X @ W1[:, half:]) @ W2[half:]
     return first + second
+
+
+def split_batch(X, W1, W2, devices):
+    t = tf()
+    half = len(X) // 2
+    with t.device(devices[0]):
+        first = t.nn.relu(X[:half] @ W1) @ W2
+    with t.device(devices[1]):
+        second = t.nn.relu(X[half:] @ W1) @ W2
+    return t.concat([first, second], axis=0)
 
 
 def split_loop(X, W1, W2, devices):
@@ -1158,6 +1232,19 @@ DEVICES = [
     right("5.3.5a", "two halves", split),
     right("5.3.5a", "loop, first gets one more", split_loop),
     right("5.3.5a", "gather and einsum", split_gather),
+    right("5.3.5a", "sizes by len", lambda X, *rest: split(X, *rest, half=len(rest[1]) // 2)),
+    right(
+        "5.3.5a",
+        "sizes from NumPy",
+        lambda X, *rest: split(X, *rest, half=len(rest[1].numpy()) // 2),
+    ),
+    wrong("5.3.5a", "halves of the batch", "one device holds all units", split_batch),
+    wrong(
+        "5.3.5a",
+        "numpy in halves",
+        "TensorFlow saw no matrix product",
+        lambda *a: split(*(each.numpy() for each in a[:3]), a[3], relu=lambda z: np.maximum(z, 0)),
+    ),
     wrong("5.3.5a", "not split", "no matrix product was placed", split_not),
     wrong("5.3.5a", "numpy", "without NumPy", split_numpy),
     wrong("5.3.5a", "whole product on each", "one device holds all units", split_whole),

@@ -580,6 +580,17 @@ CASES = [
             distinct_units={"constant": np.int64(1), "glorot": np.int64(256)},
         ),
     ),
+    right(
+        "5.4.2-experiment",
+        "another order of the minibatches",
+        start_with(softmax={"constant": 0.725, "glorot": 0.825}),
+    ),
+    wrong(
+        "5.4.2-experiment",
+        "exchanged",
+        "not exchanged",
+        start_with(mlp={"constant": 0.81, "glorot": 0.22}),
+    ),
     right("5.4.2-experiment", "better network", start_with(mlp={"constant": 0.4, "glorot": 0.88})),
     wrong(
         "5.4.2-experiment",
@@ -690,7 +701,7 @@ CASES = [
         "with validation",
         training_with(SMALL | {"val_loss": [2.3] * 3}, HE | {"val_loss": [1.0] * 3}),
     ),
-    wrong("+4.5", "swapped", "should stay at ln 10", training_with(HE, SMALL)),
+    wrong("+4.5", "swapped", "two runs exchanged", training_with(HE, SMALL)),
     wrong("+4.5", "not learning", "should fall below 1.5", training_with(SMALL, SMALL)),
     wrong(
         "+4.5",

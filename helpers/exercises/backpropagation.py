@@ -147,7 +147,7 @@ def _(central_difference, case):
     stars=2,
     hints=(
         "Two errors add up: truncation shrinks with h, rounding grows as h shrinks. In float32 "
-        "rounding sets in a billion times earlier than in float64.",
+        "each value is rounded half a billion times more coarsely than in float64.",
         "The error is |difference - cos(1)|. Keep x, h and the values of sin in np.float32, and "
         "take the absolute value in float64.",
         "`for h in steps: x, h32 = np.float32(1), np.float32(h); forward.append(abs(float((np.sin("

@@ -272,7 +272,7 @@ class LocalAnswer:
             after = [*given, *named.values()]
             before = [*args, *kwargs.values()]
             for position, (old, new) in enumerate(zip(before, after, strict=True), start=1):
-                if isinstance(old, np.ndarray) and not _same_array(old, new):
+                if not _unchanged(old, new):
                     raise AnswerChangedInput(
                         f"`{self.name}` changes its argument number {position} in place. Whoever "
                         "called it loses their data: work on a copy, or build a new array."
@@ -302,6 +302,15 @@ class LocalAnswer:
                 return action()
         except Exception as error:
             raise answer_error(error) from error
+
+
+def _unchanged(old: Any, new: Any) -> bool:
+    """Return whether an argument's arrays and tables, also those in lists, are as they were."""
+    if isinstance(old, np.ndarray):
+        return _same_array(old, new)
+    if isinstance(old, list | tuple):
+        return all(map(_unchanged, old, new))
+    return not hasattr(old, "equals") or bool(old.equals(new))
 
 
 def _same_array(old: np.ndarray, new: np.ndarray) -> bool:

@@ -66,8 +66,21 @@ def test_call_frame_argument_is_copied():
         table["a"] = 0.0
         return table
 
-    LocalAnswer("drop", drop)(frame)
+    LocalAnswer("drop", drop, may_change_input=True)(frame)
     assert frame["a"].sum() == 3.0
+
+
+def test_call_changed_frame_or_array_in_a_list_is_refused():
+    def drop(table):
+        table["a"] = 0.0
+
+    def shift(layers):
+        layers[0][1][:] = 1.0
+
+    with pytest.raises(AnswerChangedInput, match="argument number 1"):
+        LocalAnswer("drop", drop)(pd.DataFrame({"a": [1.0, 2.0]}))
+    with pytest.raises(AnswerChangedInput, match="argument number 1"):
+        LocalAnswer("shift", shift)([(np.eye(2), np.zeros(2))])
 
 
 def test_call_exception_becomes_data_with_students_line():

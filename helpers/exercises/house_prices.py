@@ -81,7 +81,7 @@ def _(preprocess, case):
     train = _houses(case, 24, ["Pave", "Grvl", "Dirt"])
     other = _houses(case, 9, ["Pave", "Grvl", "Cobbles"])
     train.loc[2, "street"] = "Dirt"
-    other.loc[2, "street"] = "Cobbles"
+    other.loc[2, ["street", "kitchens"]] = ["Cobbles", 2]
     given = "24 training rows and 9 others"
     got = preprocess(train, other)
     expect(
@@ -683,6 +683,11 @@ def _(submission_csv, submission_problems, case):
     )
     table = pd.read_csv(io.StringIO(text))
     expect(
+        table["Id"].dtype.kind != "f",
+        f"The second line of the text is {text.splitlines()[1]!r}: ids are whole numbers, without "
+        "a decimal point.",
+    )
+    expect(
         len(table) == 40 and list(table["Id"]) == list(ids),
         f"Given 40 ids from 1461: the text has {len(table)} rows, with the ids "
         f"{show(list(table['Id']))}.",
@@ -738,6 +743,13 @@ def _(submission_csv, submission_problems, case):
     for name, bad in broken.items():
         found = _problems(submission_problems(bad, ids), name)
         expect(bool(found), f"Given {name}: your validator finds nothing wrong with it.")
+    two = "\n".join([*lines[:row], f"{ids[row - 1]},-1000", *lines[row + 1 : -1]])
+    name = "a text with a negative price that lacks a house, too"
+    found = _problems(submission_problems(two, ids), name)
+    expect(
+        len(found) > 1,
+        f"Given {name}: your validator says {show(found)}; it should name both problems.",
+    )
 
 
 def _problems(found, given):
@@ -784,10 +796,10 @@ def _(score, case):
         f"`estimate` is {estimate:.4f}, outside of your fold errors ({folds.min():.4f} to "
         f"{folds.max():.4f}).",
     )
-    root = math.sqrt(np.mean(folds**2))
     expect(
-        min(abs(estimate - folds.mean()), abs(estimate - root)) < 2e-3,
-        f"`estimate` is {estimate:.4f}; the mean of your fold errors is {folds.mean():.4f}.",
+        abs(estimate - folds.mean()) <= max(2e-3, 0.6 * folds.std(ddof=1)),
+        f"`estimate` is {estimate:.4f}; the mean of your fold errors is {folds.mean():.4f}, and "
+        f"they spread by {folds.std(ddof=1):.4f} around it: stay nearer to the mean.",
     )
     expect(
         low < estimate < high,

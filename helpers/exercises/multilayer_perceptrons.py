@@ -484,18 +484,18 @@ def _(tanh_to_sigmoid, case):
     ),
 )
 def _(output_beside, case):
-    row = case.normal(size=4)
-    for crowd in (3, 8):
-        mates = case.normal(size=(crowd, 4)) * 2 + case.normal()
+    for crowd, scale in ((3, 1.0), (8, 1.0), (8, 0.003)):
+        row = case.normal(size=4) * scale
+        mates = (case.normal(size=(crowd, 4)) * 2 + case.normal()) * scale
         batch = np.concatenate([row[None], mates])
 
-        def standard(values, ddof=0):
+        def standard(values, ddof=0, row=row):
             return (row - values.mean(0)) / np.sqrt(values.var(0, ddof=ddof) + 1e-5)
 
         expect_close(
             np.asarray(output_beside(row, mates)).ravel(),
             standard(batch),
-            given=f"a row of 4 numbers and {crowd} mates",
+            given=f"a row of 4 numbers of size {scale:g} and {crowd} mates",
             what="output_beside(row, mates)",
             rtol=1e-3,
             atol=1e-4,
@@ -512,6 +512,8 @@ def _(output_beside, case):
                     row - batch.mean()
                 )
                 / np.sqrt(batch.var() + 1e-5),
+                "1e-5 is added to the variance, under the root.": (row - batch.mean(0))
+                / (batch.std(0) + 1e-5),
             },
         )
     yield 0.5
@@ -696,26 +698,31 @@ def _(accuracy, confusion_matrix, case):
         },
     )
     yield 0.5
-    want = np.zeros((classes, classes))
-    for true, guess in zip(labels, predicted, strict=True):
-        want[true, guess] += 1
-    got = np.asarray(confusion_matrix(scores, labels))
-    expect(
-        got.shape == want.shape,
-        f"Given {given}, of which class 3 is never true, a 4 x 4 matrix was expected and the shape "
-        f"{got.shape} came back: the number of classes is the number of columns of `scores`.",
-    )
-    expect_close(
-        got,
-        want,
-        given=given,
-        what="confusion_matrix(scores, labels)",
-        mistakes={
-            "Rows and columns are exchanged: the row is the true class.": want.T,
-            "Counts are asked for, not shares of the whole.": want / 60,
-            "Each pair is counted at most once: use `np.add.at` or a loop.": np.minimum(want, 1),
-        },
-    )
+    for never, shift in (("true", 0.0), ("true or predicted", 100.0)):
+        scores[:, 3] -= shift
+        want = np.zeros((classes, classes))
+        for true, guess in zip(labels, scores.argmax(1), strict=True):
+            want[true, guess] += 1
+        got = np.asarray(confusion_matrix(scores, labels))
+        expect(
+            got.shape == want.shape,
+            f"Given {given}, of which class 3 is never {never}, a 4 x 4 matrix was expected and "
+            f"the shape {got.shape} came back: the number of classes is the number of columns of "
+            "`scores`.",
+        )
+        expect_close(
+            got,
+            want,
+            given=given,
+            what="confusion_matrix(scores, labels)",
+            mistakes={
+                "Rows and columns are exchanged: the row is the true class.": want.T,
+                "Counts are asked for, not shares of the whole.": want / 60,
+                "Each pair is counted at most once: use `np.add.at` or a loop.": np.minimum(
+                    want, 1
+                ),
+            },
+        )
 
 
 def _forward(X, layers):
@@ -937,7 +944,7 @@ result["after"] = np.asarray(twin(x))
         "Take widths that double or quadruple, from a few units to several hundred, and keep the "
         "validation accuracy after the last epoch.",
         "A loop over widths: `train(hidden_units=(width,))` returns a history; store the last "
-        'entry of `history.history["val_accuracy"]` under the width; draw with `plotting.lines`.',
+        'entry of its "val_accuracy" under the width; draw with `plotting.lines`.',
     ),
 )
 def _(width_sweep, case):
@@ -978,7 +985,8 @@ def _(width_sweep, case):
     ),
 )
 def _(depth_comparison, case):
-    table = _numeric_keys(_table(depth_comparison, "depth_comparison", entries=2), "it")
+    name = "depth_comparison"
+    table = _numeric_keys(_table(depth_comparison, name, entries=2), name)
     expect(
         {1.0, 2.0} <= set(table),
         "depth_comparison needs the keys 1 and 2, the number of hidden layers.",
@@ -991,9 +999,17 @@ def _(depth_comparison, case):
             f"A run with {depth:g} hidden layer(s) has the accuracy {min(runs):.3f}: more than 0.3 "
             "was expected after a few epochs. Was it trained?",
         )
-        every += runs
+        expect(
+            len(set(runs)) > 1,
+            f"Every accuracy with {depth:g} hidden layer(s) is {runs[0]:g}: give each run a seed "
+            "of its own.",
+        )
+        every.append(runs)
         yield 0.5
-    _distinct(every, "depth_comparison")
+    expect(
+        every[0] != every[1],
+        "Both depths have the same accuracies: build a new network for each depth.",
+    )
 
 
 @exercise(
@@ -1054,7 +1070,7 @@ explanation(
         "One run of many epochs already contains every shorter run: keep the whole history.",
         "Take rates that grow by a constant factor, over at least two powers of ten. For a number "
         "of epochs, the best rate is the one with the highest accuracy at that epoch.",
-        'A loop that stores `history.history["val_accuracy"]` under each rate; then '
+        'A loop that stores `train(learning_rate=rate)["val_accuracy"]` under each rate; then '
         "`max(rates, key=lambda rate: learning_rates[rate][epoch - 1])` for the first and the "
         "last epoch.",
     ),
@@ -1128,7 +1144,10 @@ def _(joint_search, best_configuration, case):
     for row in rows:
         missing = [name for name in (*_SEARCHED, "accuracy") if name not in row]
         expect(not missing, f"A row of joint_search lacks {', '.join(missing)}.")
-    seen = [tuple(float(row[name]) for name in _SEARCHED) for row in rows]
+    try:
+        seen = [tuple(float(row[name]) for name in _SEARCHED) for row in rows]
+    except (TypeError, ValueError):
+        raise NotYet(f"{', '.join(_SEARCHED)} must be one number each, in every row.") from None
     expect(len(set(seen)) == len(seen), "Two rows of joint_search describe the same configuration.")
     for position, name in enumerate(_SEARCHED):
         values = {setting[position] for setting in seen}
@@ -1141,6 +1160,8 @@ def _(joint_search, best_configuration, case):
     expect(max(shares) > 0.6, f"The best row has the accuracy {max(shares):.3f}: train longer.")
     yield 0.7
     best = best_configuration.value
+    if hasattr(best, "to_dict"):
+        best = best.to_dict()
     expect(
         isinstance(best, dict) and all(name in best for name in _SEARCHED),
         f"best_configuration must be a dict with {', '.join(_SEARCHED)}.",
@@ -1302,8 +1323,9 @@ def _(step_seconds, case):
             )
             times.append(_seconds(table[width][name], f"step_seconds[{width:g}]['{name}']"))
         yield 0.4
+        expect(len(set(times)) > 1, f"All times of '{name}' are equal: measure each width.")
         expect(
-            times[-1] > times[0],
+            times[-1] > times[0] / 2,  # on a GPU both may be nothing but the way into the device
             f"'{name}' took {times[0]:.2g} s a step with {widths[0]:g} units and {times[-1]:.2g} s "
             f"with {widths[-1]:g}: the wide network has far more to multiply. Was the first call, "
             "with its tracing, part of the time?",
@@ -1339,9 +1361,9 @@ def _(matmul_seconds, case):
         "stopped before the result was there, or the product was not computed.",
     )
     expect(
-        min(rates) > 2e7,
+        min(rates) > 2e8,
         f"A size reaches only {min(rates):.1e} operations a second: was the making of the "
-        "matrices, or a Python loop, part of the time?",
+        "matrices, or a Python loop, part of the time, or are these milliseconds?",
     )
     expect(len(set(times)) > 1, "All five times are equal: measure each size by itself.")
     expect(
@@ -1390,7 +1412,7 @@ def _(activations, case):
     expect(not missing, f"activations lacks {', '.join(missing)}.")
     runs = {name: _shares(values, f"'{name}'", runs=2) for name, values in table.items()}
     yield 0.5
-    _distinct([share for shares in runs.values() for share in shares], "activations")
+    _distinct([float(np.mean(shares)) for shares in runs.values()], "activations")
     expect(
         np.mean(runs["relu"]) > 0.5,
         f"'relu' reaches {np.mean(runs['relu']):.3f}: more than 0.5 was expected. Train for some "
@@ -1426,4 +1448,4 @@ def _(initializations, case):
     )
     best = max(np.mean(shares) for shares in runs.values())
     expect(best > 0.5, f"The best start reaches {best:.3f}: more than 0.5 was expected.")
-    _distinct([share for shares in runs.values() for share in shares], "initializations")
+    _distinct([float(np.mean(shares)) for shares in runs.values()], "initializations")

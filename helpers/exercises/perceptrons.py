@@ -125,7 +125,7 @@ quiz(
     reasons={
         "a": "a positive weight does not contradict b <= 0. OR has positive weights and b < 0.",
         "b": "the same sum would be above zero and not above zero.",
-        "c": "AND, OR and NAND are four inequalities with three unknowns, too, and have hundreds "
+        "c": "AND, OR and NAND are four inequalities with three unknowns, too, and have dozens "
         "of solutions on the grid.",
         "d": "it is not a matter of rounding: real numbers with all their digits do not help.",
     },
@@ -361,6 +361,17 @@ def _(train_perceptron, case):
         lambda: train_perceptron(X, y, 1),
         given="separable points that need several passes, and max_epochs=1",
     )
+    given = "one example, whose second pass is the first without a mistake, and max_epochs="
+    expect_raises(
+        ValueError,
+        lambda: train_perceptron(row[None, :], np.array([1]), 1),
+        given=f"{given}1",
+    )
+    try:
+        train_perceptron(row[None, :], np.array([1]), 2)
+    except AnswerError as error:
+        expect(error.kind != "ValueError", f"Given {given}2: two passes were enough.")
+        raise
 
 
 @exercise(

@@ -102,10 +102,26 @@ def preprocess_pandas_2(train, other):
     return (train[numbers] - train[numbers].mean()) / train[numbers].std(), other
 
 
+def preprocess_constant_filled(train, other):
+    numbers = train.select_dtypes("number").columns
+    mean, std = train[numbers].mean(), train[numbers].std()
+    tables = [table.assign(**((table[numbers] - mean) / std).fillna(0)) for table in (train, other)]
+    first, second = (pd.get_dummies(table, dummy_na=True, dtype=float) for table in tables)
+    return first, second.reindex(columns=first.columns, fill_value=0.0)
+
+
+def preprocess_in_place(train, other):
+    result = preprocess_pandas(train, other)
+    train["rooms"] = train["rooms"] - train["rooms"].mean()
+    return result
+
+
 PREPROCESS = [
     right("+7.1", "pandas", preprocess_pandas),
     right("+7.1", "NumPy by hand, float32, list", preprocess_by_hand),
     right("+7.1", "columns in another order", preprocess_bool),
+    wrong("+7.1", "constant column filled", "constant column has", preprocess_constant_filled),
+    wrong("+7.1", "in place", "in place", preprocess_in_place),
     wrong("+7.1", "leak", "comes from both tables", preprocess_leak),
     wrong("+7.1", "own statistics", "standardised with its own mean", preprocess_own_statistics),
     wrong("+7.1", "filled first", "before the mean was taken", preprocess_fill_first),
@@ -541,6 +557,10 @@ SUBMISSION = [
     wrong("5.7.1", "column of lists", "Flatten the prices", lambda i, p: csv_pandas(i, p)
           if np.ndim(p) == 1 else pd.DataFrame(
               {"Id": i, "SalePrice": list(p)}).to_csv(index=False), problems_pandas),
+    wrong("5.7.1", "ids with a point", "whole numbers", lambda i, p: csv_pandas(
+        np.array(i, float), p), problems_pandas),
+    wrong("5.7.1", "stops at the first", "name both", csv_pandas,
+          lambda text, ids: problems_pandas(text, ids)[:1]),
     wrong("5.7.1", "no header check", "named Price", csv_pandas, without("columns")),
     wrong("5.7.1", "no id check", "lacks a house", csv_pandas, without("ids")),
     wrong("5.7.1", "no price check", "empty price", csv_pandas, without("price")),
@@ -562,6 +582,7 @@ SCORE = [
     right("5.7.1-experiment", "arrays", score(fold_errors=np.array(FIVE, "float32"))),
     right("5.7.1-experiment", "root of the mean square", score(
         estimate=float(np.sqrt(np.mean(np.square(FIVE)))))),
+    right("5.7.1-experiment", "hopes for the ensemble", score(estimate=0.155)),
     wrong("5.7.1-experiment", "outside", "outside of your fold", score(estimate=0.25, high=0.3)),
     wrong("5.7.1-experiment", "the best fold", "the mean of your fold", score(
         estimate=0.15, low=0.14)),

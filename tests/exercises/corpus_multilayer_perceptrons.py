@@ -259,6 +259,17 @@ def to_sigmoid_by_factor(layers):
     ]
 
 
+def to_sigmoid_in_place(layers):
+    for index, (W, b) in enumerate(layers):
+        if index:
+            b -= W.sum(axis=0)
+            W *= 2
+        if index < len(layers) - 1:
+            W *= 2
+            b *= 2
+    return layers
+
+
 def to_sigmoid_no_bias(layers):
     return [(W, b) for (W, _), (_, b) in zip(to_sigmoid_loop(layers), layers, strict=True)]
 
@@ -280,6 +291,7 @@ TANH = [
     right("5.1.5b", "tensorflow float32", to_sigmoid_tf),
     right("5.1.5b", "lists", to_sigmoid_by_factor),
     wrong("5.1.5b", "unchanged", "did not change", lambda layers: layers),
+    wrong("5.1.5b", "in place", "in place", to_sigmoid_in_place),
     wrong("5.1.5b", "forgets -1", "absorb the -1", to_sigmoid_no_bias),
     wrong("5.1.5b", "inner layers left", "3 hidden layer(s)", to_sigmoid_outer_only),
     wrong("5.1.5b", "weights only", "list of (W, b) pairs", lambda layers: [W for W, _ in layers]),
@@ -313,6 +325,11 @@ def beside_row_statistics(row, mates):
     return (row - row.mean()) / np.sqrt(row.var() + 1e-5)
 
 
+def beside_outer_epsilon(row, mates):
+    batch = np.concatenate([row[None], mates])
+    return (row - batch.mean(0)) / (batch.std(0) + 1e-5)
+
+
 def beside_mates_only(row, mates):
     return (row - mates.mean(0)) / np.sqrt(mates.var(0) + 1e-5)
 
@@ -332,6 +349,7 @@ BATCH = [
     right("5.1.6", "loop", beside_loop),
     wrong("5.1.6", "layer statistics", "along the row", beside_row_statistics),
     wrong("5.1.6", "mates only", "row itself belongs", beside_mates_only),
+    wrong("5.1.6", "1e-5 outside of the root", "under the root", beside_outer_epsilon),
     wrong("5.1.6", "sample variance", "ddof=0", beside_sample_variance),
     wrong("5.1.6", "alone unchanged", "its own mean", beside_guarded),
 ]
@@ -457,6 +475,10 @@ def matrix_tf(scores, labels):
     return tf.math.confusion_matrix(labels, tf.argmax(scores, 1), num_classes=scores.shape[1])
 
 
+def matrix_to_largest(scores, labels):
+    return tf.math.confusion_matrix(labels, scores.argmax(1))
+
+
 def matrix_present_only(scores, labels):
     classes = sorted(set(labels.tolist()))
     predicted = scores.argmax(1)
@@ -479,6 +501,9 @@ ACCURACY = [
     wrong("+2.2", "wrong axis", "", lambda s, y: np.mean(s.argmax(0)[:1] == y), matrix_numpy),
     wrong("+2.2", "transposed", "exchanged", accuracy_numpy, lambda s, y: matrix_numpy(s, y).T),
     wrong("+2.2", "present classes", "4 x 4", accuracy_numpy, matrix_present_only),
+    wrong(
+        "+2.2", "up to the largest class", "true or predicted", accuracy_numpy, matrix_to_largest
+    ),
     wrong("+2.2", "buffered +=", "at most once", accuracy_numpy, matrix_assigned),
     wrong(
         "+2.2", "shares", "Counts are asked", accuracy_numpy, lambda s, y: matrix_numpy(s, y) / 60
@@ -578,6 +603,14 @@ def step_numpy(layers, X, y, learning_rate):
     return loss, new[::-1]
 
 
+def step_in_place(layers, X, y, learning_rate):
+    loss, new = step_numpy(layers, X, y, learning_rate)
+    for old, pair in zip(layers, new, strict=True):
+        for array, values in zip(old, pair, strict=True):
+            array[...] = values
+    return loss, layers
+
+
 def step_frozen(layers, X, y, learning_rate):
     return step_tf(layers, X, y, learning_rate)[0], layers
 
@@ -605,6 +638,7 @@ STEP = [
     wrong("+2.4", "summed gradient", "loss is a mean", step_sum_gradient),
     wrong("+2.4", "no learning rate", "not multiplied", step_no_rate),
     wrong("+2.4", "frozen", "did not change", step_frozen),
+    wrong("+2.4", "in place", "in place", step_in_place),
     wrong("+2.4", "biases only", "did not change", step_biases_only),
     wrong(
         "+2.4", "one loss a row", "take the mean", functools.partial(step_tf, reduce=tf.identity)
@@ -688,6 +722,8 @@ SWEEPS = [
         {d: share(1600, 1601, 1602, 1603, 1650 + d) for d in (1, 2, 3)},
     ),
     wrong("5.2.2", "one seed", "luck of its seed", {1: 0.8, 2: 0.81}),
+    wrong("5.2.2", "the same seed", "seed of its own", {1: [0.8] * 3, 2: [0.81] * 3}),
+    wrong("5.2.2", "one network", "each depth", dict.fromkeys((1, 2), share(1600, 1610, 1620))),
     wrong("5.2.2", "no depth 2", "keys 1 and 2", {1: share(1600, 1601, 1602), 3: share(1, 2, 3)}),
     wrong("5.2.2", "copied", "Every accuracy", {1: [0.8] * 3, 2: [0.8] * 3}),
     wrong(
@@ -764,6 +800,16 @@ ROWS = search_rows()
 SEARCH = [
     right("5.2.5a", "list of dicts", ROWS, best_row(ROWS)),
     right("5.2.5a", "pandas", search_table(), best_row(ROWS)),
+    right(
+        "5.2.5a", "row of a table", search_table(), search_table().nlargest(1, "accuracy").iloc[0]
+    ),
+    wrong(
+        "5.2.5a",
+        "tuple of units",
+        "one number each",
+        [{**row, "hidden_units": (64, 64)} for row in ROWS],
+        best_row(ROWS),
+    ),
     right(
         "5.2.5a",
         "without accuracy in the best",
@@ -889,6 +935,16 @@ TIMES = [
     wrong(
         "5.2.6", "first call counted", "first call", {**STEPS, 32: {"scratch": 1.0, "keras": 1.0}}
     ),
+    right(
+        "5.2.6",
+        "no growth on a GPU",
+        {
+            32: {"scratch": 3e-4, "keras": 2.1e-3},
+            256: {"scratch": 3.1e-4, "keras": 2e-3},
+            1024: {"scratch": 2.8e-4, "keras": 2e-3},
+        },
+    ),  # fmt: skip
+    wrong("5.2.6", "one time for all", "measure each width", dict.fromkeys(STEPS, STEPS[32])),
     wrong("5.2.6", "zero", "above 1e-7", {**STEPS, 32: {"scratch": 0.0, "keras": 0.0}}),
     right("5.2.7a", "cpu", PRODUCTS),
     right("5.2.7a", "gpu", {size: seconds / 500 for size, seconds in PRODUCTS.items()}),
@@ -900,6 +956,7 @@ TIMES = [
         {k: v for k, v in {**PRODUCTS, 512: 0.01}.items() if k != 1025},
     ),
     wrong("5.2.7a", "not waited for", "clock stopped", {k: v * 1e-5 for k, v in PRODUCTS.items()}),
+    wrong("5.2.7a", "milliseconds", "milliseconds", {k: 1e3 * v for k, v in PRODUCTS.items()}),
     wrong("5.2.7a", "python loop", "Python loop", {k: v * 1e4 for k, v in PRODUCTS.items()}),
     wrong("5.2.7a", "first call counted", "Warm up", {**PRODUCTS, 1024: 3.0}),
     wrong("5.2.7a", "one time for all", "All five", dict.fromkeys(PRODUCTS, 0.02)),
@@ -929,6 +986,7 @@ CHOICES = [
     ),
     wrong("5.2.8", "three", "at least 4", {k: NAMES[k] for k in ("relu", "sigmoid", "tanh")}),
     wrong("5.2.8", "one seed", "at least 2", {k: v[0] for k, v in NAMES.items()}),
+    wrong("5.2.8", "one list for all", "Every accuracy", dict.fromkeys(NAMES, share(1600, 1610))),
     wrong("5.2.8", "same model", "Every accuracy", {k: [0.8, 0.8] for k in NAMES}),
     wrong("5.2.8", "losses", "between 0 and 1", {k: [1.6, 1.7] for k in NAMES}),
     right("5.2.9", "lists", STARTS),

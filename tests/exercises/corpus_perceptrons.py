@@ -194,6 +194,10 @@ def silent_on_xor(X, y, max_epochs=100):
         return np.zeros(X.shape[1]), 0.0, 0
 
 
+def one_pass_less(X, y, max_epochs=100):
+    return perceptron(X, y, max_epochs - 1 if max_epochs == 2 else max_epochs)
+
+
 def ignores_max_epochs(X, y, max_epochs=100):
     return perceptron(X, y, 1000)
 
@@ -232,6 +236,8 @@ RULE = [
     wrong("+1.5", "counts passes", "count mistakes, not passes", counts_passes),
     wrong("+1.5", "silent on XOR", "should raise a ValueError", silent_on_xor),
     wrong("+1.5", "ignores max_epochs", "max_epochs=1", ignores_max_epochs),
+    wrong("+1.5", "one pass more", "max_epochs=1", lambda X, y, m=9: perceptron(X, y, m + 1)),
+    wrong("+1.5", "one pass less", "two passes were enough", one_pass_less),
     wrong("+1.5", "weights only", "three things", lambda X, y, m=9: perceptron(X, y, m)[0]),
 ]
 

@@ -1499,8 +1499,8 @@ assert on_cpu.device.endswith("CPU:0") and np.allclose(on_cpu, product, atol=1e-
 # **Given** `seconds`.
 #
 # **Write** `matmul_seconds`, the time of the product of two square float32 matrices of the sizes
-# 1024, 1025, 1026, 1028 and 1032. Measure on the GPU as well if there is one (`tf.device("GPU:0")`,
-# and `.numpy()` to wait for the result), and compare. About one second.
+# 1024, 1025, 1026, 1028 and 1032. If there is a GPU, fill a second dict with its times
+# (`tf.device("GPU:0")`, and `.numpy()` to wait for the result), and compare. About one second.
 #
 # **Shapes** `{1024: seconds, 1025: seconds, ...}`.
 #
@@ -1672,7 +1672,7 @@ print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the m
 # ## One at a time, or in a batch
 #
 # A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all 200,960 weights to use them once. A batch pays once and
+# for a product of one row, and reads all 203,264 weights to use them once. A batch pays once and
 # uses each weight that it reads many times. The answers are the same.
 
 # %%

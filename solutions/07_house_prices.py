@@ -20,7 +20,7 @@
 #
 # You need linear regression in Keras ([chapter 1](../chapters/01_perceptrons.ipynb)), weight decay
 # ([chapter 5](../chapters/05_generalization.ipynb)) and dropout ([chapter
-# 6](../chapters/06_dropout.ipynb)). Some pandas helps; every call is explained.
+# 6](../chapters/06_dropout.ipynb)). Some pandas helps.
 
 # %% [markdown]
 # ## Setup
@@ -608,8 +608,9 @@ assert difference < 0.01
 # **Given** `build`, `X`, `y` and `prepare`.
 #
 # **Write** an experiment that measures the baseline (50 epochs, batches of 64, five folds) twice:
-# with `prepare`, and with inputs whose gaps become 0 but that are not standardised. Training may
-# stop with `training.NonFiniteLoss`; such an error is `np.inf`. It costs about eight seconds.
+# with `prepare`, and with inputs whose gaps become 0 but that are not standardised. Where a loss
+# is no longer finite, `training.fit` raises `training.NonFiniteLoss` and `training.k_fold` gives
+# NaN; hand in `np.inf` for such an error. It costs about eight seconds.
 #
 # **Shapes** `without_standardising` is a dict with the keys `"standardised"` and `"raw"`, each a
 # list of five errors.
@@ -898,7 +899,8 @@ check("5.7.1", submission_csv, submission_problems)
 # **Write** what you expect Kaggle to answer, before you upload.
 #
 # **Shapes** `score` is a dict: `fold_errors`, the five log RMSEs; `estimate`, your guess of the
-# score; `low` and `high`, an interval around it as wide as the folds suggest.
+# score, near the mean of these five; `low` and `high`, an interval around it as wide as the folds
+# suggest.
 #
 # **Done when** the numbers fit each other. If you do upload, compare.
 
@@ -925,7 +927,7 @@ check("5.7.1-experiment", score)
 # - A gap may be an answer. The mean is a good guess only for values that are missing at random.
 # - Log prices turn relative errors into differences, and the metric into a mean squared error.
 # - In K-fold cross-validation every row is validated once; the spread between folds is the margin.
-# - A hidden layer beats the linear model on 1,460 rows only with regularisation.
+# - A hidden layer can beat the linear model on 1,460 rows; the folds say which configuration does.
 # - Each model of an ensemble needs the inputs prepared as in its own fold.
 
 # %% tags=["nbval-ignore-output"]

@@ -680,12 +680,12 @@ def _(softmax, case):
 )
 def _(accuracy, confusion_matrix, case):
     classes = 4
-    scores = case.normal(size=(60, classes))
-    labels = case.integers(0, classes - 1, size=60)
-    scores[np.arange(60), labels] += 1.0
+    scores = case.normal(size=(61, classes))
+    labels = case.integers(0, classes - 1, size=61)
+    scores[np.arange(61), labels] += 1.0
     predicted = scores.argmax(1)
     right = predicted == labels
-    given = "60 rows of scores for 4 classes"
+    given = "61 rows of scores for 4 classes"
     expect_close(
         accuracy(scores, labels),
         right.mean(),
@@ -717,7 +717,7 @@ def _(accuracy, confusion_matrix, case):
             what="confusion_matrix(scores, labels)",
             mistakes={
                 "Rows and columns are exchanged: the row is the true class.": want.T,
-                "Counts are asked for, not shares of the whole.": want / 60,
+                "Counts are asked for, not shares of the whole.": want / 61,
                 "Each pair is counted at most once: use `np.add.at` or a loop.": np.minimum(
                     want, 1
                 ),

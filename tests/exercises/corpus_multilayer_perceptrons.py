@@ -506,7 +506,7 @@ ACCURACY = [
     ),
     wrong("+2.2", "buffered +=", "at most once", accuracy_numpy, matrix_assigned),
     wrong(
-        "+2.2", "shares", "Counts are asked", accuracy_numpy, lambda s, y: matrix_numpy(s, y) / 60
+        "+2.2", "shares", "Counts are asked", accuracy_numpy, lambda s, y: matrix_numpy(s, y) / 61
     ),
 ]
 

@@ -114,7 +114,9 @@ def lines(
             half = np.asarray(spread[label], dtype=float)
             target.fill_between(x, values - half, values + half, color=line.get_color(), alpha=0.2)
     target.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
-    if len(curves) > 1 or next(iter(curves), ""):
+    if len(curves) > 4:  # beside the curves, where it hides none
+        target.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    elif len(curves) > 1 or next(iter(curves), ""):
         target.legend()
     if ax is None:
         plt.show()
@@ -245,7 +247,7 @@ def decision_boundary(
             label=f"class {value:g}",
             zorder=3,
         )
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, aspect="equal")
     axes.grid(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     plt.show()

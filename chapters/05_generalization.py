@@ -149,7 +149,7 @@ check("+5.4", polynomial_errors)
 #
 # Can a learner be good without assuming anything about the world? The [no free lunch
 # theorem](../chapters/glossary.md#no-free-lunch-theorem) says no: averaged over all ways in which
-# the world could label the unseen inputs, every learner is right half of the time.
+# the world could label the unseen inputs with 0 or 1, every learner is right half of the time.
 #
 # Three binary features give eight inputs. The learner sees five with their labels. The remaining
 # three can be labelled in $2^3$ ways, and the cell tries them all.
@@ -342,7 +342,9 @@ print("widest model better than every model below the threshold:",
 # *3 points · ★★☆ · 25 min · stuck? run `hint("+5.3")`*
 #
 # **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
-# `random_features`. Use float64: `x_train[:200].astype(float)`. All widths together take about 2 s.
+# `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares,
+# both as in the lesson. Use float64: `x_train[:200].astype(float)`. All widths together take about
+# 2 s.
 #
 # **Write** `double_descent`, a dict of lists with one entry for each width:
 #

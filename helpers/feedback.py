@@ -146,7 +146,7 @@ def _progress_file() -> Path:
         return Path(folder) / "progress.json"
     from platformdirs import user_state_path
 
-    return user_state_path("keras-workbook") / "progress.json"
+    return user_state_path("workbook") / "progress.json"
 
 
 def _load_points() -> dict[str, float]:

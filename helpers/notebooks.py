@@ -14,7 +14,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from helpers.exercises import Exercise, find
+from helpers.exercises import Exercise, find, slug
 
 ROOT = Path(__file__).resolve().parent.parent
 _BEGIN, _STUB, _END = "### BEGIN SOLUTION", "### STUB", "### END SOLUTION"
@@ -130,15 +130,6 @@ def student_notebook(solution: nbformat.NotebookNode, name: str) -> nbformat.Not
         kept.append(cell)
     page.cells = kept
     return page
-
-
-def slug(id: str) -> str:
-    """Return an exercise id in nbgrader's alphabet.
-
-    >>> slug("+1.4"), slug("5.5.2-quiz")
-    ('own-1-4', '5-5-2-quiz')
-    """
-    return id.replace("+", "own-").replace(".", "-")
 
 
 def _exercise(id: str, name: str) -> Exercise:

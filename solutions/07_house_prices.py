@@ -737,9 +737,9 @@ def build_deep(hidden_units, rate, weight_decay):
 configurations = [
     {"hidden_units": units, "rate": rate, "weight_decay": weight_decay}
     for units, rate, weight_decay in [
-        (0, 0.0, 0.0), (0, 0.0, 0.003), (128, 0.0, 0.0), (128, 0.3, 0.0), (128, 0.3, 0.003)]
+        (0, 0.0, 0.0), (0, 0.0, 0.003), (128, 0.3, 0.003), (128, 0.5, 0.003)]
 ]
-better = training.search(build_deep, configurations, X, y, k=5, epochs=100, batch_size=64,
+better = training.search(build_deep, configurations, X, y, k=5, epochs=200, batch_size=64,
                          metric="rmse", prepare=prepare)
 improved = better.table
 best = improved.iloc[0]

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from helpers import notebooks
-from helpers.exercises import exercises_of
+from helpers.exercises import exercises_of, slug
 
 nbgrader = pytest.importorskip("nbgrader", reason="nbgrader is in the extra `test`")
 PAGE = notebooks.pages(["01"])[0]
@@ -72,7 +72,7 @@ def test_autograde_released_solution_gets_full_marks_and_stubs_none(tmp_path, mo
                 if grade.name.startswith("check-")
             }
             wanted = {
-                f"check-{notebooks.slug(found.id)}": found.points if full else 0
+                f"check-{slug(found.id)}": found.points if full else 0
                 for found in checked
             }
             assert scores == wanted

@@ -49,6 +49,7 @@ __all__ = [
     "find",
     "quiz",
     "show",
+    "slug",
 ]
 
 CHAPTERS = (
@@ -312,3 +313,12 @@ def find(id: str) -> Exercise:
         near = [other for other in listed if other.split("-")[0].startswith(id[:5])] or list(listed)
         raise ValueError(f"There is no exercise {id!r}; did you mean {', '.join(near)}?")
     return listed[id]
+
+
+def slug(id: str) -> str:
+    """Return an exercise id in nbgrader's alphabet.
+
+    >>> slug("+1.4"), slug("5.5.2-quiz")
+    ('own-1-4', '5-5-2-quiz')
+    """
+    return id.replace("+", "own-").replace(".", "-")

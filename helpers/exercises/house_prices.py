@@ -566,7 +566,7 @@ def _(tuning, case):
         "With 1,460 rows and 330 columns a hidden layer overfits in seconds. Add width and "
         "regularisation together.",
         "Dropout after the hidden layer and an l2 penalty on the kernels; Adam with a learning "
-        "rate near 0.001; about 100 epochs.",
+        "rate near 0.001; 100 to 200 epochs.",
         "`build(hidden_units, rate, weight_decay)` returns `Sequential([Input, Dense(units, relu, "
         "L2), Dropout, Dense(1)])`, and with `hidden_units=0` the linear model. Search over six "
         "configurations, the linear one among them.",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from helpers.exercises import slug
 from helpers.grading.report import Report
 
 
@@ -52,8 +53,7 @@ def grade_id(row: dict) -> str:
     >>> grade_id({"exercise": "+1.3-explain", "kind": "T"})
     'answer-own-1-3-explain'
     """
-    slug = row["exercise"].replace("+", "own-").replace(".", "-")
-    return f"{'answer' if row['kind'] == 'T' else 'check'}-{slug}"
+    return f"{'answer' if row['kind'] == 'T' else 'check'}-{slug(row['exercise'])}"
 
 
 def _make_cells(gradebook: Any, name: str, rows: list[dict]) -> dict[str, Any]:

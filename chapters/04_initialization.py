@@ -755,9 +755,9 @@ check("+4.5", deep_training)
 # %% [markdown]
 # ## Beyond
 #
-# Variance is a rule of thumb about the average. [Orthogonal
-# initialization](../chapters/glossary.md#orthogonal-initialization) controls every direction: all
-# singular values are one, and so are those of the product. Xiao and others trained convolutional
+# Keeping the variance is a [heuristic](../chapters/glossary.md#heuristic) about the average.
+# [Orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) controls every
+# direction: all singular values are one, and so are those of the product. Xiao and others trained convolutional
 # networks of 10,000 layers from such a start. Normalisation layers and residual connections keep
 # the signal alive during training, when no initialization can. The cell repeats the product of 100
 # matrices, now with orthogonal 4 x 4 factors, next to Gaussian ones of the right variance.
@@ -844,6 +844,7 @@ progress("initialization")
 # [fan-in](../chapters/glossary.md#fan-in) · [fan-out](../chapters/glossary.md#fan-out) ·
 # [Xavier initialization](../chapters/glossary.md#xavier-initialization) ·
 # [He initialization](../chapters/glossary.md#he-initialization) ·
+# [heuristic](../chapters/glossary.md#heuristic) ·
 # [orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) ·
 # [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling)
 #

@@ -543,6 +543,31 @@ print("difference below 0.01:", difference < 0.01)
 # fifty rows, or with a statistic that uses the label.
 
 # %% [markdown]
+# ## Where the errors are
+#
+# One number hides which houses it comes from. Every row was validated once, so each has a
+# prediction from a model that never saw it. The difference to the truth is the
+# [residual](../chapters/glossary.md#residual).
+
+# %%
+residual = np.empty(len(y))
+for model, (rows, held_out) in zip(result.models(), training.fold_indices(len(X), 5), strict=True):
+    _, outside = prepare(X[rows], X[held_out])
+    residual[held_out] = model.predict(outside, verbose=0)[:, 0] - y[held_out]
+plt.plot(y, residual, "o", markersize=2, alpha=0.5)
+plt.axhline(0, color="black", linewidth=1)
+plt.xlabel("log of the price")
+plt.ylabel("prediction - truth")
+plt.show()
+cheap, dear = y < np.quantile(y, 0.1), y > np.quantile(y, 0.9)
+print("cheapest tenth predicted too high:", residual[cheap].mean() > 0)
+print("dearest tenth predicted too low:", residual[dear].mean() < 0)
+
+# %% [markdown]
+# The cloud tilts: the model pulls unusual houses towards the middle, as every model does that
+# cannot see all that makes a price. A point far from the line is a sale to look at by hand.
+
+# %% [markdown]
 # ### Exercise 5.7.5 — Without standardising
 # *2 points · ★★☆ · 15 min · stuck? run `hint("5.7.5")`*
 #
@@ -790,7 +815,8 @@ progress("house_prices")
 # cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
 # [hyperparameter](../chapters/glossary.md#hyperparameter) · [model
 # selection](../chapters/glossary.md#model-selection) · [ensemble](../chapters/glossary.md#ensemble)
-# · [geometric mean](../chapters/glossary.md#geometric-mean)
+# · [residual](../chapters/glossary.md#residual) · [geometric
+# mean](../chapters/glossary.md#geometric-mean)
 #
 # ## Sources
 #

@@ -1145,12 +1145,12 @@ print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6
 # %%
 model = concise_mlp()
 
-@tf.function
-def run_epoch(X, y, order, batch_size):
+def all_batches(X, y, order, batch_size):
     for start in tf.range(0, tf.size(order) - batch_size + 1, batch_size):
         rows = order[start : start + batch_size]
         model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
 
+run_epoch = tf.function(all_batches)
 X, y = tf.constant(x_small), tf.constant(y_small)
 for epoch in range(3):
     model.reset_metrics()
@@ -1229,8 +1229,8 @@ print("placed by hand:", on_cpu.device.split("device:")[-1])
 # **Given** `seconds`.
 #
 # **Write** `matmul_seconds`, the time of the product of two square float32 matrices of the sizes
-# 1024, 1025, 1026, 1028 and 1032. Measure on the GPU as well if there is one (`tf.device("GPU:0")`,
-# and `.numpy()` to wait for the result), and compare. About one second.
+# 1024, 1025, 1026, 1028 and 1032. If there is a GPU, fill a second dict with its times
+# (`tf.device("GPU:0")`, and `.numpy()` to wait for the result), and compare. About one second.
 #
 # **Shapes** `{1024: seconds, 1025: seconds, ...}`.
 #
@@ -1336,7 +1336,7 @@ print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the m
 # ## One at a time, or in a batch
 #
 # A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all 200,960 weights to use them once. A batch pays once and
+# for a product of one row, and reads all 203,264 weights to use them once. A batch pays once and
 # uses each weight that it reads many times. The answers are the same.
 
 # %%

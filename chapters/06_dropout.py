@@ -366,14 +366,14 @@ print("spread beyond ±4 more than twice that among the data:", doubt > 2)
 # %%
 def train_once(model, seed, epochs=15, weight_decay=0.0):
     """Train a built model on the page's images and return its history, a dict of lists."""
-    steps = epochs * -(-len(x_train) // 64)
+    steps = epochs * -(-len(x_train) // 128)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(0.002, steps), weight_decay=weight_decay),
+            keras.optimizers.schedules.CosineDecay(0.003, steps), weight_decay=weight_decay),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
     )
     return training.fit(
-        model, x_train, y_train, epochs=epochs, batch_size=64, seed=seed,
+        model, x_train, y_train, epochs=epochs, batch_size=128, seed=seed,
         validation_data=(x_valid, y_valid),
     ).history
 

@@ -406,14 +406,14 @@ assert doubt > 2
 # %%
 def train_once(model, seed, epochs=15, weight_decay=0.0):
     """Train a built model on the page's images and return its history, a dict of lists."""
-    steps = epochs * -(-len(x_train) // 64)
+    steps = epochs * -(-len(x_train) // 128)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(0.002, steps), weight_decay=weight_decay),
+            keras.optimizers.schedules.CosineDecay(0.003, steps), weight_decay=weight_decay),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
     )
     return training.fit(
-        model, x_train, y_train, epochs=epochs, batch_size=64, seed=seed,
+        model, x_train, y_train, epochs=epochs, batch_size=128, seed=seed,
         validation_data=(x_valid, y_valid),
     ).history
 
@@ -598,7 +598,7 @@ for name, rate, modes in (("without", 0.0, (False,)), ("with", 0.5, (True, False
         optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     for epoch in range(10):
-        training.fit(model, x_train, y_train, epochs=1, batch_size=64, seed=epoch)
+        training.fit(model, x_train, y_train, epochs=1, batch_size=128, seed=epoch)
         for mode in modes:
             rows[mode].append(activation_variances(model, x_valid, mode))
     for mode in modes:

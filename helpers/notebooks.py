@@ -265,7 +265,9 @@ def execute(page: Page) -> float:
     with tempfile.TemporaryDirectory() as state:
         try:
             client.execute(
-                env=os.environ | {"WORKBOOK_QUIET": "1", "WORKBOOK_STATE": state, "CI": "true"}
+                env={"WORKBOOK_OFFLINE": "1"}
+                | os.environ
+                | {"WORKBOOK_QUIET": "1", "WORKBOOK_STATE": state}
             )
         except nbclient.exceptions.CellExecutionError as error:
             raise SourceError(f"{page.name}: a cell failed.\n{error}") from None

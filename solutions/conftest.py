@@ -5,4 +5,5 @@ import tempfile
 
 _state = tempfile.TemporaryDirectory()
 os.environ["WORKBOOK_QUIET"] = "1"
+os.environ.setdefault("WORKBOOK_OFFLINE", "1")  # the real data only where it is at hand
 os.environ["WORKBOOK_STATE"] = _state.name

@@ -219,6 +219,7 @@ class ForkServer:
         inner = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "x"]
         view = _view(folder, self.hidden)
         private = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--remount-ro", "/dev"]
+        private += _folders(folder, self.hidden, below="/tmp")  # what the private /tmp covered
         course = ["--ro-bind", str(folder), str(folder)]
         if os.getuid() != 0:
             return [*inner, *view, *private, *course, "--remount-ro", "/", "--", *python]
@@ -462,8 +463,15 @@ def _view(folder: Path, hidden: list[Path]) -> list[str]:
     view += ["--dir", "/etc", "--ro-bind", str(folder / "passwd"), "/etc/passwd"]
     for name in _SETTINGS:
         view += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return view + _folders(folder, hidden)
+
+
+def _folders(folder: Path, hidden: list[Path], below: str = "/") -> list[str]:
+    """Return bubblewrap's arguments for Python, its packages and the data that lie `below`."""
     shown = [Path(path) for path in _python_folders()]
     shown += [path for path in _data_folders().values() if path]
+    shown = [path for path in shown if path.is_relative_to(below)]
+    view: list[str] = []
     made: set[Path] = set()
     for path in [*shown, folder]:
         for parent in reversed(path.parents):
@@ -473,7 +481,8 @@ def _view(folder: Path, hidden: list[Path]) -> list[str]:
     for path in shown:
         view += ["--ro-bind", str(path), str(path)]
     for path in [*hidden, *_installed_course(shown)]:
-        if any(path.is_relative_to(other) for other in [*shown, Path("/usr")]):
+        visible = [*shown, Path("/usr")] if below == "/" else shown
+        if any(path.is_relative_to(other) for other in visible):
             view += ["--tmpfs", str(path)]
     return view
 

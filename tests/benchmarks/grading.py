@@ -232,7 +232,7 @@ def serve_cases(folder: Path, names: list[str]) -> None:
             time.sleep(0.05)
 
 
-def corpus_table(out: Path, seconds: float) -> None:
+def corpus_table(out: Path, seconds: float, only: str) -> None:
     """Run nbgrader over the corpus in two walled lanes; go on where an earlier run stopped."""
     done = json.loads(out.read_text()) if out.exists() else {}
     ends = time.monotonic() + seconds
@@ -241,8 +241,9 @@ def corpus_table(out: Path, seconds: float) -> None:
         folder.chmod(0o755)
         (folder / "canary_solution.py").write_text("def step(x):\n    return (x > 0) * 1.0\n")
         kinds = {case.name: case.kind for case in corpus.all_cases(_world(folder))}
-        waiting = [name for name in kinds if name not in done]
         alone = {case.name for case in corpus.all_cases(_world(folder)) if case.walls}
+        waiting = [name for name in kinds if name not in done and kinds[name] in only]
+        waiting.sort(key=lambda name: name in alone)
         lanes = [threading.Thread(target=_lane, args=(folder, waiting[k::2], alone, done, ends))
                  for k in range(2)]  # fmt: skip
         for lane in lanes:
@@ -305,6 +306,7 @@ def main() -> None:
     parser.add_argument("--chapter", default="perceptrons")
     parser.add_argument("--name", default="")
     parser.add_argument("--out", type=Path, default=Path("corpus-table.json"))
+    parser.add_argument("--kinds", default="hostile,broken,honest")
     parser.add_argument("--seconds", type=float, default=3600.0)
     options = parser.parse_args()
     if options.part == "throughput":
@@ -312,7 +314,7 @@ def main() -> None:
     elif options.part == "nbgrader":
         grade_with_nbgrader(options.chapter, options.submissions)
     elif options.part == "corpus":
-        corpus_table(options.out, options.seconds)
+        corpus_table(options.out, options.seconds, options.kinds)
     else:
         serve_cases(options.out, json.loads(options.name))
 

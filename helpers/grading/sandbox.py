@@ -186,6 +186,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}
+        asked["below_tmp"] = [str(path) for path in _shown() if path.is_relative_to("/tmp")]
         request = json.dumps({"do": "start", "limits": asked}).encode()
         try:
             socket.send_fds(self._control, [request], [theirs.fileno()])
@@ -466,11 +467,15 @@ def _view(folder: Path, hidden: list[Path]) -> list[str]:
     return view + _folders(folder, hidden)
 
 
+def _shown() -> list[Path]:
+    """Return the folders of Python, its packages and the data."""
+    shown = [Path(path) for path in _python_folders()]
+    return shown + [path for path in _data_folders().values() if path]
+
+
 def _folders(folder: Path, hidden: list[Path], below: str = "/") -> list[str]:
     """Return bubblewrap's arguments for Python, its packages and the data that lie `below`."""
-    shown = [Path(path) for path in _python_folders()]
-    shown += [path for path in _data_folders().values() if path]
-    shown = [path for path in shown if path.is_relative_to(below)]
+    shown = [path for path in _shown() if path.is_relative_to(below)]
     view: list[str] = []
     made: set[Path] = set()
     for path in [*shown, folder]:

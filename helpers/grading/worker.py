@@ -36,6 +36,7 @@ import wire
 _NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _MS_PRIVATE = 0x4000 | 0x40000
 _MS_TMPFS = 2 | 4
+_MS_BIND = 0x1000 | 0x4000
 _MS_PROC = 2 | 4 | 8
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _CAPABILITIES_3 = 0x20080522
@@ -177,7 +178,7 @@ def _work(job: int, limits: dict, namespaces: bool) -> None:
         os.dup2(job, 3)
         os.closerange(4, 4096)
         if namespaces:
-            _own_view_of_the_system(limits["files_bytes"])
+            _own_view_of_the_system(limits["files_bytes"], limits["below_tmp"])
         _limit_resources(limits)
         _give_up_rights()
         if namespaces:
@@ -194,12 +195,19 @@ def _work(job: int, limits: dict, namespaces: bool) -> None:
         os._exit(code)
 
 
-def _own_view_of_the_system(size: int) -> None:
+def _own_view_of_the_system(size: int, below_tmp: list[str]) -> None:
     _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
     room = f"size={size},mode=0755,nr_inodes=50000".encode()
+    # Python or its packages may lie below /tmp: they are held open here and shown again there.
+    kept = {path: os.open(path, os.O_PATH) for path in below_tmp}
     _check(_libc.mount(b"none", b"/", None, _MS_PRIVATE, None), "mount /")
     _check(_libc.mount(b"proc", b"/proc", b"proc", _MS_PROC, None), "mount /proc")
     _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_TMPFS, room), "mount /tmp")
+    for path, held in kept.items():
+        os.makedirs(path)
+        source = f"/proc/self/fd/{held}".encode()
+        _check(_libc.mount(source, path.encode(), None, _MS_BIND, None), "mount below /tmp")
+        os.close(held)
     for place in (b"/dev/shm", b"/dev/pts"):
         if os.path.isdir(place):
             _check(_libc.mount(b"tmpfs", place, b"tmpfs", _MS_TMPFS, b"size=64m"), "mount /dev")

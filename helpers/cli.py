@@ -85,8 +85,8 @@ def _first_page(chapters: Path) -> str:
 def _doctor(options: argparse.Namespace) -> int:
     """Print versions, the device, the data sources, and advice for whatever is missing."""
     del options
-    rows = [("Python", platform.python_version(), sys.version_info[:2] >= (3, 11), "")]
-    rows[0] = (*rows[0][:3], "Install Python 3.11, 3.12 or 3.13.")
+    supported = sys.version_info[:2] >= (3, 11)
+    rows = [("Python", platform.python_version(), supported, "Install Python 3.11, 3.12 or 3.13.")]
     for package in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "jupyterlab"):
         try:
             version = metadata.version(package)

@@ -27,6 +27,7 @@ from helpers.exercises.expectations import (
     expect_number,
     expect_raises,
     expect_shape,
+    expect_table,
     show,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "expect_number",
     "expect_raises",
     "expect_shape",
+    "expect_table",
     "explanation",
     "find",
     "quiz",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,56 @@ def expect_close(
     )
 
 
+def expect_table(
+    answer: Any, columns: Sequence[str], *, rows: int | None = None, at_least: int = 1
+) -> dict[str, list]:
+    """Return the columns of an answer that is a table, all of one length.
+
+    Args:
+        answer: Its value is a dict with one list a column, a list of one dict a row, or a data
+            frame.
+        columns: Columns it must have; others of the same length come along.
+        rows: The number of rows, if it is fixed.
+        at_least: The smallest number of rows otherwise.
+
+    Raises:
+        NotYet: If it is no such table.
+    """
+    name, value = answer.name, answer.value
+    if hasattr(value, "to_dict"):
+        value = value.to_dict("list")
+    elif isinstance(value, list | tuple) and value and all(isinstance(row, dict) for row in value):
+        names = dict.fromkeys(column for row in value for column in row)
+        value = {column: [row.get(column) for row in value] for column in names}
+    expect(
+        isinstance(value, dict) and bool(value),
+        f"`{name}` should be a table: a dict with one list a column, a list of one dict a row, or "
+        f"a data frame. It is {show(value)}.",
+    )
+    for column in columns:
+        expect(column in value, f"`{name}` lacks the column {column!r}; it has {list(value)}.")
+        expect(
+            hasattr(value[column], "__len__") and not isinstance(value[column], str),
+            f"Column {column!r} of `{name}` should be a list with one entry a row; it is "
+            f"{show(value[column])}.",
+        )
+    lengths = {column: len(value[column]) for column in columns}
+    length = lengths[columns[0]]
+    expect(
+        set(lengths.values()) == {length},
+        f"The columns of `{name}` have different lengths: {lengths}.",
+    )
+    expect(
+        length == rows if rows else length >= at_least,
+        f"`{name}` has {length} rows; {rows or f'at least {at_least}'} are asked for.",
+    )
+    return {
+        column: list(entries)
+        for column, entries in value.items()
+        if hasattr(entries, "__len__") and len(entries) == length
+    }
+
+
 def expect_raises(error: type[Exception], call: Callable[[], Any], *, given: str) -> None:
     """Raise `NotYet` unless `call` makes the student's function raise `error`."""
     try:
@@ -134,4 +184,10 @@ def _numeric(got: Any, what: str) -> np.ndarray:
 
 
 def _start(what: str) -> str:
-    return what[:1].upper() + what[1:]
+    """Return `what` as a sentence begins: a word with a capital, a code name as it is written.
+
+    >>> _start("the kernel"), _start("step_seconds[1]"), _start("w")
+    ('The kernel', 'step_seconds[1]', 'w')
+    """
+    is_word = what.split(" ")[0] in ("the", "a", "an", "its")
+    return what[:1].upper() + what[1:] if is_word else what

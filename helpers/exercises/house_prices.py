@@ -16,6 +16,7 @@ from helpers.exercises import (
     expect_number,
     expect_raises,
     expect_shape,
+    expect_table,
     explanation,
     show,
 )
@@ -478,28 +479,6 @@ def _(without_standardising, case):
     )
 
 
-def _table(answer, columns, rows):
-    """Return a table of results with number columns `columns` and at least `rows` rows."""
-    value = answer.value
-    if not _is_frame(value):
-        try:
-            value = pd.DataFrame(value)
-        except (TypeError, ValueError):
-            value = pd.DataFrame()
-    expect(
-        len(value) > 0,
-        f"`{answer.name}` should be a table: a data frame, or a list of one dict a row. It is "
-        f"{show(answer.value)}.",
-    )
-    absent = [column for column in columns if column not in value]
-    expect(not absent, f"`{answer.name}` lacks the columns {absent}; it has {list(value.columns)}.")
-    expect(
-        len(value) >= rows,
-        f"`{answer.name}` has {len(value)} rows; at least {rows} configurations are asked for.",
-    )
-    return value
-
-
 def _expect_means_of_folds(table, name):
     folds = [column for column in table if str(column).startswith("fold")]
     if folds:
@@ -527,7 +506,8 @@ def _expect_means_of_folds(table, name):
     ),
 )
 def _(tuning, case):
-    table = _table(tuning, ["learning_rate", "weight_decay", "mean"], 6)
+    columns = ["learning_rate", "weight_decay", "mean"]
+    table = pd.DataFrame(expect_table(tuning, columns, at_least=6))
     for column in ("learning_rate", "weight_decay"):
         different = table[column].nunique()
         expect(
@@ -573,7 +553,8 @@ def _(tuning, case):
     ),
 )
 def _(improved, case):
-    table = _table(improved, ["hidden_units", "rate", "weight_decay", "mean"], 4)
+    columns = ["hidden_units", "rate", "weight_decay", "mean"]
+    table = pd.DataFrame(expect_table(improved, columns, at_least=4))
     means = table["mean"].to_numpy(dtype=float)
     linear = np.array([_is_linear(units) for units in table["hidden_units"]])
     expect(
@@ -617,33 +598,51 @@ def _is_linear(units):
     ),
 )
 def _(average_logs, average_prices, case):
-    predictions = case.normal(12, 0.4, (5, 7))
-    geometric, arithmetic = np.exp(predictions.mean(axis=0)), np.exp(predictions).mean(axis=0)
-    given = "log prices of 5 models for 7 houses"
-    shared = {
-        "this is still the log of the price; take the exponential.": predictions.mean(axis=0),
-        "the mean runs over the houses. Average over the models, axis 0.": np.exp(
-            predictions.mean(axis=1)
-        ),
-        "the mean runs over the houses; average over the models, axis 0.": np.exp(predictions).mean(
-            axis=1
-        ),
+    # At log prices near 12 one dollar hides in the tolerance, at log prices near 2 it does not.
+    draws = {
+        f"log prices of 5 models for 7 houses, all near {near}": case.normal(near, 0.4, (5, 7))
+        for near in (12, 2)
     }
-    expect_close(
-        average_logs(predictions),
-        geometric,
-        given=given,
-        what="average_logs",
-        mistakes={**shared, "the prices were averaged here, not their logs.": arithmetic},
-    )
+    for given, predictions in draws.items():
+        geometric, arithmetic = _averages(predictions, np.exp)
+        mistakes = {"the prices were averaged here, not their logs.": arithmetic}
+        _expect_average(average_logs, "average_logs", predictions, geometric, mistakes, given)
     yield 0.5
-    expect_close(
-        average_prices(predictions),
-        arithmetic,
-        given=given,
-        what="average_prices",
-        mistakes={**shared, "the logs were averaged here, not the prices.": geometric},
+    for given, predictions in draws.items():
+        geometric, arithmetic = _averages(predictions, np.exp)
+        mistakes = {"the logs were averaged here, not the prices.": geometric}
+        _expect_average(average_prices, "average_prices", predictions, arithmetic, mistakes, given)
+
+
+def _averages(predictions, inverse):
+    return inverse(predictions.mean(axis=0)), inverse(predictions).mean(axis=0)
+
+
+def _expect_average(function, name, predictions, want, mistakes, given):
+    over_houses = "the mean runs over the houses. Average over the models, axis 0."
+    one_less = (
+        "each price is one dollar off: `expm1` undoes `log1p`. These are plain logarithms, whose "
+        "inverse is `exp`."
     )
+    powers = (
+        "these are powers of {base}. The logarithms are natural ones, whose inverse is the "
+        "exponential."
+    )
+    wrong = {
+        "this is still the log of the price; take the exponential.": [predictions.mean(axis=0)],
+        over_houses: [average.T for average in _averages(predictions.T, np.exp)],
+        one_less: _averages(predictions, np.expm1),
+        powers.format(base=10): _averages(predictions, lambda logs: 10.0**logs),
+        powers.format(base=2): _averages(predictions, np.exp2),
+    }
+    got = function(predictions)
+    for sentence, values in wrong.items():
+        for value in values:
+            expect(
+                np.shape(got) != value.shape or not np.allclose(got, value, rtol=1e-6),
+                f"Given {given}: {sentence}",
+            )
+    expect_close(got, want, given=given, what=name, mistakes=mistakes)
 
 
 def _valid_submission(ids, prices):

@@ -60,24 +60,80 @@ result = all(
 # +4.1 ---------------------------------------------------------------------------------------
 
 
-def _layer_gradients(x, weights, slope):
-    """Return the gradient of the summed output for each matrix of a sigmoid network."""
+_TANH = (np.tanh, lambda h: 1.0 - h**2)
+_SIGMOID = (_sigmoid, lambda h: h * (1.0 - h))
+
+
+def _layer_gradients(x, weights, activation=_SIGMOID, linear_end=False):
+    """Return the gradients of the summed output by each matrix and by each layer's output.
+
+    Args:
+        activation: The function, and its slope as a function of its value.
+        linear_end: Whether the last layer goes without the activation.
+    """
+    function, slope = activation
     activations = [x]
     for w in weights:
-        activations.append(_sigmoid(activations[-1] @ w))
+        last = linear_end and len(activations) == len(weights)
+        activations.append(activations[-1] @ w if last else function(activations[-1] @ w))
     delta = np.ones_like(activations[-1])
-    gradients = []
-    for w, before, after in zip(
-        reversed(weights), reversed(activations[:-1]), reversed(activations[1:]), strict=True
-    ):
-        delta = delta * (after * (1.0 - after) if slope else 1.0)
-        gradients.append(before.T @ delta)
-        delta = delta @ w.T
-    return gradients[::-1]
+    by_matrix, by_output = [], []
+    for level in range(len(weights), 0, -1):
+        by_output.insert(0, delta)
+        if not (linear_end and level == len(weights)):
+            delta = delta * slope(activations[level])
+        by_matrix.insert(0, activations[level - 1].T @ delta)
+        delta = delta @ weights[level - 1].T
+    return by_matrix, by_output
 
 
-def _ratio(gradients):
-    return np.linalg.norm(gradients[0]) / np.linalg.norm(gradients[-1])
+def _ratio(gradients, length=np.linalg.norm):
+    return length(gradients[0]) / length(gradients[-1])
+
+
+def _ratio_mistakes(x, weights):
+    """Ratios that known mistakes give, by the sentence that helps."""
+    gradients, by_output = _layer_gradients(x, weights)
+    want = _ratio(gradients)
+    if len(weights) == 1:
+        return {
+            "With one layer the first and the last matrix are the same, so the ratio is 1. This is "
+            "the norm of its gradient; divide by the norm of the last.": np.linalg.norm(
+                gradients[0]
+            ),
+        }
+    return {
+        "This is the ratio upside down: the first layer's norm belongs on top.": 1 / want,
+        "This is the ratio of squared norms: take the square root of each sum of squares.": want**2,
+        "This is a ratio of sums of entries. A norm squares the entries first, so that "
+        "signs cannot cancel.": _ratio(gradients, np.sum),
+        "This is a ratio of sums of absolute values. The Frobenius norm is the root of the sum of "
+        "squares.": _ratio(gradients, lambda slope: np.abs(slope).sum()),
+        "This is a ratio of largest singular values. The Frobenius norm takes in all "
+        "entries.": _ratio(gradients, lambda slope: np.linalg.norm(slope, 2)),
+        "This is a ratio of largest entries. The Frobenius norm takes in all of them.": _ratio(
+            gradients, lambda slope: np.abs(slope).max()
+        ),
+        "The sigmoid's own slope h (1 - h) is missing from the backward pass.": _ratio(
+            _layer_gradients(x, weights, (_sigmoid, np.ones_like))[0]
+        ),
+        "The slope is taken at the activation h. It is sigma'(z) at the input z of the unit, which "
+        "is h (1 - h).": _ratio(
+            _layer_gradients(x, weights, (_sigmoid, lambda h: _sigmoid(h) * (1 - _sigmoid(h))))[0]
+        ),
+        "These layers are tanh layers; the exercise asks for the sigmoid.": _ratio(
+            _layer_gradients(x, weights, _TANH)[0]
+        ),
+        "The last layer has no sigmoid here; the exercise puts one behind every matrix.": _ratio(
+            _layer_gradients(x, weights, linear_end=True)[0]
+        ),
+        "These are gradients by the outputs of the layers; the exercise asks for those by the "
+        "matrices.": _ratio(by_output),
+        "This is the ratio for the second-to-last layer: the last matrix of the list is "
+        "the one below the line.": _ratio(gradients[:-1]) if len(weights) > 2 else np.nan,
+        "This is the norm of the first gradient alone: divide it by that of the "
+        "last.": np.linalg.norm(gradients[0]),
+    }
 
 
 @exercise(
@@ -100,34 +156,15 @@ def _(gradient_norm_ratio, case):
     for depth, rows in ((1, 3), (2, 5), (8, 4)):
         x = case.normal(size=(rows, 6))
         weights = [case.normal(size=(6, 6)) * 0.8 for _ in range(depth)]
-        gradients = _layer_gradients(x, weights, slope=True)
-        want = _ratio(gradients)
-        mistakes = {}
-        if depth > 1:
-            mistakes = {
-                "This is the ratio upside down: the first layer's norm belongs on top.": 1 / want,
-                "This is the ratio of squared norms: take the square root of each sum of "
-                "squares.": want**2,
-                "This is a ratio of sums of entries. A norm squares the entries first, so that "
-                "signs cannot cancel.": gradients[0].sum() / gradients[-1].sum(),
-                "The sigmoid's own slope h (1 - h) is missing from the backward pass.": _ratio(
-                    _layer_gradients(x, weights, slope=False)
-                ),
-                "This is the ratio for the second-to-last layer: the last matrix of the list is "
-                "the one below the line.": np.linalg.norm(gradients[0])
-                / np.linalg.norm(gradients[-2])
-                if depth > 2
-                else np.nan,
-            }
         got = gradient_norm_ratio(x, weights)
         expect_close(
             expect_number(got, what="gradient_norm_ratio(X, weights)"),
-            want,
+            _ratio(_layer_gradients(x, weights)[0]),
             given=f"{depth} sigmoid layer{'s' if depth > 1 else ''} of width 6, {rows} rows",
             what="gradient_norm_ratio(X, weights)",
             rtol=1e-3,
             atol=1e-9,
-            mistakes=mistakes,
+            mistakes=_ratio_mistakes(x, weights),
         )
         if depth == 2:
             yield 0.5
@@ -138,7 +175,8 @@ def _(gradient_norm_ratio, case):
     expect(
         0 < got < 1e-8,
         f"Given 30 sigmoid layers of width 16, the ratio must be tiny and positive; yours is "
-        f"{got:.3g}.",
+        f"{got:.3g}."
+        + (" Squares of such small numbers vanish in float32: use float64." if got == 0 else ""),
     )
 
 
@@ -446,31 +484,85 @@ explanation(
 # 5.4.2 --------------------------------------------------------------------------------------
 
 
-def _linear_descent(
-    x, y, constant, learning_rate, steps, *, factor=2.0, mean=True, bias=True, sign=-1.0
-):
-    w, b = np.full(x.shape[1], float(constant)), float(constant)
+def _linear_descent(x, y, constant, learning_rate, steps, *, variant=""):
+    """Return w and b after gradient descent, with the one mistake that `variant` names."""
+    w = np.full(x.shape[1], 0.0 if variant in ("zero", "zero weights") else float(constant))
+    b = 0.0 if variant in ("zero", "zero bias") else float(constant)
+    factor = (1.0 if variant == "half" else 2.0) / (1 if variant == "sum" else len(y))
+    sign = 1.0 if variant == "climb" else -1.0
     for _ in range(steps):
+        if variant == "row by row":
+            for row, target in zip(x, y, strict=True):
+                error = row @ w + b - target
+                w, b = w - learning_rate * 2 * error * row, b - learning_rate * 2 * error
+            continue
         error = x @ w + b - y
-        scale = sign * learning_rate * factor / (len(y) if mean else 1)
-        w = w + scale * (x.T @ error)
-        b = b + scale * error.sum() * bias
+        w = w + sign * learning_rate * factor * (x.T @ error)
+        if variant == "one after the other":
+            error = x @ w + b - y
+        if variant != "fixed bias":
+            b = b + sign * learning_rate * factor * error.sum()
     return w, b
 
 
-def _softmax_descent(
-    x, labels, classes, constant, learning_rate, steps, *, mean=True, bias=True, sign=-1.0
-):
-    w, b = np.full((x.shape[1], classes), float(constant)), np.full(classes, float(constant))
+def _softmax_descent(x, labels, classes, constant, learning_rate, steps, *, variant=""):
+    """Return W and b after gradient descent, with the one mistake that `variant` names."""
+    zero_w, zero_b = variant in ("zero", "zero weights"), variant in ("zero", "zero bias")
+    w = np.full((x.shape[1], classes), 0.0 if zero_w else float(constant))
+    b = np.full(classes, 0.0 if zero_b else float(constant))
+    count = {"sum": 1, "classes": len(labels) * classes, "factor": len(labels) / 2}
+    sign = 1.0 if variant == "climb" else -1.0
     for _ in range(steps):
         logits = x @ w + b
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        error = p - np.eye(classes)[labels]
-        scale = sign * learning_rate / (len(labels) if mean else 1)
+        axis = 0 if variant == "axis" else 1
+        p = np.exp(logits - logits.max(axis=axis, keepdims=True))
+        p /= p.sum(axis=axis, keepdims=True)
+        error = (logits if variant == "no softmax" else p) - np.eye(classes)[labels]
+        scale = sign * learning_rate / count.get(variant, len(labels))
         w = w + scale * (x.T @ error)
-        b = b + scale * error.sum(axis=0) * bias
+        if variant != "fixed bias":
+            b = b + scale * error.sum(axis=0)
     return w, b
+
+
+_DESCENT_MISTAKES = {
+    "sum": "The gradient is a sum over the rows: divide it by their number.",
+    "climb": "These steps climb: subtract the gradient.",
+    "fixed bias": "The bias never moved from its start.",
+    "zero": "This is the result of a start at zero: start every weight and every bias at the "
+    "constant.",
+    "zero weights": "The weights start at zero here; they start at the constant, like the bias.",
+    "zero bias": "The bias starts at zero here; it starts at the constant, like the weights.",
+}
+_LINEAR_MISTAKES = _DESCENT_MISTAKES | {
+    "half": "The gradient lacks its factor 2: the loss here is the mean of squares, without a "
+    "half.",
+    "one after the other": "The bias's gradient is taken after the weights have moved: both "
+    "gradients of a step belong to the same prediction.",
+    "row by row": "This updates after each row. A step takes the gradient over all rows at once.",
+}
+_SOFTMAX_MISTAKES = _DESCENT_MISTAKES | {
+    "axis": "The softmax runs over the rows here: each row's probabilities add up to 1 over the "
+    "classes, axis 1.",
+    "no softmax": "The error compares logits with one-hot labels: take the softmax of the logits "
+    "first.",
+    "classes": "The gradient is divided by the number of classes, too: the mean of the "
+    "cross-entropy runs over the rows alone.",
+    "factor": "This is twice the gradient: no square stands in the cross-entropy, so there is no "
+    "factor 2.",
+}
+
+
+def _descent_mistakes(descent, sentences, *data, constant, learning_rate, steps):
+    """Flattened results of known mistakes, by the sentence that helps."""
+    wrong = {
+        sentence: _flat(descent(*data, constant, learning_rate, steps, variant=variant))
+        for variant, sentence in sentences.items()
+    }
+    for count, words in ((steps - 1, "one too few"), (steps + 1, "one too many")):
+        sentence = f"These are {count} steps, {words}; `steps` says how many updates there are."
+        wrong[sentence] = _flat(descent(*data, constant, learning_rate, count))
+    return wrong
 
 
 def _flat(pair):
@@ -511,21 +603,7 @@ def _(fit_linear, fit_softmax, case):
         what="the array of w and b from fit_linear",
         rtol=1e-3,
         atol=1e-4,
-        mistakes={
-            "The gradient lacks its factor 2: the loss here is the mean of squares, without a "
-            "half.": _flat(_linear_descent(x, y, **settings, factor=1.0)),
-            "The gradient is a sum over the rows: divide it by their number.": _flat(
-                _linear_descent(x, y, **settings, mean=False)
-            ),
-            "These steps climb: subtract the gradient.": _flat(
-                _linear_descent(x, y, **settings, sign=1.0)
-            ),
-            "The bias never moved from its start.": _flat(
-                _linear_descent(x, y, **settings, bias=False)
-            ),
-            "This is the result of a start at zero: start every weight and the bias at the "
-            "constant.": _flat(_linear_descent(x, y, 0.0, 0.05, 4)),
-        },
+        mistakes=_descent_mistakes(_linear_descent, _LINEAR_MISTAKES, x, y, **settings),
     )
     solution = np.linalg.lstsq(np.column_stack([x, np.ones(40)]), y, rcond=None)[0]
     for constant in (0.0, -2.0):
@@ -533,7 +611,8 @@ def _(fit_linear, fit_softmax, case):
             _flat(fit_linear(x, y, constant, 0.1, 250)),
             solution,
             given=f"constant {constant} and 250 steps",
-            what="w and b from fit_linear, against the least-squares solution",
+            what="the array of w and b from fit_linear (after so many steps it is the "
+            "least-squares solution, whatever the start)",
             rtol=1e-2,
             atol=1e-2,
         )
@@ -557,27 +636,15 @@ def _(fit_linear, fit_softmax, case):
         what="the array of all W and b from fit_softmax",
         rtol=1e-3,
         atol=1e-4,
-        mistakes={
-            "The gradient is a sum over the rows: divide it by their number.": _flat(
-                _softmax_descent(x, labels, 4, **settings, mean=False)
-            ),
-            "These steps climb: subtract the gradient.": _flat(
-                _softmax_descent(x, labels, 4, **settings, sign=1.0)
-            ),
-            "The bias never moved from its start.": _flat(
-                _softmax_descent(x, labels, 4, **settings, bias=False)
-            ),
-            "This is the result of a start at zero: start every weight and bias at the "
-            "constant.": _flat(_softmax_descent(x, labels, 4, 0.0, 0.2, 3)),
-        },
+        mistakes=_descent_mistakes(_softmax_descent, _SOFTMAX_MISTAKES, x, labels, 4, **settings),
     )
     low, high = fit_softmax(x, labels, 4, 0.0, 0.2, 20), fit_softmax(x, labels, 4, 5.0, 0.2, 20)
     expect_close(
         _flat(high) - 5.0,
         _flat(low),
         given="starts at constant 5 and at constant 0, 20 steps each",
-        what="fit_softmax's W and b from 5, less 5, against those from 0 (softmax cannot see a "
-        "number added to all logits)",
+        what="the array of W and b from 5, less 5 (softmax cannot see a number that is added to "
+        "all logits, so both starts take the same steps)",
         rtol=1e-2,
         atol=1e-3,
     )
@@ -954,23 +1021,61 @@ def _(deep_training, case):
 
 
 def _lars(weights, gradients, learning_rate, trust, weight_decay, *, variant=""):
-    norms = [np.linalg.norm(w) for w in weights]
-    slopes = [np.linalg.norm(g) for g in gradients]
+    """Return the weights after a LARS step, with the one mistake that `variant` names."""
+    length = {
+        "squared": lambda part: np.sum(np.square(part)),
+        "absolute": lambda part: np.sum(np.abs(part)),
+        "largest": lambda part: np.max(np.abs(part)),
+    }.get(variant, np.linalg.norm)
+    norms, slopes = [length(w) for w in weights], [length(g) for g in gradients]
     if variant == "global":
         norms = [np.sqrt(np.sum(np.square(norms)))] * len(norms)
         slopes = [np.sqrt(np.sum(np.square(slopes)))] * len(slopes)
-    if variant == "squared":
-        norms, slopes = [n**2 for n in norms], [s**2 for s in slopes]
     updated = []
     for w, g, norm, slope in zip(weights, gradients, norms, slopes, strict=True):
         below = slope + (0.0 if variant == "denominator" else weight_decay * norm)
+        if variant == "joint":
+            below = length(g + weight_decay * w)
         local = trust * norm / below if norm > 0 and below > 0 else 1.0
-        if variant == "upside down":
-            local = trust * below / norm if norm > 0 else 1.0
-        step = g + (0.0 if variant == "decay" else weight_decay * w)
-        sign = 1.0 if variant == "sign" else -1.0
-        updated.append(w + sign * (1.0 if variant == "rate" else learning_rate) * local * step)
+        local = {
+            "upside down": trust * below / norm if norm > 0 else 1.0,
+            "plain": 1.0,
+            "trust": local / trust,
+            "direction": local / norm if norm > 0 else 1.0,
+        }.get(variant, local)
+        step = local * (g + (0.0 if variant in ("decay", "apart") else weight_decay * w))
+        if variant == "apart":
+            step = step + weight_decay * w
+        step = (1.0 if variant == "rate" else learning_rate) * step
+        updated.append({"sign": w + step, "step": -step}.get(variant, w - step))
     return updated
+
+
+_LARS_MISTAKES = {
+    "sign": "The step climbs: subtract it.",
+    "step": "These are the steps alone; return the new weights.",
+    "global": "The norms are taken over all layers together; LARS takes one pair for each layer.",
+    "rate": "The global learning rate is missing.",
+    "trust": "The trust coefficient is missing from the local rate.",
+    "plain": "These are plain gradient steps, the same rate for all layers: the local rate is "
+    "missing.",
+    "direction": "Each step has the same length here. The weights' norm belongs into the local "
+    "rate, so that a step is a share of its layer's weights.",
+    "squared": "These are squared norms: take the root.",
+    "absolute": "These are sums of absolute values: the norm is the root of the sum of squares.",
+    "largest": "These are largest entries: the norm is the root of the sum of squares.",
+    "upside down": "The local rate is upside down: the weights' norm belongs on top.",
+}
+_LARS_DECAY_MISTAKES = {
+    "decay": "The weight decay is in the local rate and not in the step itself: add beta w to the "
+    "gradient.",
+    "denominator": "The weight decay is in the step and not in the local rate: add beta ||w|| "
+    "below the line.",
+    "joint": "Below the line stands the norm of g + beta w. LARS adds the two norms: ||g|| + beta "
+    "||w||.",
+    "apart": "The weight decay is taken off beside the local rate. Here it is part of the step "
+    "that the local rate scales: g + beta w.",
+}
 
 
 @exercise(
@@ -1001,36 +1106,16 @@ def _(lars_step, case):
         got = _as_arrays(lars_step(weights, gradients, rate, trust, weight_decay), 3, call)
         want = _lars(weights, gradients, rate, trust, weight_decay)
 
-        def wrong(variant, decay=weight_decay):
-            return np.concatenate(
-                [
-                    part.ravel()
-                    for part in _lars(weights, gradients, rate, trust, decay, variant=variant)
-                ]
-            )
-
+        sentences = _LARS_MISTAKES | (_LARS_DECAY_MISTAKES if weight_decay else {})
         mistakes = {
-            "The step climbs: subtract it.": wrong("sign"),
-            "The norms are taken over all layers together; LARS takes one pair for each "
-            "layer.": wrong("global"),
-            "The global learning rate is missing.": wrong("rate"),
-            "These are squared norms: take the root.": wrong("squared"),
-            "The local rate is upside down: the weights' norm belongs on top.": wrong(
-                "upside down"
-            ),
+            sentence: _joined(_lars(weights, gradients, rate, trust, weight_decay, variant=variant))
+            for variant, sentence in sentences.items()
         }
-        if weight_decay:
-            mistakes |= {
-                "The weight decay is in the local rate and not in the step itself: add beta w to "
-                "the gradient.": wrong("decay"),
-                "The weight decay is in the step and not in the local rate: add beta ||w|| below "
-                "the line.": wrong("denominator"),
-            }
         for part, before in zip(got, weights, strict=True):
             expect_shape(part, before.shape, given="its own layer", what=f"an array from {call}")
         expect_close(
-            np.concatenate([part.ravel() for part in got]),
-            np.concatenate([part.ravel() for part in want]),
+            _joined(got),
+            _joined(want),
             given="gradients of about 1e-6, 1 and 1e6 in three layers, weight decay "
             f"{weight_decay}",
             what="the array of all new weights",
@@ -1058,13 +1143,21 @@ def _(lars_step, case):
         "Given a layer of zeros (a fresh bias), the step does nothing and never will: where the "
         "weights' norm is zero the local rate is 1.",
     )
+    trusted = np.array([-0.002, 0.004, -0.006, 1.0, 1.0])
     expect_close(
         np.concatenate(got),
         np.array([-0.1, 0.2, -0.3, 1.0, 1.0]),
         given="one layer of zeros with a gradient, one layer of ones without",
         what="the array of all new weights",
         rtol=1e-4,
+        mistakes={
+            "where a norm is zero the local rate is 1, without the trust coefficient.": trusted,
+        },
     )
+
+
+def _joined(parts):
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 explanation(

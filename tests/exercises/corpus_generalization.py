@@ -23,9 +23,13 @@ def polynomial(fit, *, error="mean", lowest=0, extra=0, refit=False, swap=False,
                 c = fit(source[0][:, None] ** powers, source[1])
                 squares = (x[:, None] ** powers @ c - y) ** 2
                 pair.append(
-                    {"mean": squares.mean(), "root": squares.mean() ** 0.5, "sum": squares.sum()}[
-                        error
-                    ]
+                    {
+                        "mean": squares.mean(),
+                        "root": squares.mean() ** 0.5,
+                        "sum": squares.sum(),
+                        "half": squares.mean() / 2,
+                        "absolute": np.sqrt(squares).mean(),
+                    }[error]
                 )
             rows.append(pair[::-1] if swap else pair)
         return tuple(kind(column) for column in zip(*rows, strict=True))
@@ -63,6 +67,8 @@ POLYNOMIAL = [
     right("+5.4", "float32", float32_errors),
     wrong("+5.4", "root", "root mean squared", polynomial(least_squares, error="root")),
     wrong("+5.4", "sum", "sums of squares", polynomial(least_squares, error="sum")),
+    wrong("+5.4", "half", "halves of the mean", polynomial(least_squares, error="half")),
+    wrong("+5.4", "absolute", "mean absolute", polynomial(least_squares, error="absolute")),
     wrong("+5.4", "swapped", "swapped", polynomial(least_squares, swap=True)),
     wrong("+5.4", "refitted", "training points only", polynomial(least_squares, refit=True)),
     wrong("+5.4", "one degree more", "too many", polynomial(least_squares, extra=1)),
@@ -71,12 +77,21 @@ POLYNOMIAL = [
     wrong("+5.4", "one list", "two arrays", lambda *data: [0.1, 0.2, 0.3, 0.4]),
 ]
 
+
+def rising(first, above, epochs=60):
+    """Return a curve of training accuracy that passes 0.99 in epoch `above`, counted from 1."""
+    before = np.linspace(first, 0.98, above - 1)
+    return [*before.tolist(), *[0.995] * (epochs - above + 1)]
+
+
 LABELS = {
     "share": [0.0, 0.5, 1.0],
     "parameters": [203530] * 3,
+    "before": [0.0855] * 3,
     "train_accuracy": [1.0, 0.999, 0.996],
     "test_accuracy": [0.81, 0.5015, 0.0985],
     "epochs": [14, 31, 36],
+    "curve": [rising(0.56, 14), rising(0.27, 31), rising(0.09, 36)],
 }
 
 
@@ -89,6 +104,29 @@ RANDOM_LABELS = [
     right("5.5.1", "data frame", pd.DataFrame(LABELS)),
     right("5.5.1", "list of rows", pd.DataFrame(LABELS).to_dict("records")),
     right("5.5.1", "float32 arrays", {k: np.float32(v) for k, v in LABELS.items()}),
+    right("5.5.1", "a column of remarks besides", labels(remark="no rows here")),
+    wrong("5.5.1", "epochs from 0", "count it as 1", labels(epochs=[13, 30, 35])),
+    wrong("5.5.1", "epochs of another run", "by the curves", labels(epochs=[14, 31, 40])),
+    wrong(
+        "5.5.1",
+        "one model for all runs",
+        "begin each run with a new network",
+        labels(before=[0.0855, 0.81, 0.5]),
+    ),
+    wrong(
+        "5.5.1",
+        "curves stop early",
+        "each should pass 0.99",
+        labels(curve=[rising(0.56, 14), rising(0.27, 31), [0.9] * 60]),
+    ),
+    wrong("5.5.1", "curves of losses", "not percent or losses", labels(curve=[[2.3, 0.1]] * 3)),
+    wrong(
+        "5.5.1",
+        "no curves",
+        "lacks the column 'curve'",
+        {k: v for k, v in LABELS.items() if k != "curve"},
+    ),
+    wrong("5.5.1", "parameters as one number", "one entry a row", labels(parameters=203530)),
     wrong("5.5.1", "not fitted", "to pass 0.99", labels(train_accuracy=[1.0, 0.93, 0.71])),
     wrong(
         "5.5.1",
@@ -101,7 +139,12 @@ RANDOM_LABELS = [
     wrong("5.5.1", "another network", "same network", labels(parameters=[203530, 1, 203530])),
     wrong("5.5.1", "percent", "not percent", labels(test_accuracy=[81.0, 50.0, 9.0])),
     wrong("5.5.1", "invented", "whole number", labels(test_accuracy=[0.81234, 0.5, 0.1])),
-    wrong("5.5.1", "random is faster", "longer to fit", labels(epochs=[40, 20, 10])),
+    wrong(
+        "5.5.1",
+        "random is faster",
+        "longer to fit",
+        labels(epochs=[36, 31, 14], curve=LABELS["curve"][::-1]),
+    ),
     wrong("5.5.1", "shares missing", "0, 0.5, 1", labels(share=[0.0, 0.2, 1.0])),
     wrong("5.5.1", "a number", "a table", 0.99),
     wrong("5.5.1", "two rows", "3 are asked", {k: v[:2] for k, v in LABELS.items()}),
@@ -137,6 +180,18 @@ DOUBLE_DESCENT = [
         "weight decay",
         "weight decay",
         curve(train_error=[0.07, 0.05, 0.04, 0.035, 0.03, 0.028, 0.026, 0.02, 0.015, 0.01]),
+    ),
+    wrong(
+        "+5.3",
+        "small ridge",
+        "a small penalty",
+        curve(train_error=[*CURVE["train_error"][:5], 2e-4, 1e-9, 2e-11, 3e-12, 5e-13]),
+    ),
+    wrong(
+        "+5.3",
+        "single precision",
+        "float32 does, too",
+        curve(train_error=[*CURVE["train_error"][:5], 1e-12, 7e-15, 1e-15, 5e-16, 1e-16]),
     ),
     wrong(
         "+5.3",
@@ -295,6 +350,36 @@ def ntk_outputs(model, first, second):
     return model(first).numpy() @ model(second).numpy().T
 
 
+def ntk_of_batches(batch, *, full):
+    """Return the product of the gradients of the batch's sum or mean, for all pairs or once."""
+
+    def empirical_ntk(model, first, second):
+        import tensorflow as tf
+
+        sides = []
+        for x in (first, second):
+            with tf.GradientTape() as tape:
+                output = batch(model(tf.convert_to_tensor(x)))
+            parts = tape.gradient(output, model.trainable_variables)
+            sides.append(np.concatenate([np.ravel(part) for part in parts]))
+        product = float(sides[0] @ sides[1])
+        return np.full((len(first), len(second)), product) if full else product
+
+    return empirical_ntk
+
+
+def batch_sum(outputs):
+    import tensorflow as tf
+
+    return tf.reduce_sum(outputs)
+
+
+def batch_mean(outputs):
+    import tensorflow as tf
+
+    return tf.reduce_mean(outputs)
+
+
 def ntk_without_biases(model, first, second):
     kernels = [ntk(0, 1, layers=slice(i, i + 1))(model, first, second) for i in (0, 2)]
     return sum(kernels)
@@ -310,6 +395,8 @@ KERNELS = [
     wrong("+5.5", "first layer", "only the first layer", ntk(0, 1, layers=slice(0, 2))),
     wrong("+5.5", "no biases", "biases are missing", ntk_without_biases),
     wrong("+5.5", "averaged", "divided by the number of parameters", ntk_averaged),
+    wrong("+5.5", "batch sum", "of the sum of the first", ntk_of_batches(batch_sum, full=False)),
+    wrong("+5.5", "batch mean", "of the mean of the first", ntk_of_batches(batch_mean, full=True)),
     wrong("+5.5", "outputs", "product of the outputs", ntk_outputs),
 ]
 
@@ -439,7 +526,8 @@ NOISE_CURVES = [
         {"clean": np.minimum(1, 1.02 - 0.2 * np.exp(-EPOCHS / 3 - [[0], [0.1]])), "noisy": NOISY},
     ),
     wrong("5.5.4", "a list", "the keys 'clean' and 'noisy'", [0.8, 0.7]),
-    wrong("5.5.4", "few epochs", "at least 30", {"clean": CLEAN[:, :5], "noisy": NOISY[:, :5]}),
+    wrong("5.5.4", "few epochs", "at least 60", {"clean": CLEAN[:, :5], "noisy": NOISY[:, :5]}),
+    wrong("5.5.4", "59 epochs", "at least 60", {"clean": CLEAN[:, :59], "noisy": NOISY[:, :59]}),
 ]
 
 SAVED = {
@@ -479,6 +567,7 @@ TIME_SAVED = [
         saved(stopped_epochs=2, stopped_accuracy=0.7, saved=58 / 60),
     ),
     wrong("5.5.5", "keys missing", "'saved'", {"full": SAVED["full"]}),
+    wrong("5.5.5", "40 epochs in full", "let it run", saved(full_epochs=40, saved=25 / 40)),
     wrong("5.5.5", "short full run", "let it run", saved(full_epochs=16, saved=1 / 16)),
 ]
 

@@ -391,9 +391,9 @@ TUNING = [
         "one configuration diverged",
         tuning(folds=False, change=lambda t: t.assign(mean=[*t["mean"][:-1], np.inf])),
     ),
-    wrong("5.7.3", "too few", "at least 6 configurations", tuning(rates=(0.01,))),
+    wrong("5.7.3", "too few", "at least 6 are asked", tuning(rates=(0.01,))),
     wrong("5.7.3", "one learning rate", "value of learning_rate", tuning((0.01,), range(6))),
-    wrong("5.7.3", "no mean", "lacks the columns ['mean']", tuning().drop(columns="mean")),
+    wrong("5.7.3", "no mean", "lacks the column 'mean'", tuning().drop(columns="mean")),
     wrong(
         "5.7.3",
         "the same six times",
@@ -426,7 +426,7 @@ IMPROVED = [
     wrong("5.7.4", "no regularisation", "dropout or weight decay", improved(rate=(0,) * 4)),
     wrong("5.7.4", "three rows", "at least 4", improved().iloc[:3]),
     wrong("5.7.4", "in dollars", "in dollars", improved(linear=3e4, hidden=2e4)),
-    wrong("5.7.4", "no rate", "lacks the columns ['rate']", improved().drop(columns="rate")),
+    wrong("5.7.4", "no rate", "lacks the column 'rate'", improved().drop(columns="rate")),
 ]  # fmt: skip
 
 
@@ -468,6 +468,11 @@ ENSEMBLE = [
     wrong("+7.4", "logs twice", "the logs were averaged", log_mean, log_mean),
     wrong("+7.4", "wrong axis of prices", "over the houses", log_mean,
           lambda p: np.exp(p).mean(axis=1)),
+    wrong("+7.4", "expm1 of the mean", "one dollar off", lambda p: np.expm1(p.mean(axis=0)),
+          price_mean),
+    wrong("+7.4", "mean of expm1", "one dollar off", log_mean, lambda p: np.expm1(p).mean(axis=0)),
+    wrong("+7.4", "base 10", "powers of 10", lambda p: 10 ** p.mean(axis=0), price_mean),
+    wrong("+7.4", "base 2 of prices", "powers of 2", log_mean, lambda p: (2**p).mean(axis=0)),
     wrong("+7.4", "one number", "should have shape", lambda p: np.exp(p.mean()), price_mean),
 ]  # fmt: skip
 

@@ -15,17 +15,36 @@ def sigmoid(z):
 # +4.1: three ways to the same ratio, and what goes wrong
 
 
-def norm_ratio(x, weights, *, slope=True, power=1.0, norm=np.linalg.norm, last=-1):
+def norm_ratio(x, weights, *, slope=None, power=1.0, norm=np.linalg.norm, last=-1, unit=sigmoid):
+    slope = slope or (lambda h: h * (1 - h))
     activations = [np.asarray(x)]
     for w in weights:
-        activations.append(sigmoid(activations[-1] @ w))
+        activations.append(unit(activations[-1] @ w))
     gradients, delta = [], np.ones_like(activations[-1])
     for level in range(len(weights) - 1, -1, -1):
-        after = activations[level + 1]
-        delta = delta * after * (1 - after) if slope else delta
+        delta = delta * slope(activations[level + 1])
         gradients.insert(0, activations[level].T @ delta)
         delta = delta @ weights[level].T
     return (norm(gradients[0]) / norm(gradients[last])) ** power
+
+
+def norm_ratio_by(x, weights, *, linear_end=False, by_outputs=False, first_alone=False):
+    """The tape's ratio, with a mistake to choose."""
+    from helpers.quiet import tf
+
+    matrices = [tf.Variable(w, dtype=tf.float64) for w in weights]
+    outputs = [tf.constant(x, dtype=tf.float64)]
+    with tf.GradientTape() as tape:
+        for level, matrix in enumerate(matrices, start=1):
+            z = outputs[-1] @ matrix
+            outputs.append(z if linear_end and level == len(matrices) else tf.sigmoid(z))
+        total = tf.reduce_sum(outputs[-1])
+    gradients = tape.gradient(total, outputs[1:] if by_outputs else matrices)
+    return tf.norm(gradients[0]) / (1.0 if first_alone else tf.norm(gradients[-1]))
+
+
+def zero_for_thirty(x, weights):
+    return norm_ratio(x, weights) if len(weights) < 30 else 0.0
 
 
 def norm_ratio_tape(x, weights):
@@ -165,26 +184,56 @@ def rescale_any_factor(weights, unit, factor):
 # 5.4.2
 
 
-def fit_linear(x, y, constant, learning_rate, steps, *, factor=2.0, mean=True, bias=True):
+def fit_linear(
+    x,
+    y,
+    constant,
+    learning_rate,
+    steps,
+    *,
+    factor=2.0,
+    mean=True,
+    bias=True,
+    start=None,
+    late=False,
+):
     w, b = np.full(x.shape[1], constant, dtype=float), float(constant)
+    w, b = (w, 0.0) if start == "bias" else (0 * w, b) if start == "weights" else (w, b)
     for _ in range(steps):
         error = x @ w + b - y
         count = len(y) if mean else 1
         w = w - learning_rate * factor * x.T @ error / count
+        error = x @ w + b - y if late else error
         b = b - bias * learning_rate * factor * error.sum() / count
     return w, b
 
 
-def fit_softmax(x, labels, classes, constant, learning_rate, steps, *, mean=True, bias=True):
+def fit_softmax(
+    x, labels, classes, constant, learning_rate, steps, *, mean=True, bias=True, axis=1, factor=1.0
+):
     w, b = np.full((x.shape[1], classes), float(constant)), np.full(classes, float(constant))
     for _ in range(steps):
         logits = x @ w + b
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        error = p / p.sum(axis=1, keepdims=True) - np.eye(classes)[labels]
+        p = np.exp(logits - logits.max(axis=axis, keepdims=True))
+        p = logits if axis is None else p / p.sum(axis=axis, keepdims=True)
+        error = factor * (p - np.eye(classes)[labels])
         count = len(labels) if mean else 1
         w = w - learning_rate * x.T @ error / count
         b = b - bias * learning_rate * error.sum(axis=0) / count
     return w, b
+
+
+def fit_linear_sgd(x, y, constant, learning_rate, steps):
+    w, b = np.full(x.shape[1], float(constant)), float(constant)
+    for _ in range(steps):
+        for row, target in zip(x, y, strict=True):
+            error = row @ w + b - target
+            w, b = w - learning_rate * 2 * error * row, b - learning_rate * 2 * error
+    return w, b
+
+
+def one_step_more(fit, more=1):
+    return lambda *given: fit(*given[:-1], given[-1] + more)
 
 
 def fit_linear_rows(x, y, constant, learning_rate, steps):
@@ -487,6 +536,45 @@ def lars_step_single(weights, gradients, learning_rate, trust, weight_decay):
     return [part.tolist() for part in lars_step(*single, learning_rate, trust, weight_decay)]
 
 
+def lars_by(rate, *, decay=True):
+    """A step with the local rate `rate(w, g, trust, beta)`, decayed inside of it or not at all."""
+
+    def step(weights, gradients, learning_rate, trust, weight_decay):
+        return [
+            w - learning_rate * rate(w, g, trust, weight_decay) * (g + decay * weight_decay * w)
+            for w, g in zip(weights, gradients, strict=True)
+        ]
+
+    return step
+
+
+def length(part):
+    return np.linalg.norm(part)
+
+
+def lars_apart(weights, gradients, learning_rate, trust, weight_decay):
+    return [
+        new - learning_rate * weight_decay * w
+        for w, new in zip(
+            weights,
+            lars_step(weights, gradients, learning_rate, trust, weight_decay, decay_in_step=False),
+            strict=True,
+        )
+    ]
+
+
+def lars_steps_alone(weights, *given):
+    return [new - w for w, new in zip(weights, lars_step(weights, *given), strict=True)]
+
+
+def lars_trust_at_zero(weights, gradients, learning_rate, trust, weight_decay):
+    updated = lars_step(weights, gradients, learning_rate, trust, weight_decay)
+    return [
+        new if length(w) else w - learning_rate * trust * g
+        for w, g, new in zip(weights, gradients, updated, strict=True)
+    ]
+
+
 def lars_global(weights, gradients, learning_rate, trust, weight_decay):
     norm = math.sqrt(sum((w**2).sum() for w in weights))
     below = math.sqrt(sum((g**2).sum() for g in gradients)) + weight_decay * norm
@@ -532,7 +620,53 @@ CASES = [
     wrong("+4.1", "upside down", "upside down", functools.partial(norm_ratio, power=-1.0)),
     wrong("+4.1", "squared norms", "squared norms", functools.partial(norm_ratio, power=2.0)),
     wrong("+4.1", "sums", "sums of entries", functools.partial(norm_ratio, norm=np.sum)),
-    wrong("+4.1", "no slope", "own slope", functools.partial(norm_ratio, slope=False)),
+    wrong("+4.1", "no slope", "own slope", functools.partial(norm_ratio, slope=np.ones_like)),
+    wrong(
+        "+4.1",
+        "slope at the activation",
+        "taken at the activation",
+        functools.partial(norm_ratio, slope=lambda h: sigmoid(h) * (1 - sigmoid(h))),
+    ),
+    wrong(
+        "+4.1",
+        "tanh",
+        "tanh layers",
+        functools.partial(norm_ratio, unit=np.tanh, slope=lambda h: 1 - h**2),
+    ),
+    wrong(
+        "+4.1",
+        "absolute values",
+        "sums of absolute values",
+        functools.partial(norm_ratio, norm=lambda g: np.abs(g).sum()),
+    ),
+    wrong(
+        "+4.1",
+        "spectral norm",
+        "largest singular values",
+        functools.partial(norm_ratio, norm=lambda g: np.linalg.norm(g, 2)),
+    ),
+    wrong(
+        "+4.1",
+        "largest entry",
+        "ratio of largest entries",
+        functools.partial(norm_ratio, norm=lambda g: np.abs(g).max()),
+    ),
+    wrong(
+        "+4.1",
+        "no sigmoid at the end",
+        "no sigmoid here",
+        functools.partial(norm_ratio_by, linear_end=True),
+    ),
+    wrong(
+        "+4.1",
+        "by outputs",
+        "by the outputs of the layers",
+        functools.partial(norm_ratio_by, by_outputs=True),
+    ),
+    wrong(
+        "+4.1", "first alone", "the ratio is 1", functools.partial(norm_ratio_by, first_alone=True)
+    ),
+    wrong("+4.1", "zero for thirty", "use float64", zero_for_thirty),
     wrong("+4.1", "a pair", "one number", lambda x, weights: (1.0, 2.0)),
     right("5.4.1", "copies", flip_unit, rescale_unit),
     right("5.4.1", "diagonal matrices, float32 tuple", diagonal_flip, diagonal_rescale),
@@ -570,6 +704,55 @@ CASES = [
         "never moved",
         fit_linear,
         functools.partial(fit_softmax, bias=False),
+    ),
+    wrong("5.4.2", "a step too many", "one too many", one_step_more(fit_linear), fit_softmax),
+    wrong("5.4.2", "a step too few", "one too few", one_step_more(fit_linear, -1), fit_softmax),
+    wrong("5.4.2", "softmax step too many", "one too many", fit_linear, one_step_more(fit_softmax)),
+    wrong("5.4.2", "row by row", "after each row", fit_linear_sgd, fit_softmax),
+    wrong(
+        "5.4.2",
+        "bias from zero",
+        "the bias starts at zero",
+        functools.partial(fit_linear, start="bias"),
+        fit_softmax,
+    ),
+    wrong(
+        "5.4.2",
+        "weights from zero",
+        "the weights start at zero",
+        functools.partial(fit_linear, start="weights"),
+        fit_softmax,
+    ),
+    wrong(
+        "5.4.2",
+        "bias after the weights",
+        "same prediction",
+        functools.partial(fit_linear, late=True),
+        fit_softmax,
+    ),
+    wrong(
+        "5.4.2", "softmax over rows", "axis 1", fit_linear, functools.partial(fit_softmax, axis=0)
+    ),
+    wrong(
+        "5.4.2",
+        "no softmax",
+        "softmax of the logits",
+        fit_linear,
+        functools.partial(fit_softmax, axis=None),
+    ),
+    wrong(
+        "5.4.2",
+        "softmax factor 2",
+        "twice the gradient",
+        fit_linear,
+        functools.partial(fit_softmax, factor=2.0),
+    ),
+    wrong(
+        "5.4.2",
+        "mean over classes",
+        "number of classes",
+        fit_linear,
+        functools.partial(fit_softmax, factor=0.25),
     ),
     right("5.4.2-experiment", "floats", START),
     right(
@@ -738,4 +921,46 @@ CASES = [
     wrong("5.4.4", "no guard", "holds NaN", lars_without_guard),
     wrong("5.4.4", "stuck", "never will", lars_stuck_at_zero),
     wrong("5.4.4", "in place", "in place", lars_in_place),
+    wrong("5.4.4", "plain", "plain gradient steps", lars_by(lambda w, g, trust, beta: 1.0)),
+    wrong(
+        "5.4.4",
+        "no trust",
+        "trust coefficient is missing",
+        lars_by(lambda w, g, trust, beta: length(w) / (length(g) + beta * length(w))),
+    ),
+    wrong(
+        "5.4.4",
+        "direction only",
+        "same length here",
+        lars_by(lambda w, g, trust, beta: trust / (length(g) + beta * length(w))),
+    ),
+    wrong(
+        "5.4.4",
+        "absolute values",
+        "sums of absolute values",
+        lars_by(
+            lambda w, g, trust, beta: (
+                trust * np.abs(w).sum() / (np.abs(g).sum() + beta * np.abs(w).sum())
+            )
+        ),
+    ),
+    wrong(
+        "5.4.4",
+        "largest entries",
+        "largest entries",
+        lars_by(
+            lambda w, g, trust, beta: (
+                trust * np.abs(w).max() / (np.abs(g).max() + beta * np.abs(w).max())
+            )
+        ),
+    ),
+    wrong(
+        "5.4.4",
+        "norm of the sum",
+        "adds the two norms",
+        lars_by(lambda w, g, trust, beta: trust * length(w) / length(g + beta * w)),
+    ),
+    wrong("5.4.4", "decay apart", "beside the local rate", lars_apart),
+    wrong("5.4.4", "steps alone", "return the new weights", lars_steps_alone),
+    wrong("5.4.4", "trust at zero", "without the trust", lars_trust_at_zero),
 ]

@@ -265,20 +265,30 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
 
     inner_step = compiled(noisy_step, xla) if dropouts else noisy_step
 
+    def draw(rows):
+        return [layer.draw(rows) for layer in dropouts]
+
     def full_batches(state, data, order):
-        def body(index, state):
+        steps = order.shape[0] // batch_size
+
+        def at(index, state, noise):
             rows = keras.ops.slice(order, (index * batch_size,), (batch_size,))
-            noise = [layer.draw(batch_size) for layer in dropouts]
             return inner_step(state, take(data, rows), noise)
 
-        return loop(order.shape[0] // batch_size, body, state)
+        def body(index, carried):
+            state, noise = carried
+            return at(index, state, noise), draw(batch_size)  # the next noise beside this step
+
+        if not dropouts or not steps:
+            return loop(steps, lambda index, state: at(index, state, []), state)
+        state, noise = loop(steps - 1, body, (state, draw(batch_size)))
+        return at(steps - 1, state, noise)
 
     def epoch(state, data, order):
         state = compiled(full_batches, xla and not dropouts)(state, data, order)
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
-            noise = [layer.draw(rest) for layer in dropouts]
-            state = noisy_step(state, take(data, order[-rest:]), noise)
+            state = noisy_step(state, take(data, order[-rest:]), draw(rest))
         return state, _metrics(model, state)
 
     return epoch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from helpers.answers import AnswerError
 from helpers.exercises import (
     NotYet,
     exercise,
@@ -17,7 +18,7 @@ from helpers.exercises import (
     show,
 )
 
-_ROWS = 1500  # images the page trains on, and as many to validate on
+_ROWS = 1024  # images the page trains on, and as many to validate on
 
 
 @exercise(
@@ -42,8 +43,10 @@ def _(noisy_loss, noisy_weights, case):
     y = X @ case.normal(size=d) + case.normal(scale=0.5, size=n)
     clean, squares = float(np.mean((X @ w - y) ** 2)), float(w @ w)
     given = f"X of shape ({n}, {d}) and sigma {sigma:.3g}"
+    got = noisy_loss(X, y, w, sigma)
+    _expect_no_draws(got, noisy_loss(X, y, w, sigma), "noisy_loss")
     expect_close(
-        noisy_loss(X, y, w, sigma),
+        got,
         clean + sigma**2 * squares,
         given=given,
         what="noisy_loss",
@@ -56,6 +59,12 @@ def _(noisy_loss, noisy_weights, case):
             + sigma**2 * squares / d,
             "the penalty needs the sum of the squared weights, not their norm.": clean
             + sigma**2 * squares**0.5,
+            "you add up the squared errors; take their mean.": n * clean + sigma**2 * squares,
+            "the sum over the rows came back; take the mean.": n * (clean + sigma**2 * squares),
+            "that is half of the loss; the mean squared error has no factor 1/2.": (
+                clean + sigma**2 * squares
+            )
+            / 2,
         },
     )
     draws = case.normal(scale=sigma, size=(20_000, d)) @ w
@@ -72,8 +81,10 @@ def _(noisy_loss, noisy_weights, case):
     def weights(strength):
         return np.linalg.solve(X.T @ X + strength * np.eye(d), X.T @ y)
 
+    got = noisy_weights(X, y, sigma)
+    _expect_no_draws(got, noisy_weights(X, y, sigma), "noisy_weights")
     expect_close(
-        noisy_weights(X, y, sigma),
+        got,
         weights(n * sigma**2),
         given=given,
         what="noisy_weights",
@@ -83,7 +94,19 @@ def _(noisy_loss, noisy_weights, case):
                 sigma**2
             ),
             "the penalty uses sigma; the noise enters squared.": weights(n * sigma),
+            "the penalty counts the columns of X; the mean is over the rows.": weights(
+                d * sigma**2
+            ),
+            "X.T @ X is divided by n, and X.T @ y is not.": n * weights(n * sigma**2),
         },
+    )
+
+
+def _expect_no_draws(once, again, name):
+    expect(
+        np.shape(once) != np.shape(again) or np.allclose(once, again, rtol=1e-9, atol=0),
+        f"Two calls of {name} with the same arguments differ, so it draws noise. Work out the "
+        "expectation on paper: the closed form needs no draws.",
     )
 
 
@@ -105,6 +128,11 @@ def _dropped(got, x, rate, name):
         f"Given rate {rate} and {x.size} entries: {share:.1%} of them are 0, which chance does not "
         "explain. Each entry is dropped on its own with probability `rate`.",
     )
+    expect(
+        np.ptp(got[~zero]) > 1e-6,
+        f"Given rate {rate}: all entries that are left are {got[~zero][0]:.4g}, which is the mask. "
+        "Multiply it by the numbers it belongs to.",
+    )
     ratio = float(np.median(got[~zero] / x[~zero]))
     advice = {
         1.0: "The survivors are not scaled: the mean shrinks by the factor 1 - rate.",
@@ -117,6 +145,14 @@ def _dropped(got, x, rate, name):
         got[~zero], x[~zero] / (1 - rate), given=f"rate {rate}", what=f"a survivor of {name}"
     )
     return zero
+
+
+def _expect_free_count(counts, entries, rate, what):
+    expect(
+        len(set(counts)) > 1,
+        f"Given rate {rate} and {entries} {what}: {len(counts)} seeds drop {counts[0]} each. If "
+        "each is drawn on its own, that number varies from seed to seed.",
+    )
 
 
 @exercise(
@@ -138,7 +174,6 @@ def _(dropout_layer, case):
     x = case.uniform(0.5, 2.0, size=(120, 50))
     x *= case.choice([-1, 1], size=x.shape)
     seeds = [int(seed) for seed in case.choice(10_000, size=3, replace=False)]
-    expect_close(dropout_layer(x, 0.0, seeds[0]), x, given="rate 0", what="dropout_layer(x, 0)")
     for rate in (0.2, 0.5):
         got = dropout_layer(x, rate, seeds[0])
         expect_shape(got, x.shape, given=f"x of shape {x.shape}", what="dropout_layer")
@@ -152,6 +187,7 @@ def _(dropout_layer, case):
                 "entry, so the mask needs the shape of x.",
             )
         _dropped(got, x, rate, "dropout_layer")
+    expect_close(dropout_layer(x, 0.0, seeds[0]), x, given="rate 0", what="dropout_layer(x, 0)")
     yield 0.5
     once, again, other = (dropout_layer(x, 0.5, seed) for seed in (seeds[0], seeds[0], seeds[1]))
     expect(
@@ -165,7 +201,12 @@ def _(dropout_layer, case):
     for shape in ((40,), (6, 5, 4)):
         got = dropout_layer(np.ones(shape), 0.3, seeds[2])
         expect_shape(got, shape, given=f"x of shape {shape}", what="dropout_layer")
-    got = dropout_layer(x, 1.0, seeds[0])
+    few = [dropout_layer(np.ones(40), 0.3, seed) for seed in range(12)]
+    _expect_free_count([int(np.sum(np.asarray(part) == 0)) for part in few], 40, 0.3, "entries")
+    try:
+        got = dropout_layer(x, 1.0, seeds[0])
+    except AnswerError as raised:
+        raise NotYet(f"Given rate 1: your code raised {raised}. It should give zeros.") from None
     finite = np.all(np.isfinite(np.asarray(got, dtype=float)))
     expect(finite, "Given rate 1: the result contains nan or inf, from x / 0. It should be zeros.")
     expect_close(got, np.zeros(x.shape), given="rate 1", what="dropout_layer(x, 1)")
@@ -227,13 +268,26 @@ def _(monte_carlo, case):
     )
     # Of a linear layer over dropped inputs, both moments are known.
     true_mean, true_spread = x @ w + b, np.sqrt((x**2 * rate / (1 - rate)) @ w**2)
+    expect(
+        not np.allclose(mean, true_spread, rtol=0.3),
+        f"Given {given}: the standard deviation comes first. Return (mean, standard_deviation).",
+    )
+    expect(
+        not np.allclose(mean.sum(axis=1), 1, atol=1e-3),
+        f"Given {given}: the means of each example add up to 1, as after a softmax. Take the "
+        "model's outputs as they are.",
+    )
     expect_close(
         spread,
         true_spread,
         rtol=0.3,
         given=given,
         what="the standard deviation",
-        mistakes={"that is the variance; take its square root.": true_spread**2},
+        mistakes={
+            "that is the variance; take its square root.": true_spread**2,
+            "that is the standard error of the mean. Do not divide by the root of `draws`: the "
+            "spread of the passes themselves is asked for.": true_spread / np.sqrt(draws),
+        },
     )
     expect(
         np.all(np.abs(mean - true_mean) < 6 * true_spread / np.sqrt(draws)),
@@ -241,9 +295,23 @@ def _(monte_carlo, case):
         "explains. Average the model's outputs as they are.",
     )
     yield 0.7
+    # One input of 1 and weight 1: each pass gives 0 or 2, so two of them have mean 0, 1 or 2.
+    one = np.ones((60, 1), "float32")
+    coins = inputs | {"x": one, "w": one[:1], "b": one[0] - 1, "d": 1, "k": 1}
+    mean = np.asarray(monte_carlo.evaluate(source, **coins, rate=0.5, draws=2)[0], dtype=float)
+    given = "2 draws of a model whose passes give 0 or 2"
+    expect(
+        not np.allclose(mean, 1),
+        f"Given {given}: every mean is 1, which is the pass without dropout. Average the passes.",
+    )
+    expect(
+        np.allclose(mean, np.round(mean), atol=1e-4),
+        f"Given {given}: the means are not those of two passes. Make as many as `draws` says.",
+    )
     got = monte_carlo.evaluate(source, **inputs, rate=0.0, draws=2)
+    # Loose, for the variance may be a difference of two large float32 numbers.
     expect_close(
-        got[1], np.zeros((n, k)), given="a model with rate 0", what="the spread", atol=1e-5
+        got[1], np.zeros((n, k)), given="a model with rate 0", what="the spread", atol=0.02
     )
 
 
@@ -283,6 +351,15 @@ def _accuracies(values, what, rows=_ROWS, low=0.5, fewest=3):
         "them, after training, and do not round.",
     )
     return numbers
+
+
+def _expect_no_accuracies(values, what):
+    """Refuse losses that are all whole numbers of images, which no loss is."""
+    counts = np.ravel(values) * _ROWS
+    expect(
+        not np.allclose(counts, np.round(counts), atol=0.02),
+        f"{what} holds accuracies: each number is a fraction of {_ROWS:,} images. Take 'val_loss'.",
+    )
 
 
 def _pair(key):
@@ -375,6 +452,7 @@ def _losses(values, what):
         f"is {losses.shape}.",
     )
     expect(np.all(np.isfinite(losses)), f"{what} contains nan or inf.")
+    _expect_no_accuracies(losses, what)
     expect(
         losses.min() > 0.1 and losses[:, 0].max() < 2.5,
         f"{what} is out of range: the losses run from {losses.min():.3g} to {losses.max():.3g}. "
@@ -424,7 +502,7 @@ def _(curves, case):
     )
     expect(
         mean["without"][-1] > 1.1 * mean["without"].min(),
-        "Without dropout, the validation loss does not rise again towards the end. With 1,500 "
+        "Without dropout, the validation loss does not rise again towards the end. With so few "
         "images and so many epochs it does: check the rate, and that you record 'val_loss'.",
     )
     expect(
@@ -435,7 +513,7 @@ def _(curves, case):
 
 
 _STACK = """
-parts = [keras.Input((5,))]
+parts = [keras.Input((5,)), *([keras.layers.Dropout(front)] if front else [])]
 for units, rate in zip((7, 6), rates):
     parts.append(keras.layers.Dense(units, "relu"))
     if rate:
@@ -457,8 +535,8 @@ result = activation_variances(model, x, training)
         "Pass x through `model.layers` one by one, and look at it before each Dense layer that is "
         "not the first.",
         "The variance is over all entries of the (n, units) array: `np.var(x)`.",
-        "`for number, layer in enumerate(model.layers):` if it is Dense and number > 0, append the "
-        "variance; then `x = layer(x)`, with `training=training` for a Dropout layer.",
+        "`for layer in model.layers:` if it is Dense and not the first Dense, append the variance; "
+        "then `x = layer(x)`, with `training=training` for a Dropout layer.",
     ),
 )
 def _(activation_variances, case):
@@ -471,8 +549,9 @@ def _(activation_variances, case):
     want = [float(np.var(layer)) for layer in hidden[:2]]
     inputs = {"x": x, "weights": [np.float32(w) for w in weights], "seed": int(case.integers(1e6))}
 
-    def call(rates, training):
-        return activation_variances.evaluate(_STACK, **inputs, rates=rates, training=training)
+    def call(rates, training, front=0):
+        options = {"rates": rates, "training": training, "front": front}
+        return activation_variances.evaluate(_STACK, **inputs, **options)
 
     plain, given = call([0, 0], False), "a network with two hidden layers and no dropout"
     expect(
@@ -483,7 +562,7 @@ def _(activation_variances, case):
         plain,
         want,
         given=given,
-        what="the variances",
+        what="activation_variances",
         rtol=1e-3,
         mistakes={
             "those are standard deviations; take the variance.": np.sqrt(want),
@@ -492,20 +571,36 @@ def _(activation_variances, case):
             ],
             "those are the variances over the examples, averaged over the units; take the variance "
             "over all entries.": [float(layer.var(axis=0).mean()) for layer in hidden[:2]],
+            "those are the variances over the units, averaged over the examples; take the variance "
+            "over all entries.": [float(layer.var(axis=1).mean()) for layer in hidden[:2]],
+            "those are the variances of the weights; take what the layers put out for x.": [
+                float(np.var(weights[index])) for index in (2, 4)
+            ],
         },
     )
+    noisy = float(2 * np.mean(hidden[0] ** 2) - np.mean(hidden[0]) ** 2)
     resting = call([0.5, 0.3], False)
     expect(
         np.shape(resting) == (2,),
         "Given dropout layers: the number of variances should not change. A dropout layer is not a "
         "hidden layer of its own.",
     )
-    expect_close(
-        resting, want, given="dropout layers and training=False", what="the variances", rtol=1e-3
+    given = "dropout layers and training=False"
+    expect(
+        not np.isclose(resting[0], noisy, rtol=0.05) or np.isclose(resting[0], want[0], rtol=1e-3),
+        f"Given {given}: dropout is on. Pass `training` to the dropout layers.",
     )
+    expect_close(resting, want, given=given, what="activation_variances", rtol=1e-3)
+    front = call([0.0, 0.5], False, front=0.2)
+    given = "a dropout layer in front of the first Dense layer"
+    expect(
+        np.shape(front) != (3,),
+        f"Given {given}: three numbers came back. The input is no hidden layer; leave out what the "
+        "first Dense layer reads.",
+    )
+    expect_close(front, want, given=given, what="activation_variances", rtol=1e-3)
     yield 0.5
     dropped = call([0.5, 0.0], True)
-    noisy = float(2 * np.mean(hidden[0] ** 2) - np.mean(hidden[0]) ** 2)
     expect_close(
         dropped[0],
         noisy,
@@ -532,11 +627,11 @@ def _(activation_variances, case):
     minutes=15,
     stars=2,
     hints=(
-        "Measure once before training, then after each epoch. `training.fit(..., epochs=1)` in a "
-        "loop keeps what the optimizer has learned.",
+        "Measure once before training, then after each epoch: a `LambdaCallback` calls a function "
+        "of yours with the number of the epoch and its losses.",
         "The network with dropout is measured twice at each time, with `training` True and False.",
-        "Lists first: `rows.append(activation_variances(model, x_valid, mode))`; at the end "
-        "`variances[name] = np.array(rows)`.",
+        "Lists first: `measure(epoch, logs)` appends `activation_variances(model, x_valid, mode)` "
+        "to one for each mode; at the end `variances[name] = np.array(rows)`.",
     ),
 )
 def _(variances, case):
@@ -573,6 +668,12 @@ def _(variances, case):
         "The variances of the network with dropout do not change: measure again after each epoch.",
     )
     yield 0.5
+    expect(
+        not np.allclose(without[0], training[0], rtol=0.02)
+        or np.allclose(without[0], predicting[0], rtol=0.02),
+        "Before training, 'with, training' holds the variances without dropout. Are 'with, "
+        "training' and 'with, predicting' swapped?",
+    )
     expect(
         np.allclose(without[0], predicting[0], rtol=0.02),
         "Before training, the two networks differ, though without dropout and with the same seed "
@@ -650,7 +751,7 @@ def _(disagreement, case):
     expect(
         got > 1e-9,
         "Given a model whose class changes in half of its passes: the disagreement is 0. Call the "
-        "model with training=True for the draws.",
+        "model with training=True for the draws, and compare each with the pass without dropout.",
     )
     expect(
         got <= 1,
@@ -662,13 +763,19 @@ def _(disagreement, case):
         rtol=0.1,
         given="1 draw of a model whose class changes in half of its passes",
         what="the disagreement",
+        mistakes={
+            "every example counts as changed. Compare the classes rather than the logits, take "
+            "`any` over the draws rather than the examples, and make no more passes than `draws` "
+            "says.": 1.0
+        },
     )
     yield 0.5
     got, given = share(0.5, 4), "4 draws of a model whose class changes in half of its passes"
     advice = {
-        0.5: "it does not grow with the draws. An example counts if any of its draws differs, so "
-        "this is not the mean over all passes.",
-        0.5**4: "an example counts if any of its draws differs; you ask for all of them.",
+        0.5: "it does not grow with the draws. Make as many passes as `draws` says; an example "
+        "counts if any of them differs, so this is not the mean over all passes.",
+        0.5**4: "an example counts if any of its draws differs; you ask for all of them, or for "
+        "the class of their mean.",
     }
     for value, sentence in advice.items():
         expect(abs(got - value) > 0.03, f"Given {given}: {sentence}")
@@ -730,9 +837,9 @@ def _(two_by_two, verdict, case):
         "two_by_two should have four keys: rate 0 or 0.5, with decay 0 or one value above 0; it "
         f"has {sorted(table)}.",
     )
-    losses = {
-        pair: _runs(runs, f"two_by_two[{pair}]", 0.15, 3.0).mean() for pair, runs in table.items()
-    }
+    runs = {pair: _runs(runs, f"two_by_two[{pair}]", 0.15, 3.0) for pair, runs in table.items()}
+    _expect_no_accuracies(np.concatenate(list(runs.values())), "two_by_two")
+    losses = {pair: values.mean() for pair, values in runs.items()}
     values = list(losses.values())
     expect(
         np.ptp(values) > 1e-3,
@@ -740,8 +847,8 @@ def _(two_by_two, verdict, case):
     )
     expect(
         losses[0.5, 0.0] < losses[0.0, 0.0],
-        "Dropout alone does not lower the validation loss. After 30 epochs on 1,500 images it does "
-        "on this page: check the rates, the epochs, and that you took the last 'val_loss'.",
+        "Dropout alone does not lower the validation loss. After 30 epochs on this page's images "
+        "it does: check the rates, the epochs, and that you took the last 'val_loss'.",
     )
     yield 2 / 3
     said = verdict.value
@@ -789,10 +896,22 @@ def _(drop_connect, case):
         atol=1e-4,
         given="rate 0",
         what="drop_connect",
-        mistakes={"the biases are missing.": x @ w},
+        mistakes={
+            "the biases are missing.": x @ w,
+            "all weights are dropped. The rate is the fraction to drop, not to keep.": np.tile(
+                b, (len(x), 1)
+            ),
+        },
+    )
+    rest = drop_connect(np.zeros((2, d)), w, b, rate, seeds[0])
+    expect_shape(rest, (2, k), given="x that is 0", what="drop_connect")
+    expect(
+        np.all(np.asarray(rest) != 0),
+        "Given x that is 0: some outputs are 0, so biases or outputs are dropped. The mask belongs "
+        "to the weights alone.",
     )
     expect_close(
-        drop_connect(np.zeros((2, d)), w, b, rate, seeds[0]),
+        rest,
         np.tile(b, (2, 1)),
         given="x that is 0",
         what="drop_connect",
@@ -819,6 +938,11 @@ def _(drop_connect, case):
         "Given three equal rows: the outputs differ. One mask serves the whole batch.",
     )
     yield 0.5
+    once, again = (drop_connect(np.eye(d), w, b, rate, seeds[0]) for _ in range(2))
+    expect(
+        np.array_equal(once, again),
+        f"Two calls with seed {seeds[0]} give different masks. Make the generator from the seed.",
+    )
     wanted = x @ np.where(zero, 0.0, w / (1 - rate)) + b
     expect_close(
         drop_connect(x, w, b, rate, seeds[0]),
@@ -831,6 +955,9 @@ def _(drop_connect, case):
         not np.allclose(drop_connect(x, w, b, rate, seeds[1]), wanted),
         f"Seeds {seeds[0]} and {seeds[1]} give the same mask. Use the seed that is given.",
     )
+    few = [np.asarray(drop_connect(np.eye(6), w[:6, :7], b[:7], 0.5, seed)) for seed in range(12)]
+    counts = [int(np.sum(np.abs(part - b[:7]) < 1e-5)) for part in few]
+    _expect_free_count(counts, 42, 0.5, "weights")
     for wrong in (-0.2, 1.0):
         expect_raises(
             ValueError, lambda wrong=wrong: drop_connect(x, w, b, wrong, 0), given=f"rate {wrong}"
@@ -898,8 +1025,9 @@ def _expect_noisy_model(model, case):
         "more than noise that knows nothing of pictures.",
         "Noise needs time: a noisy network learns slowly and overfits late, so train for 40 epochs "
         "or more. Try small amounts first.",
-        "`Reshape((28, 28, 1))`, a layer that moves pictures by about one pixel, `Flatten()`, then "
-        "the three Dense layers; two loops as in 5.6.1 for the scores.",
+        "`Reshape((28, 28, 1))`, a layer that moves pictures by a pixel or less, `Flatten()`, "
+        "then the three Dense layers, with noise behind the hidden ones too; two loops as in 5.6.1 "
+        "for the scores.",
     ),
 )
 def _(build_noisy, scores, case):
@@ -918,12 +1046,13 @@ def _(build_noisy, scores, case):
             f"scores['{name}'] should be a dict with the keys 'loss' and 'accuracy'.",
         )
         losses[name] = _runs(row["loss"], f"scores['{name}']['loss']", 0.15, 1.0)
+        _expect_no_accuracies(losses[name], f"scores['{name}']['loss']")
         _accuracies(row["accuracy"], f"scores['{name}']['accuracy']")
     gain = losses["dropout"].mean() - losses["noise"].mean()
     expect(
         losses["dropout"].mean() > 0.3,
         f"The mean loss of dropout is {losses['dropout'].mean():.3f}; rates 0.5 and 0.5 do not "
-        "reach that on this page's 1,500 images. Measure on `x_valid`.",
+        "reach that on this page's images. Measure on `x_valid`.",
     )
     expect(
         gain > 0,

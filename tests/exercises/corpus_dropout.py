@@ -56,6 +56,24 @@ def times_n(X, y, w, sigma):
     return no_penalty(X, y, w, sigma) + len(y) * sigma**2 * np.sum(w**2)
 
 
+def drawn_loss(X, y, w, sigma):
+    noisy = X + np.random.default_rng().normal(scale=sigma, size=(500, *X.shape))
+    return np.mean((noisy @ w - y) ** 2)
+
+
+def drawn_weights(X, y, sigma):
+    noisy = np.tile(X, (50, 1)) + np.random.default_rng().normal(scale=sigma, size=(50 * len(X), 3))
+    return np.linalg.lstsq(noisy, np.tile(y, 50), rcond=None)[0]
+
+
+def summed(X, y, w, sigma):
+    return len(y) * no_penalty(X, y, w, sigma) + sigma**2 * np.sum(w**2)
+
+
+def unscaled_weights(X, y, sigma):
+    return len(X) * noisy_weights(X, y, sigma)
+
+
 RIDGE = [
     right("+6.3", "numpy", noisy_loss, noisy_weights),
     right("+6.3", "loop, stacked rows", loop_noisy_loss, stacked_noisy_weights),
@@ -63,6 +81,20 @@ RIDGE = [
     wrong("+6.3", "no noise", "the loss without noise", no_penalty, noisy_weights),
     wrong("+6.3", "sigma", "enters squared", plain_sigma, noisy_weights),
     wrong("+6.3", "times n", "n times too large", times_n, noisy_weights),
+    wrong("+6.3", "draws", "noisy_loss with the same arguments differ", drawn_loss, noisy_weights),
+    wrong("+6.3", "weights drawn", "closed form needs no draws", noisy_loss, drawn_weights),
+    wrong("+6.3", "sum", "take their mean", summed, noisy_weights),
+    wrong(
+        "+6.3", "half", "no factor 1/2", lambda *a: noisy_loss(*a) / 2, lambda *a: noisy_weights(*a)
+    ),
+    wrong("+6.3", "y not divided", "X.T @ y is not", noisy_loss, unscaled_weights),
+    wrong(
+        "+6.3",
+        "d for n",
+        "counts the columns",
+        noisy_loss,
+        lambda X, y, sigma: noisy_weights(X, y, sigma, X.shape[1] * sigma**2),
+    ),
     wrong(
         "+6.3",
         "least squares",
@@ -129,10 +161,48 @@ def divides_by_zero(x, rate, seed):
         return kept * x / np.float64(1 - rate)
 
 
+def keras_dropout(x, rate, seed):
+    import keras
+
+    checked(rate)
+    if rate == 1:
+        return np.zeros_like(x)
+    return keras.layers.Dropout(rate, seed=seed)(np.float32(x), training=True)
+
+
+def swaps_rate(x, rate, seed):
+    checked(rate)
+    kept = np.random.default_rng(seed).uniform(size=np.shape(x)) < rate
+    return np.where(kept, x / (rate or 1.0), 0.0)
+
+
+def fixed_number(x, rate, seed):
+    checked(rate)
+    if rate == 1:
+        return np.zeros_like(x)
+    places = np.random.default_rng(seed).permutation(x.size).reshape(x.shape)
+    return np.where(places >= round(rate * x.size), x / (1 - rate), 0.0)
+
+
+def refuses_one(x, rate, seed):
+    checked(rate, 0.99)
+    return dropout(x, rate, seed)
+
+
+def mask_alone(x, rate, seed):
+    return dropout(np.ones_like(x), rate, seed)
+
+
 LAYER = [
     right("+6.1", "numpy", dropout),
     right("+6.1", "loop, float32", loop_dropout),
     right("+6.1", "tensorflow", tf_dropout),
+    right("+6.1", "keras layer", keras_dropout),
+    wrong("+6.1", "rate kept", "not the fraction to keep", swaps_rate),
+    wrong("+6.1", "exact share", "varies from seed to seed", fixed_number),
+    wrong("+6.1", "refuses 1", "It should give zeros", refuses_one),
+    wrong("+6.1", "mask", "which is the mask", mask_alone),
+    wrong("+6.1", "multiplies", "divide by it", lambda *a: dropout(*a, scale=lambda p: 1 - p)),
     wrong("+6.1", "no scaling", "not scaled", lambda *a: dropout(*a, scale=lambda p: 1.0)),
     wrong(
         "+6.1",
@@ -190,10 +260,41 @@ def all_draws(model, x, draws):
     return np.stack([model(x, training=True) for _ in range(draws)]), np.ones((len(x), 3))
 
 
+def running_monte_carlo(model, x, draws):
+    total, squares = 0, 0
+    for _ in range(draws):
+        outputs = np.asarray(model(x, training=True))
+        total, squares = total + outputs, squares + outputs**2
+    mean = total / draws
+    return mean, np.sqrt(np.maximum(squares / draws - mean**2, 0))
+
+
+def full_mean(model, x, draws):
+    return np.asarray(model(x)), monte_carlo(model, x, draws)[1]
+
+
+def standard_error(model, x, draws):
+    mean, spread = monte_carlo(model, x, draws)
+    return mean, spread / np.sqrt(draws)
+
+
+def softmax_monte_carlo(model, x, draws):
+    import keras
+
+    outputs = [keras.ops.softmax(model(x, training=True)) for _ in range(draws)]
+    return np.mean(outputs, axis=0), np.std(outputs, axis=0)
+
+
 MONTE_CARLO = [
     right("+6.2", "numpy", monte_carlo),
     right("+6.2", "one large batch", repeated_monte_carlo),
     right("+6.2", "tensorflow", tf_monte_carlo),
+    right("+6.2", "running sums in float32", running_monte_carlo),
+    wrong("+6.2", "full mean", "the pass without dropout", full_mean),
+    wrong("+6.2", "standard error", "Do not divide by the root", standard_error),
+    wrong("+6.2", "softmax", "as after a softmax", softmax_monte_carlo),
+    wrong("+6.2", "turned", "comes first", lambda *a: monte_carlo(*a)[::-1]),
+    wrong("+6.2", "own draws", "as `draws` says", lambda m, x, n: monte_carlo(m, x, 200)),
     wrong("+6.2", "no dropout", "training=True", lambda m, x, n: monte_carlo(m, x, n, 0, False)),
     wrong("+6.2", "over examples", "over the examples", lambda m, x, n: monte_carlo(m, x, n, 1)),
     wrong("+6.2", "variance", "square root", variance_monte_carlo),
@@ -210,8 +311,8 @@ def rates(shift=0.0, pairs=((0, 0), (0.2, 0.5), (0.5, 0.2), (0.5, 0.5))):
     random = np.random.default_rng(0)
     return {
         pair: {
-            "training": accuracies(random, 0.95 - 0.06 * sum(pair) + shift, 1500),
-            "validation": accuracies(random, 0.84 - 0.005 * sum(pair), 1500),
+            "training": accuracies(random, 0.95 - 0.06 * sum(pair) + shift, 1024),
+            "validation": accuracies(random, 0.84 - 0.005 * sum(pair), 1024),
         }
         for pair in pairs
     }
@@ -225,10 +326,13 @@ ROUNDED = {
     }
     for pair, row in TABLE.items()
 }
-SAME = {pair: {**row, "validation": [0.84] * 3} for pair, row in TABLE.items()}
+MADE_UP = {
+    pair: {"training": [0.95, 0.94, 0.93], "validation": [0.84, 0.83, 0.85]} for pair in TABLE
+}
+SAME = {pair: {**row, "validation": [860 / 1024] * 3} for pair, row in TABLE.items()}
 SWAPPED = {
     pair: {
-        "training": accuracies(np.random.default_rng(1), 0.80, 1500),
+        "training": accuracies(np.random.default_rng(1), 0.80, 1024),
         "validation": row["validation"],
     }
     for pair, row in TABLE.items()
@@ -247,6 +351,7 @@ RATES = [
     ),
     wrong("5.6.1", "pair missing", "no entry", rates(pairs=((0, 0), (0.5, 0.5))), BEST, SMALLEST),
     wrong("5.6.1", "rounded", "do not round", ROUNDED, BEST, SMALLEST),
+    wrong("5.6.1", "made up", "no fraction of 1,024", MADE_UP, BEST, SMALLEST),
     wrong("5.6.1", "same seed", "Use the seed", SAME, BEST, SMALLEST),
     wrong("5.6.1", "swapped parts", "above training accuracy", SWAPPED, BEST, SMALLEST),
     wrong("5.6.1", "rows swapped", "fitted worse", {**TABLE, **TURNED}, BEST, SMALLEST),
@@ -271,7 +376,14 @@ LONGER = [
     wrong("5.6.2", "one seed", "at least 2 seeds", {"without": WITHOUT[:1], "with": WITH[:1]}),
     wrong("5.6.2", "one row", "should have shape", {"without": WITHOUT[0], "with": WITH[0]}),
     wrong("5.6.2", "swapped", "does not rise again", {"without": WITH, "with": WITHOUT}),
-    wrong("5.6.2", "accuracy", "not an accuracy", {"without": WITHOUT + 5, "with": WITH}),
+    wrong("5.6.2", "too large", "not an accuracy", {"without": WITHOUT + 5, "with": WITH}),
+    wrong(
+        "5.6.2",
+        "accuracies",
+        "holds accuracies",
+        {"without": np.round(WITHOUT * 1024) / 1024, "with": WITH},
+    ),
+    wrong("5.6.2", "training loss", "does not rise", {"without": curve(0.2, 0.2), "with": WITH}),
     wrong("5.6.2", "other length", "same time", {"without": WITHOUT, "with": WITH[:, :50]}),
     wrong("5.6.2", "same run", "another seed", {"without": WITHOUT[[0, 0]], "with": WITH}),
     wrong("5.6.2", "keys", "with the keys", {"no dropout": WITHOUT, "dropout": WITH}),
@@ -294,12 +406,21 @@ def activation_variances(model, x, training, statistic=np.var, skip_dropout=Fals
 def tf_variances(model, x, training):
     import tensorflow as tf
 
-    found = []
-    for layer, following in zip(model.layers, model.layers[1:], strict=False):
-        x = layer(x) if "dense" in layer.name else layer(x, training=training)
-        if "dense" in following.name:
+    found, x = [], tf.convert_to_tensor(x)
+    for layer in model.layers:
+        if "dense" in layer.name:
             found.append(tf.math.reduce_variance(x))
-    return tf.stack(found)
+        x = layer(x) if "dense" in layer.name else layer(x, training=training)
+    return tf.stack(found[1:])
+
+
+def all_but_first_layer(model, x, training):
+    found = []
+    for number, layer in enumerate(model.layers):
+        if "dense" in layer.name and number > 0:
+            found.append(float(np.var(x)))
+        x = layer(x) if "dense" in layer.name else layer(x, training=training)
+    return found
 
 
 def functional_variances(model, x, training):
@@ -346,6 +467,25 @@ VARIANCE = [
         "averaged over the units",
         lambda *a: activation_variances(*a, lambda x: np.var(x, axis=0).mean()),
     ),
+    wrong(
+        "5.6.3",
+        "by example",
+        "averaged over the examples",
+        lambda *a: activation_variances(*a, lambda x: np.var(x, axis=1).mean()),
+    ),
+    wrong("5.6.3", "input dropout counts", "The input is no hidden layer", all_but_first_layer),
+    wrong(
+        "5.6.3",
+        "always training",
+        "dropout is on",
+        lambda model, x, training: activation_variances(model, x, True),
+    ),
+    wrong(
+        "5.6.3",
+        "weights",
+        "variances of the weights",
+        lambda model, x, training: [np.var(model.get_weights()[index]) for index in (2, 4)],
+    ),
     wrong("5.6.3", "output too", "not hidden", lambda *a: activation_variances(*a, last=True)),
     wrong("5.6.3", "every layer", "should not change", every_layer),
     wrong("5.6.3", "before dropout", "after the dropout layer", before_dropout),
@@ -380,7 +520,7 @@ TIME = [
     right("5.6.3-experiment", "float32", {k: np.float32(v) for k, v in OVER_TIME.items()}),
     wrong("5.6.3-experiment", "short", "10 epochs", {k: v[:6] for k, v in OVER_TIME.items()}),
     wrong("5.6.3-experiment", "keys", "with the keys", {"without": OVER_TIME["without"]}),
-    wrong("5.6.3-experiment", "turned", "Before training", MODES_TURNED),
+    wrong("5.6.3-experiment", "turned", "predicting' swapped", MODES_TURNED),
     wrong(
         "5.6.3-experiment",
         "training as predicting",
@@ -430,6 +570,22 @@ def tf_disagreement(model, x, draws):
     return tf.reduce_mean(tf.cast(tf.reduce_any(tf.stack(passes), axis=0), tf.float32))
 
 
+def passes_differ(model, x, draws):
+    passes = np.array([np.argmax(model(x, training=True), axis=1) for _ in range(draws)])
+    return np.mean(np.any(passes != passes[0], axis=0))
+
+
+def logits_differ(model, x, draws):
+    settled = np.asarray(model(x))
+    passes = np.array([np.asarray(model(x, training=True)) for _ in range(draws)])
+    return np.mean(np.any(passes != settled, axis=(0, 2))) if passes.std() else 0.0
+
+
+def mean_class_differs(model, x, draws):
+    mean = np.mean([np.asarray(model(x, training=True)) for _ in range(draws)], axis=0)
+    return np.mean(np.argmax(mean, axis=1) != np.argmax(model(x), axis=1))
+
+
 CHANGES = [
     right("5.6.4", "numpy", disagreement),
     right("5.6.4", "loop", loop_disagreement),
@@ -443,6 +599,11 @@ CHANGES = [
         "count those that differ",
         lambda *a: disagreement(*a, over=np.all, differ=np.equal),
     ),
+    wrong("5.6.4", "one pass", "as many passes", lambda m, x, n: disagreement(m, x, 1)),
+    wrong("5.6.4", "own draws", "no more passes", lambda m, x, n: disagreement(m, x, 50)),
+    wrong("5.6.4", "among passes", "with the pass without dropout", passes_differ),
+    wrong("5.6.4", "logits", "classes rather than the logits", logits_differ),
+    wrong("5.6.4", "mean pass", "class of their mean", mean_class_differs),
     wrong("5.6.4", "count", "between 0 and 1", lambda m, x, n: len(x) * disagreement(m, x, n)),
 ]
 
@@ -478,6 +639,13 @@ CELLS = [
     ),
     wrong("5.6.5", "dropout hurts", "does not lower", four(dropped=0.55), "additive"),
     wrong("5.6.5", "percentages", "between", {k: [80.0, 81, 82] for k in four()}, "additive"),
+    wrong(
+        "5.6.5",
+        "accuracies",
+        "holds accuracies",
+        {k: np.round(np.array(v) * 1024) / 1024 for k, v in four().items()},
+        "additive",
+    ),
     wrong("5.6.5", "same seed", "Use the seed", {k: [0.5] * 3 for k in four()}, "additive"),
 ]
 
@@ -523,12 +691,43 @@ def unchecked_drop_connect(x, w, b, rate, seed):
     return drop_connect(x, w, b, min(max(rate, 0.0), 0.99), seed)
 
 
+def drops_outputs(x, w, b, rate, seed):
+    checked(rate, 0.999)
+    y = x @ w + b
+    return y * (np.random.default_rng(seed).uniform(size=y.shape) >= rate) / (1 - rate)
+
+
+def drops_biases(x, w, b, rate, seed):
+    return drop_connect(
+        x, w, b * (np.random.default_rng(seed).uniform(size=len(b)) >= rate), rate, seed
+    )
+
+
+def keeps_rate(x, w, b, rate, seed):
+    checked(rate, 0.999)
+    kept = np.random.default_rng(seed).uniform(size=w.shape) < rate
+    return x @ np.where(kept, w / (rate or 1.0), 0.0) + b
+
+
+def drops_exact_share(x, w, b, rate, seed):
+    checked(rate, 0.999)
+    places = np.random.default_rng(seed).permutation(w.size).reshape(w.shape)
+    return x @ np.where(places >= round(rate * w.size), w / (1 - rate), 0.0) + b
+
+
 CONNECT = [
     right("5.6.6", "numpy", drop_connect),
     right("5.6.6", "loop", loop_drop_connect),
     right("5.6.6", "tensorflow", tf_drop_connect),
     wrong("5.6.6", "inputs", "Whole inputs", lambda *a: drop_connect(*a, lambda s: (s[0], 1))),
     wrong("5.6.6", "outputs", "Whole outputs", lambda *a: drop_connect(*a, lambda s: (1, s[1]))),
+    wrong("5.6.6", "result dropped", "biases or outputs are dropped", drops_outputs),
+    wrong("5.6.6", "biases dropped", "biases or outputs are dropped", drops_biases),
+    wrong("5.6.6", "rate kept", "to drop, not to keep", keeps_rate),
+    wrong("5.6.6", "exact share", "varies from seed to seed", drops_exact_share),
+    wrong(
+        "5.6.6", "no seed", "different masks", lambda x, w, b, r, s: drop_connect(x, w, b, r, None)
+    ),
     wrong("5.6.6", "not scaled", "not scaled", lambda *a: drop_connect(*a, scale=1.0)),
     wrong("5.6.6", "a mask a row", "One mask serves", mask_for_each_row),
     wrong("5.6.6", "biases scaled", "biases are scaled", drops_biases_too),
@@ -598,12 +797,13 @@ def score(dropout=0.45, noise=0.40, accuracy=0.85, spread=0.004):
     return {
         name: {
             "loss": (loss + spread * np.array([-1.0, 0.2, 1.0])).tolist(),
-            "accuracy": accuracies(random, accuracy, 1500),
+            "accuracy": accuracies(random, accuracy, 1024),
         }
         for name, loss in (("dropout", dropout), ("noise", noise))
     }
 
 
+ACCURACIES_TWICE = {k: row | {"loss": row["accuracy"]} for k, row in score().items()}
 NOISE = [
     right("5.6.7", "shifts", shifts, score()),
     right("5.6.7", "gaussian", gaussian, score(0.44, 0.42)),
@@ -623,6 +823,7 @@ NOISE = [
     wrong("5.6.7", "softmax", "logits", lambda seed: noisy_model(last="softmax"), score()),
     wrong("5.6.7", "worse", "above that of dropout", gaussian, score(0.40, 0.45)),
     wrong("5.6.7", "chance", "tell from chance", gaussian, score(0.40, 0.399)),
+    wrong("5.6.7", "accuracies as losses", "holds accuracies", gaussian, ACCURACIES_TWICE),
     wrong("5.6.7", "no losses", "with the keys", gaussian, {"dropout": [0.8], "noise": [0.9]}),
 ]
 

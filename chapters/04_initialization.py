@@ -37,8 +37,9 @@
 # %%
 from helpers import check, data, hint, models, plotting, progress, training
 
+import itertools
+
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
@@ -68,18 +69,21 @@ print("training", train_X.shape, "test", test_X.shape)
 # $$\partial_{\mathbf{W}^{(l)}} \mathbf{o} = \mathbf{M}^{(L)} \cdots \mathbf{M}^{(l+1)} \, \partial_{\mathbf{W}^{(l)}} \mathbf{h}^{(l)}.\tag{5.4.2}$$
 #
 # So the lowest layer waits for $L - 1$ matrices. For a tanh layer the matrix is
-# $\operatorname{diag}(1 - \tanh^2 z)\,\mathbf{W}^\top$. The cell multiplies five of them and asks
-# the tape for the same derivative.
+# $\operatorname{diag}(1 - \tanh^2 z)\,\mathbf{W}^\top$. Multiply five of them.
 
 # %%
 stack = [rng.normal(size=(3, 3)) for _ in range(5)]
-h, product = rng.normal(size=3), np.eye(3)
-x = tf.Variable(h[None])
-
+x = rng.normal(size=3)
+h, product = x, np.eye(3)
 for W in stack:
     product = np.diag(1 - np.tanh(h @ W) ** 2) @ W.T @ product
     h = np.tanh(h @ W)
 
+# %% [markdown]
+# The tape finds the same derivative without being told the formula.
+
+# %%
+x = tf.Variable(x[None])
 with tf.GradientTape(persistent=True) as tape:
     o = x
     for W in stack:
@@ -120,9 +124,8 @@ print(f"largest slope {sigmoid_slope(z).max():.2f}, at z = 5 only {sigmoid_slope
 #
 # A gradient that shrinks from layer to layer is called a [vanishing
 # gradient](../chapters/glossary.md#vanishing-gradient). The step of gradient descent is
-# proportional to it, so the lower layers stop learning while the upper ones go on. Here are thirty
-# sigmoid layers of 64 units with Keras's usual start, and the length of the loss's gradient for
-# each weight matrix.
+# proportional to it, so the lower layers stop learning while the upper ones go on. To watch it, ask
+# the tape for the length of the loss's gradient by each weight matrix.
 
 # %%
 def gradient_norms(model, X, y):
@@ -134,10 +137,14 @@ def gradient_norms(model, X, y):
     slopes = [np.float64(slope) for slope in tape.gradient(loss, kernels)]
     return np.array([np.linalg.norm(slope) for slope in slopes])
 
+
+# %% [markdown]
+# Here are thirty sigmoid layers of 64 units with Keras's usual start.
+
+# %%
 deep_sigmoid = models.mlp((64,) * 30, activation="sigmoid")
 sigmoid_norms = gradient_norms(deep_sigmoid, train_X[:256], train_y[:256])
-layer = np.arange(1, 32)
-plotting.lines(layer, {"30 sigmoid layers": sigmoid_norms},
+plotting.lines(np.arange(1, 32), {"30 sigmoid layers": sigmoid_norms},
                xlabel="layer, from the input", ylabel="length of the gradient", yscale="log")
 
 
@@ -181,10 +188,8 @@ check("+4.1", gradient_norm_ratio)
 factors = rng.normal(size=(100, 4, 4))
 norms = {}
 for scale in (1.0, 0.6, 0.3):
-    product, norms[f"standard deviation {scale}"] = np.eye(4), []
-    for factor in factors:
-        product = product @ (scale * factor)
-        norms[f"standard deviation {scale}"].append(np.linalg.norm(product))
+    products = itertools.accumulate(scale * factors, np.matmul)
+    norms[f"standard deviation {scale}"] = [np.linalg.norm(product) for product in products]
 plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
                ylabel="Frobenius norm", yscale="log")
 
@@ -242,13 +247,14 @@ check("5.4.3", product_bounds, counterexample)
 # A second danger has nothing to do with depth. Swap two hidden units together with their weights
 # and the network computes the same function: this is its [permutation
 # symmetry](../chapters/glossary.md#permutation-symmetry). If all weights start at one constant, the
-# hidden units are equal, so their gradients are equal, so they are equal after every step. The cell
-# trains four ReLU units from a constant start by gradient descent on 500 images. It returns the
-# largest difference between the units' weights; `rate` is for the next section.
+# hidden units are equal, so their gradients are equal, so they are equal after every step.
+#
+# The function trains four ReLU units from a constant start by gradient descent on 500 images;
+# `rate` is for the next section.
 
 # %%
 def train_from_constant(rate, steps=30):
-    """Train 784-4-10 from weights of 0.01; return how far apart the hidden units end."""
+    """Return how far apart the four hidden units end, and how far their weights moved."""
     X, y = tf.constant(train_X[:500]), train_y[:500]
     W1, W2 = tf.Variable(tf.fill((784, 4), 0.01)), tf.Variable(tf.fill((4, 10), 0.01))
     for _ in range(steps):
@@ -261,6 +267,8 @@ def train_from_constant(rate, steps=30):
             W.assign_sub(0.1 * slope)
     return float(np.ptp(W1.numpy(), axis=1).max()), float(np.abs(W1 - 0.01).max())
 
+
+# %%
 apart, moved = train_from_constant(rate=0.0)
 print("weights moved by more than 0.01:", moved > 0.01, "- units differ:", apart > 1e-5)
 
@@ -288,8 +296,8 @@ print("with dropout 0.5 the units differ:", apart > 1e-3)
 # ## The same in Keras
 #
 # `models.mlp` builds a `keras.Sequential`; `keras.initializers.Constant` starts its kernels, and
-# minibatches replace the full gradient. The units that differ from the first by more than 0.001 in
-# some weight, and the first itself, make up the count.
+# minibatches replace the full gradient. Count the units that differ from the first by more than
+# 0.001 in some weight, and the first itself.
 
 # %%
 def distinct_units(model):
@@ -297,6 +305,8 @@ def distinct_units(model):
     W1 = model.layers[0].get_weights()[0]
     return 1 + int((np.abs(W1 - W1[:, :1]).max(axis=0) > 1e-3).sum())
 
+
+# %%
 for rate in (0.0, 0.5):
     start = keras.initializers.Constant(0.01)
     model = models.mlp((8,), rate=rate, kernel_initializer=start)
@@ -435,7 +445,7 @@ print(type(layer.kernel_initializer).__name__, kernel.shape, "bias all zero:", n
 #
 # $$\mathrm{Var}[o_i] = \sum_{j} \mathrm{E}[w_{ij}^2]\,\mathrm{E}[x_j^2] = n_\mathrm{in}\,\sigma^2\gamma^2.\tag{5.4.4}$$
 #
-# The variance stays as it is if $n_\mathrm{in}\sigma^2 = 1$. The cell measures it.
+# The variance stays as it is if $n_\mathrm{in}\sigma^2 = 1$. Try three values around that.
 
 # %%
 inputs = rng.normal(0, 2.0, size=(2_000, 400))  # gamma = 2
@@ -532,7 +542,7 @@ check("+4.2", xavier_variance, xavier_bound)
 #
 # $$\sigma^2 = \frac{2}{n_\mathrm{in}}.$$
 #
-# The cell counts what is left after thirty layers of 500 units.
+# What is left of the mean square after thirty layers of 500 units?
 
 # %%
 for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
@@ -541,8 +551,7 @@ for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
     for _ in range(30):
         H = np.maximum(H @ rng.normal(0, np.sqrt(variance), size=(500, 500)), 0)
     left = (H**2).mean() / start
-    print(f"{name}: mean square after 30 layers between 0.1 and 10 times the first:",
-          bool(0.1 < left < 10))
+    print(f"{name}: between 0.1 and 10 times the first mean square:", bool(0.1 < left < 10))
     assert (left < 1e-7) if name == "Xavier" else (0.1 < left < 10)
 
 
@@ -604,7 +613,7 @@ check("+4.4", choose_scale)
 #
 # Now all four starts side by side: zero, small (0.01), Xavier and He. Thirty ReLU layers of 100
 # units get the same 256 normal inputs, and the objective is the sum of the outputs times fixed
-# random numbers. The function keeps every layer's activations and every matrix's gradient.
+# random numbers. `signals` keeps every layer's activations and every matrix's gradient.
 
 # %%
 def signals(deviation, depth=30, width=100):
@@ -619,6 +628,8 @@ def signals(deviation, depth=30, width=100):
         slopes = tape.gradient(tf.reduce_sum(V * activations[-1]), weights)
     return [H.numpy() for H in activations[1:]], [slope.numpy() for slope in slopes]
 
+
+# %%
 results = {"zero": signals(0.0), "small": signals(0.01),
            "Xavier": signals(np.sqrt(1 / 100)), "He": signals(np.sqrt(2 / 100))}
 for name, (_, gradients) in results.items():
@@ -653,18 +664,14 @@ print("zero start, all activations zero:", not sizes["zero"].any())
 # same axes. ReLU makes about half of them exactly zero, so the bar at zero reaches beyond the top.
 
 # %%
-figure, axes = plt.subplots(4, 3, figsize=(7, 5), sharex=True, sharey=True)
-for row, (name, (activations, _)) in zip(axes, results.items()):
-    row[0].set_ylabel(name)
-    for axis, index in zip(row, (1, 10, 30)):
-        axis.hist(activations[index - 1].ravel(), bins=np.linspace(0, 3, 41), density=True)
-        axis.set(title=f"layer {index}" if name == "zero" else "", ylim=(0, 1), yticks=[])
-figure.supxlabel("activation")
-plt.show()
+shown = {name: {f"layer {index}": activations[index - 1] for index in (1, 10, 30)}
+         for name, (activations, _) in results.items()}
+plotting.histogram_grid(shown, xlabel="activation", bins=np.linspace(0, 3, 41), top=1)
+
 
 # %% [markdown]
-# By layer 30 zero, small and Xavier have nothing left but the bar at zero. Only He's network still
-# has a spread of values there.
+# In layer 10 the small start has nothing left but the bar at zero, in layer 30 Xavier's, too. Only
+# He's network still has a spread of values there.
 
 # %% [markdown]
 # ## Histograms of the gradients
@@ -674,22 +681,17 @@ plt.show()
 # are exactly zero have no logarithm; they are left out.
 
 # %%
-figure, axes = plt.subplots(4, 3, figsize=(7, 5), sharex=True)
-for row, (name, (_, gradients)) in zip(axes, results.items()):
-    row[0].set_ylabel(name)
-    for axis, index in zip(row, (1, 15, 30)):
-        slope = gradients[index - 1]
-        powers = np.log10(np.abs(slope[slope != 0]))
-        axis.hist(powers, bins=np.linspace(-40, 6, 93))
-        axis.set(title=f"matrix {index}" if name == "zero" else "", yticks=[])
-        if not slope.any():
-            axis.text(0.5, 0.4, "all exactly 0", transform=axis.transAxes, ha="center")
-figure.supxlabel("log10 |gradient|")
-plt.show()
+def powers(slope):
+    return np.log10(np.abs(slope[slope != 0]))
+
+shown = {name: {f"matrix {index}": powers(gradients[index - 1]) for index in (1, 15, 30)}
+         for name, (_, gradients) in results.items()}
+plotting.histogram_grid(shown, xlabel="log10 |gradient|", bins=np.linspace(-40, 6, 93))
 
 # %% [markdown]
-# The gradient of a matrix is a product of what comes from below and what comes from above, so a
-# signal lost anywhere is lost for all matrices. He's gradients have the same size everywhere.
+# Each row has its hump in one place: near $10^{-33}$ for the small start, near $10^{-4}$ for Xavier's,
+# near 1 for He's. The gradient of a matrix is the product of what comes from below and what comes
+# from above, so a signal lost anywhere is lost for all matrices.
 
 # %% [markdown]
 # ## The same start in Keras
@@ -707,6 +709,8 @@ kernel, bias = deep_he.layers[-1].get_weights()
 logits = deep_he(train_X[:256]).numpy()
 print("logits", logits.shape, "- scratch and Keras agree:",
       np.allclose(H @ kernel + bias, logits, rtol=1e-3, atol=1e-4))
+
+# %%
 deviation = deep_he.layers[5].get_weights()[0].std() * np.sqrt(100 / 2)
 print(f"standard deviation of a kernel over He's: {deviation:.1f}")
 
@@ -716,8 +720,8 @@ print(f"standard deviation of a kernel over He's: {deviation:.1f}")
 # %% [markdown]
 # ## The gradient that does not vanish
 #
-# Back to the figure of the thirty sigmoid layers. The same depth and width with ReLU and He's
-# start, on the same images and the same loss, beside it.
+# Back to the figure of the thirty sigmoid layers. Put the same depth and width with ReLU and He's
+# start beside it, on the same images and with the same loss.
 
 # %%
 deep_relu = models.mlp((64,) * 30, activation="relu", kernel_initializer="he_normal")
@@ -752,25 +756,28 @@ deep_training = None
 # %%
 check("+4.5", deep_training)
 
+
 # %% [markdown]
 # ## Beyond
 #
 # Keeping the variance is a [heuristic](../chapters/glossary.md#heuristic) about the average.
 # [Orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) controls every
-# direction: all singular values are one, and so are those of the product. Xiao and others trained convolutional
-# networks of 10,000 layers from such a start. Normalisation layers and residual connections keep
-# the signal alive during training, when no initialization can. The cell repeats the product of 100
-# matrices, now with orthogonal 4 x 4 factors, next to Gaussian ones of the right variance.
+# direction: all singular values are one, and so are those of the product. Xiao and others trained
+# convolutional networks of 10,000 layers from such a start. Normalisation layers and residual
+# connections keep the signal alive during training, when no initialization can.
+#
+# Repeat the product of 100 matrices, now with orthogonal 4 x 4 factors, next to Gaussian ones of
+# the right variance.
 
 # %%
-values = {"orthogonal": [], "Gaussian, variance 1/4": []}
-orthogonal, gaussian = np.eye(4), np.eye(4)
-for factor in factors:
-    orthogonal = orthogonal @ np.linalg.qr(factor)[0]
-    gaussian = gaussian @ (factor / 2)
-    for label, product in zip(values, (orthogonal, gaussian)):
-        spectrum = np.linalg.svd(product, compute_uv=False)
-        values[label].append(max(spectrum[-1] / spectrum[0], 1e-16))
+def worst_over_best(factors):
+    products = itertools.accumulate(factors, np.matmul)
+    spectra = [np.linalg.svd(product, compute_uv=False) for product in products]
+    return [max(spectrum[-1] / spectrum[0], 1e-16) for spectrum in spectra]
+
+turns = np.linalg.qr(factors)[0]
+values = {"orthogonal": worst_over_best(turns),
+          "Gaussian, variance 1/4": worst_over_best(factors / 2)}
 plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
                ylabel="smallest / largest singular value", yscale="log")
 

@@ -89,6 +89,10 @@ for _ in range(2):
     path, how = fetch(original.as_uri(), expected, cache)
     print(path.name, how)
 
+# %% [markdown]
+# The first call downloads and the second finds the copy. Now damage both.
+
+# %%
 path.write_bytes(b"damaged")
 original.write_bytes(b"Id,SalePrice\n1,15")  # as if the download broke off
 try:
@@ -97,8 +101,7 @@ except ValueError as error:
     print("refused:", error)
 
 # %% [markdown]
-# The first call downloads and the second finds the copy. When both are damaged, the function says
-# so and writes nothing. `data.load_house_prices()` does the same with the real addresses, and takes
+# The function refuses the broken file and writes nothing. `data.load_house_prices()` does the same with the real addresses, and takes
 # an invented table where there is no network.
 
 # %% [markdown]
@@ -161,13 +164,15 @@ axes[0].set(xlabel="price (1000 dollars)", ylabel="houses")
 axes[1].hist(np.log(price), bins=40)
 axes[1].set(xlabel="log of the price")
 plt.show()
+
+# %%
 print("skewness above 1.5:", price.skew() > 1.5,
       "- of the logs below 1:", np.log(price).skew() < 1)
 print("typical price: e^12 =", f"{np.exp(12):,.0f} dollars")
 
 # %% [markdown]
-# Left a long tail, right nearly a bell. The middle of the bell is near 12, a number that comes back
-# as the start of a bias.
+# The left histogram has a long tail, the right one is nearly a bell. Its middle is near 12, a number
+# that comes back as the start of a bias.
 
 # %% [markdown]
 # ## Standardise, fill, one-hot: d2l's recipe
@@ -210,6 +215,7 @@ shift = (train[numbers].mean() - both.mean()) / both.std()
 print("columns whose zero moves:", (shift != 0).sum(), "of", len(numbers),
       "- by less than 0.1 standard deviations:", shift.abs().max() < 0.1)
 
+# %%
 larger = pd.concat([train["LotArea"], 3 * test["LotArea"]])  # as if test lots were larger
 moved = (train["LotArea"].mean() - larger.mean()) / larger.std()
 print("mean of the training lots with test lots 3 times as large, below -0.3:", moved < -0.3)
@@ -311,9 +317,8 @@ check("5.7.2", hide, impute)
 # ## Rows to numbers, statistics later
 #
 # For cross-validation the statistics will change from fold to fold, so split the work. `encode`
-# looks at one row at a time and estimates nothing. `prepare` holds all that is estimated: it learns
-# from its first argument and applies to both. The list of categories is part of the description of
-# the data, like the names of its columns.
+# looks at one row at a time and estimates nothing. The list of categories is part of the
+# description of the data, like the names of its columns.
 
 # %%
 categories = pd.get_dummies(train[texts], dummy_na=True).columns
@@ -323,6 +328,11 @@ def encode(table):
     words = words.reindex(columns=categories, fill_value=False)
     return np.hstack([table[numbers].to_numpy("float32"), words.to_numpy("float32")])
 
+
+# %% [markdown]
+# `prepare` holds all that is estimated. It learns from its first argument and applies to both.
+
+# %%
 def prepare(x_train, x_other):
     mean, std = np.nanmean(x_train[:, :36], axis=0), np.nanstd(x_train[:, :36], axis=0)
     results = x_train.copy(), x_other.copy()
@@ -403,6 +413,8 @@ for _ in range(200):
     w -= 0.02 * 2 * A.T @ residual / len(A)
     b -= 0.02 * 2 * residual.mean()
     errors.append([np.sqrt(np.mean(residual**2)), np.sqrt(np.mean((B @ w + b - y[1168:]) ** 2))])
+
+# %%
 errors = np.array(errors)
 plotting.lines(np.arange(1, 201), {"training rows": errors[:, 0], "other rows": errors[:, 1]},
                xlabel="step of gradient descent", ylabel="log RMSE")
@@ -423,17 +435,12 @@ print("error on other rows below 0.25:", errors[-1, 1] < 0.25,
 
 # %%
 def build(learning_rate=0.01, weight_decay=0.0):
-    model = keras.Sequential([keras.Input(shape=(330,)), keras.layers.Dense(
-        1,
-        kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(12),
-        kernel_regularizer=keras.regularizers.L2(weight_decay),
-    )])
-    model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=learning_rate),
-        loss="mse",
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-    )
+    output = keras.layers.Dense(1, kernel_initializer="zeros",
+                                bias_initializer=keras.initializers.Constant(12),
+                                kernel_regularizer=keras.regularizers.L2(weight_decay))
+    model = keras.Sequential([keras.Input(shape=(330,)), output])
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate=learning_rate), loss="mse",
+                  metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
     return model
 
 
@@ -528,9 +535,9 @@ print("as by hand, to within 0.01:", abs(mean - np.mean(fold_errors)) < 0.01)
 result.table
 
 # %% [markdown]
-# The same answer. The curve is the mean over the folds and the band their spread; what the last ten
-# epochs change is small beside it. Does the leak matter here? Standardise once over all rows,
-# before the folds are cut, and compare.
+# The answer is the same. The curve is the mean over the folds and the band their spread; what the
+# last ten epochs change is small beside it. Does the leak matter here? Standardise once over all
+# rows, before the folds are cut, and compare.
 
 # %%
 leaky = prepare(X, X)[0]
@@ -554,18 +561,25 @@ residual = np.empty(len(y))
 for model, (rows, held_out) in zip(result.models(), training.fold_indices(len(X), 5), strict=True):
     _, outside = prepare(X[rows], X[held_out])
     residual[held_out] = model.predict(outside, verbose=0)[:, 0] - y[held_out]
+
+# %%
 plt.plot(y, residual, "o", markersize=2, alpha=0.5)
 plt.axhline(0, color="black", linewidth=1)
 plt.xlabel("log of the price")
-plt.ylabel("prediction - truth")
+plt.ylabel("prediction - truth, in logs")
 plt.show()
+
+# %% [markdown]
+# The cloud tilts down to the right. Its two ends say by how much.
+
+# %%
 cheap, dear = y < np.quantile(y, 0.1), y > np.quantile(y, 0.9)
 print("cheapest tenth predicted too high:", residual[cheap].mean() > 0)
 print("dearest tenth predicted too low:", residual[dear].mean() < 0)
 
 # %% [markdown]
-# The cloud tilts: the model pulls unusual houses towards the middle, as every model does that
-# cannot see all that makes a price. A point far from the line is a sale to look at by hand.
+# The model pulls unusual houses towards the middle, as every model does that cannot see all that
+# makes a price. A point far from the line is a sale to look at by hand.
 
 # %% [markdown]
 # ### Exercise 5.7.5 — Without standardising
@@ -669,6 +683,8 @@ logs = []
 for model, (rows, _) in zip(result.models(), training.fold_indices(len(X), 5), strict=True):
     _, prepared_test = prepare(X[rows], X_test)
     logs.append(model.predict(prepared_test, verbose=0)[:, 0])
+
+# %%
 logs = np.array(logs)
 disagreement = logs.std(axis=0)
 print("predictions", logs.shape, "- all finite:", np.isfinite(logs).all())
@@ -721,6 +737,7 @@ path.parent.mkdir(exist_ok=True)
 submission.to_csv(path.with_suffix(".partial"), index=False)
 os.replace(path.with_suffix(".partial"), path)
 
+# %%
 back = pd.read_csv(path)
 print(path.as_posix(), back.shape, *back.columns)
 print("one row for each test house:", back["Id"].equals(test["Id"]))

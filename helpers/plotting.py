@@ -27,6 +27,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
+            "axes.axisbelow": True,
             "axes.titlesize": "medium",
             "grid.alpha": 0.3,
             "image.cmap": "cividis",
@@ -88,6 +89,7 @@ def lines(
     yscale: str = "linear",
     spread: Mapping[str, Sequence[float]] | None = None,
     marker: bool | None = None,
+    marks: Mapping[str, float] | None = None,
     ax: mpl.axes.Axes | None = None,
 ) -> None:
     """Draw one curve a label over a shared x and show the figure.
@@ -97,6 +99,7 @@ def lines(
         curves: Values by label, each of shape (n,); NaN leaves a gap.
         spread: Half-widths of a band by label, each of shape (n,).
         marker: Whether to mark the points; by default where there are at most 12.
+        marks: Positions of vertical lines by label.
         ax: Axes to draw on; then the figure is not shown.
 
     Raises:
@@ -113,6 +116,8 @@ def lines(
         if spread and label in spread:
             half = np.asarray(spread[label], dtype=float)
             target.fill_between(x, values - half, values + half, color=line.get_color(), alpha=0.2)
+    for label, position in (marks or {}).items():
+        target.axvline(position, color="black", linestyle=":", linewidth=1.2, label=label)
     target.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
     if len(curves) > 4:  # beside the curves, where it hides none
         target.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -275,6 +280,39 @@ def histograms(
     plt.show()
 
 
+def histogram_grid(
+    values: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    xlabel: str,
+    bins: Sequence[float],
+    top: float | None = None,
+) -> None:
+    """Draw a table of small histograms over one axis, such as starts by layers.
+
+    Args:
+        values: Numbers of any shape by row and column label; without numbers the axes say so.
+        bins: Edges of the bins.
+        top: Density at which each axes ends; by default each ends above its own tallest bar.
+    """
+    columns = list(next(iter(values.values())))
+    size = 2.3 * len(columns), 1.2 * len(values) + 0.2
+    figure, grid = plt.subplots(len(values), len(columns), figsize=size, sharex=True, squeeze=False)
+    for axes_of_row, (row, by_column) in zip(grid, values.items(), strict=True):
+        axes_of_row[0].set_ylabel(row)
+        for axes, column in zip(axes_of_row, columns, strict=True):
+            numbers = np.ravel(by_column[column])
+            axes.set_yticks([])
+            if numbers.size:
+                axes.hist(numbers, bins=bins, density=True, color=_COLOURS[0])
+                axes.set_ylim(0, top)
+            else:
+                axes.text(0.5, 0.4, "no values", transform=axes.transAxes, ha="center")
+    for axes, column in zip(grid[0], columns, strict=True):
+        axes.set_title(column)
+    figure.supxlabel(xlabel, fontsize="medium")
+    plt.show()
+
+
 def bars(
     values: Mapping[str, float],
     *,
@@ -290,14 +328,17 @@ def bars(
         spread: Half-length of the error bar by label.
         bottom: Where the axis starts; say so in the text if it is not 0.
     """
-    _, axes = plt.subplots()
+    figure, axes = plt.subplots()
     errors = [spread[label] for label in values] if spread else None
     axes.bar(list(values), list(values.values()), yerr=errors, capsize=4, color=_COLOURS[0])
     axes.set(ylabel=ylabel, title=title)
+    axes.grid(False, axis="x")
     if bottom is not None:
         axes.set_ylim(bottom=bottom)
-    if max(map(len, values)) > 12:
-        axes.tick_params(axis="x", rotation=20)
+    figure.draw_without_rendering()  # only a laid out figure knows the width of its labels
+    room = np.diff(axes.transData.transform([(0, 0), (1, 0)])[:, 0])[0]
+    if max(label.get_window_extent().width for label in axes.get_xticklabels()) > 0.95 * room:
+        plt.setp(axes.get_xticklabels(), rotation=20, ha="right", rotation_mode="anchor")
     plt.show()
 
 

@@ -52,9 +52,6 @@ print(training.device())
 # Each image becomes a row of 784 numbers. All of them are shifted and scaled by the mean and the
 # spread of the *training* pixels, because validation and test images stand for images that nobody
 # has seen yet.
-#
-# The second part of the cell is the network of this page: 784-256-10 with ReLU and Adam. A new
-# seed gives new initial weights.
 
 # %%
 pixels = fashion.train_images[:2000].reshape(2000, 784).astype("float32")
@@ -63,17 +60,25 @@ x_train, x_valid = np.split((pixels - mean) / spread, 2)
 y_train, y_valid = np.split(fashion.train_labels[:2000], 2)
 x_test = (fashion.test_images[:2000].reshape(2000, 784).astype("float32") - mean) / spread
 y_test = fashion.test_labels[:2000]
+print(x_train.shape, x_valid.shape, x_test.shape)
 
+# %% [markdown]
+# The network of this page is 784-256-10 with ReLU and Adam. A new seed gives new initial weights.
+
+# %%
 def new_model(seed=0):
     model = models.mlp((256,), seed=seed)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
     return model
 
-print(x_train.shape, x_valid.shape, x_test.shape, f"- {new_model().count_params()} parameters")
+print(new_model().count_params(), "parameters")
+
+# %% tags=["proof"]
+assert 200 <= new_model().count_params() / len(x_train) < 205
 
 # %% [markdown]
-# The network has about 200 parameters for each training image.
+# That is about 200 parameters for each training image.
 
 # %% [markdown]
 # ## The generalization gap
@@ -89,14 +94,20 @@ print(x_train.shape, x_valid.shape, x_test.shape, f"- {new_model().count_params(
 # examples that had no part in training.
 
 # %%
-def classes(model, x):
-    return model(x).numpy().argmax(axis=1)
-
 model = new_model()
 run = training.fit(
     model, x_train, y_train, epochs=40, batch_size=50, validation_data=(x_valid, y_valid), seed=0
 )
 plotting.histories({"": run}, "accuracy")
+
+# %% [markdown]
+# The training curve goes on to 1.0; the validation curve turns flat after a few epochs. How large
+# is the space between them on the test images, which no curve has used?
+
+# %%
+def classes(model, x):
+    return model(x).numpy().argmax(axis=1)
+
 train_accuracy = np.mean(classes(model, x_train) == y_train)
 test_accuracy = np.mean(classes(model, x_test) == y_test)
 print("training accuracy above 0.99:", train_accuracy > 0.99)
@@ -104,11 +115,12 @@ print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
 
 # %% tags=["proof"]
 assert train_accuracy > 0.99 and 0.10 < train_accuracy - test_accuracy < 0.30
+assert np.ptp(run.history["val_accuracy"][10:]) < 0.06
 
 # %% [markdown]
-# The training curve goes on to 1.0; the validation curve turns flat after a few epochs. The space
-# between the two is the gap. When a model keeps getting better on the training examples and no
-# better, or worse, on others, we speak of [overfitting](../chapters/glossary.md#overfitting).
+# One image in ten, at least, is lost on the way to images the network has not seen. When a model
+# keeps getting better on the training examples and no better, or worse, on others, we speak of
+# [overfitting](../chapters/glossary.md#overfitting).
 
 # %% [markdown]
 # ### Exercise +5.4 — Error against degree
@@ -162,7 +174,7 @@ assert by_degree[1][-1] > 2 * by_degree[1].min()
 # the world could label the unseen inputs with 0 or 1, every learner is right half of the time.
 #
 # Three binary features give eight inputs. The learner sees five with their labels. The remaining
-# three can be labelled in $2^3$ ways, and the cell tries them all.
+# three can be labelled in $2^3$ ways. Try them all.
 
 # %%
 inputs = np.array(list(itertools.product([0, 1], repeat=3)))
@@ -197,8 +209,15 @@ for name, labels in (("true labels", y_train), ("random labels", y_random)):
     runs[name] = training.fit(model, x_train, labels, epochs=60, batch_size=50, seed=0)
     fitted = np.mean(classes(model, x_train) == labels)
     print(f"{name:14} training accuracy above 0.99: {fitted > 0.99}")
+
+# %%
 curves = {name: run.history["accuracy"] for name, run in runs.items()}
 plotting.lines(range(1, 61), curves, xlabel="epoch", ylabel="training accuracy")
+
+# %% [markdown]
+# Random labels take longer, and then they fit as well as true ones. Look at new images.
+
+# %%
 on_test = np.mean(classes(model, x_test) == y_test)
 print("test accuracy after random labels below 0.20:", on_test < 0.2)
 
@@ -209,9 +228,8 @@ after_ten = [runs[name].history["accuracy"][10] for name in runs]
 assert after_ten[0] > after_ten[1] + 0.2
 
 # %% [markdown]
-# Random labels take longer, and then they fit as well as true ones. On test images this network
-# guesses. Both runs end with the same network size and a training error of zero; only one
-# generalises.
+# There the second network guesses. Both runs end with the same number of weights and a training
+# error of next to nothing; only one generalises.
 
 # %% [markdown]
 # ### Exercise 5.5.1-quiz — What a capacity bound cannot see
@@ -241,7 +259,8 @@ check("5.5.1-quiz", choice_5_5_1)
 # ### Exercise 5.5.1 — Random labels
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.1")`*
 #
-# Turn the lesson into a measurement: replace a share of the labels by random ones.
+# Turn the lesson into a measurement: replace a share of the labels by random ones, and train a new
+# network for each share.
 #
 # **Given** `x_train` and `y_train` (1000 images), `x_test` and `y_test` (2000), `new_model`,
 # `classes`, `training.fit`. One run of 60 epochs at batch size 50 takes about 2 s.
@@ -250,25 +269,28 @@ check("5.5.1-quiz", choice_5_5_1)
 #
 # - `"share"`: the share of training rows whose label is replaced by a random one;
 # - `"parameters"`: the number of parameters of the network;
+# - `"before"`: accuracy on the test images before training;
+# - `"curve"`: the training accuracy after each epoch, as in the history;
 # - `"train_accuracy"`: accuracy at the end on the labels it was trained on, as a fraction;
 # - `"test_accuracy"`: accuracy on the test images and their true labels;
-# - `"epochs"`: the number of the first epoch, counted from 1, whose training accuracy in the
-#   history is above 0.99.
+# - `"epochs"`: the number of the first epoch, counted from 1, at which the curve is above 0.99.
 #
-# **Shapes** five lists of three numbers.
+# **Shapes** `"curve"` holds three lists with one number an epoch, the others three numbers.
 #
 # **Done when** all three runs pass 0.99 in training, and the other columns belong to these runs.
 
 # %%
 ### BEGIN SOLUTION
-random_labels = {"share": [0.0, 0.5, 1.0], "parameters": [], "train_accuracy": [],
-                 "test_accuracy": [], "epochs": []}
+random_labels = {"share": [0.0, 0.5, 1.0], "parameters": [], "before": [], "curve": [],
+                 "train_accuracy": [], "test_accuracy": [], "epochs": []}
 for share in random_labels["share"]:
     rng = np.random.default_rng(1)
     replaced = rng.random(1000) < share
     y = np.where(replaced, rng.integers(0, 10, size=1000), y_train)
     model = new_model(seed=1)
+    random_labels["before"].append(np.mean(classes(model, x_test) == y_test))
     run = training.fit(model, x_train, y, epochs=60, batch_size=50, seed=1)
+    random_labels["curve"].append(run.history["accuracy"])
     random_labels["parameters"].append(model.count_params())
     random_labels["train_accuracy"].append(np.mean(classes(model, x_train) == y))
     random_labels["test_accuracy"].append(np.mean(classes(model, x_test) == y_test))
@@ -319,30 +341,33 @@ assert distance["random labels"] > 1.2 * distance["true labels"]
 #
 # $$\mathbf{c}_\text{min} = \mathbf{A}^{+}\mathbf{y},\tag{5.5.2}$$
 #
-# with the pseudo-inverse $\mathbf{A}^{+}$. The cell builds another solution by adding a part that
-# the examples cannot see, and runs gradient descent from zero.
+# with the pseudo-inverse $\mathbf{A}^{+}$. Adding a part that the examples cannot see gives another.
 
 # %%
 rng = np.random.default_rng(0)
 A, targets = rng.normal(size=(20, 50)), rng.normal(size=20)  # 20 examples, 50 parameters
 smallest = np.linalg.pinv(A) @ targets
 unseen_part = (np.eye(50) - np.linalg.pinv(A) @ A) @ rng.normal(size=50)
+for name, c in {"minimum norm": smallest, "another": smallest + unseen_part}.items():
+    print(f"{name:12} fits all: {np.allclose(A @ c, targets)}   norm {np.linalg.norm(c):.2f}")
+
+# %% [markdown]
+# Both fit the 20 examples exactly. Which one does gradient descent find, from zero?
+
+# %%
 c = np.zeros(50)
 for _ in range(2000):
     c -= 0.01 * A.T @ (A @ c - targets)
-solutions = {"minimum norm": smallest, "another": smallest + unseen_part, "gradient descent": c}
-for name, solution in solutions.items():
-    fits = np.allclose(A @ solution, targets)
-    print(f"{name:17} fits all: {fits}   norm {np.linalg.norm(solution):.2f}")
+print("gradient descent ends in the minimum-norm solution:", np.allclose(c, smallest))
 
 # %% tags=["proof"]
 assert np.allclose(c, smallest) and np.linalg.norm(smallest + unseen_part) > 2 * np.linalg.norm(c)
+assert np.allclose((np.eye(50) - np.linalg.pinv(A) @ A) @ c, 0)
 
 # %% [markdown]
-# All three fit the 20 examples exactly. Gradient descent from zero ends in the smallest solution,
-# without being told: it never leaves the span of the examples. This is an [implicit
-# bias](../chapters/glossary.md#implicit-bias), and which interpolating solution is found decides
-# how it generalises.
+# It ends in the smallest solution without being told, since it never leaves the span of the
+# examples. This is an [implicit bias](../chapters/glossary.md#implicit-bias), and which
+# interpolating solution is found decides how it generalises.
 
 # %% [markdown]
 # ## Double descent
@@ -353,63 +378,66 @@ assert np.allclose(c, smallest) and np.linalg.norm(smallest + unseen_part) > 2 *
 #
 # $$\boldsymbol{\phi}(\mathbf{x}) = \max(0, \mathbf{x}\mathbf{V}) / \sqrt{m}.\tag{5.5.3}$$
 #
-# The last layer is solved by least squares, with minimum norm where there is a choice. There are
-# 100 noisy training examples, and five repetitions.
+# The last layer is solved by least squares, with minimum norm where there is a choice. One
+# repetition draws 100 noisy training examples and goes through thirteen widths.
 
 # %%
 def random_features(x, V):
     return np.maximum(x @ V, 0) / np.sqrt(V.shape[1])
 
 widths = np.array([10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 400, 1000, 2000])
-errors = np.zeros((5, 2, len(widths)))
-for repetition in range(5):
-    rng = np.random.default_rng(repetition)
+
+def repetition(rng):
     x, x_new, teacher = rng.normal(size=(100, 20)), rng.normal(size=(1000, 20)), rng.normal(size=20)
-    y = x @ teacher + 2 * rng.normal(size=100)
-    for i, width in enumerate(widths):
+    y, rows = x @ teacher + 2 * rng.normal(size=100), []
+    for width in widths:
         V = rng.normal(size=(20, width))
         c = np.linalg.lstsq(random_features(x, V), y)[0]
-        errors[repetition, 0, i] = np.mean((random_features(x, V) @ c - y) ** 2)
-        errors[repetition, 1, i] = np.mean((random_features(x_new, V) @ c - x_new @ teacher) ** 2)
-print("repetitions, training or test, widths:", errors.shape)
+        on_training = np.mean((random_features(x, V) @ c - y) ** 2)
+        on_test = np.mean((random_features(x_new, V) @ c - x_new @ teacher) ** 2)
+        rows.append((on_training, on_test, np.linalg.norm(c)))
+    return np.transpose(rows)
+
+# %%
+repetitions = np.array([repetition(np.random.default_rng(seed)) for seed in range(5)])
+print("repetitions, kinds of numbers, widths:", repetitions.shape)
 
 # %% tags=["proof"]
+errors, norms = repetitions[:, :2], np.median(repetitions[:, 2], axis=0)
 assert np.all(widths[errors[:, 1].argmax(axis=1)] == 100)
 assert np.all(errors[:, 0, widths > 100] < 1e-8) and np.all(errors[:, 0, widths < 90] > 1e-3)
 assert np.all(errors[:, 1, -1] < errors[:, 1, widths < 100].min(axis=1))
+assert norms.argmax() == 5 and np.all(np.diff(norms[5:]) < 0)
 
 # %% [markdown]
 # Draw the median of the five repetitions. The vertical line is the [interpolation
-# threshold](../chapters/glossary.md#interpolation-threshold): as many features as examples.
+# threshold](../chapters/glossary.md#interpolation-threshold): as many features as examples. A
+# training error of zero has no logarithm, so it is left out.
 
 # %%
-train_curve, test_curve = np.median(errors, axis=0)
-plt.plot(widths, test_curve, "o-", label="test")
-plt.plot(widths, train_curve, "s--", label="training")
-plt.axvline(100, color="black", linestyle=":", label="100 examples")
-plt.gca().set(xscale="log", yscale="log", ylim=(1e-3, 1e3), xlabel="number of features",
-              ylabel="mean squared error")
-plt.legend()
-plt.show()
-print("largest test error at width", widths[test_curve.argmax()])
+train_curve, test_curve, _ = np.median(repetitions, axis=0)
+visible = np.where(train_curve > 1e-6, train_curve, np.nan)
+plotting.lines(widths, {"test": test_curve, "training": visible}, marks={"100 examples": 100},
+               xlabel="number of features", ylabel="mean squared error",
+               xscale="log", yscale="log", marker=True)
 print("widest model better than every model below the threshold:",
       test_curve[-1] < test_curve[widths < 100].min())
 
 # %% [markdown]
-# The training curve leaves the picture where its error becomes zero. Up to the threshold the test
-# curve is the classical one. At the threshold exactly one solution fits,
-# and it has to bend for every bit of noise, so its coefficients are huge. Beyond it there is a
-# choice again, the minimum norm falls, and so does the test error. This is [double
-# descent](../chapters/glossary.md#double-descent) (Belkin et al., 2019).
+# The training curve ends where its error becomes zero. The test curve peaks there. At the threshold
+# exactly one solution fits, and it has to bend for every bit of noise, so its coefficients are
+# huge. Beyond it there is a choice again, the norm of the smallest solution falls, and so does the
+# test error. This is [double descent](../chapters/glossary.md#double-descent) (Belkin et al.,
+# 2019).
 
 # %% [markdown]
 # ### Exercise +5.3 — A double-descent curve on images
 # *3 points · ★★☆ · 25 min · stuck? run `hint("+5.3")`*
 #
 # **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
-# `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares,
-# both as in the lesson. Use float64: `x_train[:200].astype(float)`. All widths together take about
-# 2 s.
+# `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares
+# with minimum norm, both as in the lesson, without any penalty. Use float64:
+# `x_train[:200].astype(float)`. All widths together take about 2 s.
 #
 # **Write** `double_descent`, a dict of lists with one entry for each width:
 #
@@ -420,8 +448,8 @@ print("widest model better than every model below the threshold:",
 #
 # **Shapes** three lists of the same length.
 #
-# **Done when** the training error reaches zero, the test error peaks at the threshold, and the
-# widest model is good again. Draw the curve.
+# **Done when** the training error beyond the threshold is zero up to rounding (below $10^{-18}$), the
+# test error peaks at the threshold, and the widest model is good again. Draw the curve.
 
 # %%
 ### BEGIN SOLUTION
@@ -435,12 +463,14 @@ for width in double_descent["width"]:
     for name, x, labels in (("train", x_few, y_train[:200]), ("test", x_test, y_test)):
         error = np.mean((random_features(x, V) @ c - np.eye(10)[labels]) ** 2)
         double_descent[f"{name}_error"].append(error)
-plt.plot(double_descent["width"], double_descent["test_error"], "o-", label="test")
-plt.plot(double_descent["width"], double_descent["train_error"], "s--", label="training")
-plt.gca().set(xscale="log", yscale="log", ylim=(1e-3, 1e3), xlabel="number of features",
-              ylabel="mean squared error")
-plt.legend()
-plt.show()
+train_error = np.array(double_descent["train_error"])
+plotting.lines(
+    double_descent["width"],
+    {"test": double_descent["test_error"],
+     "training": np.where(train_error > 1e-6, train_error, np.nan)},
+    marks={"200 images": 200}, marker=True,
+    xlabel="number of features", ylabel="mean squared error", xscale="log", yscale="log",
+)
 ### STUB
 # double_descent = None
 ### END SOLUTION
@@ -454,7 +484,7 @@ check("+5.3", double_descent)
 # A [parametric model](../chapters/glossary.md#parametric-model) has a number of parameters fixed in
 # advance; after training, the examples may go. A [nonparametric
 # model](../chapters/glossary.md#nonparametric-model) grows with the data, for example by keeping
-# all of it. The cell counts the numbers that each must store for $n$ images.
+# all of it. Here are the numbers that each must store for $n$ images.
 
 # %%
 print("images   network 784-256-10   all images (nearest neighbour)")
@@ -503,8 +533,7 @@ assert training_error == 0.0 and 0.15 < validation_error < 0.40
 #
 # Here $x$ is a number, and its label is right with probability 0.8, so $r^* = 0.2$. One neighbour
 # errs if exactly one of the two labels, its own and the new one, is off: $2 \cdot 0.8 \cdot 0.2 =
-# 0.32$, at most twice $r^*$ (Cover and Hart, 1967). The cell compares it with $k = \sqrt{n}$
-# neighbours.
+# 0.32$, at most twice $r^*$ (Cover and Hart, 1967). How do $k = \sqrt{n}$ neighbours compare?
 
 # %%
 def sample(n, rng):
@@ -512,6 +541,7 @@ def sample(n, rng):
     likely = (np.sin(4 * np.pi * x) > 0).astype(int)
     return x, np.where(rng.random(n) < 0.8, likely, 1 - likely)
 
+# %%
 sizes = [10, 100, 1000, 10_000]
 wrong = {"one neighbour": [], "√n neighbours": []}
 for n in sizes:
@@ -587,7 +617,11 @@ def jacobian(W, a, X):
     by_a = np.maximum(X @ W, 0)
     return np.hstack([by_W.reshape(len(X), -1), by_a]) / np.sqrt(a.size)
 
-X = np.array([[-1.5, 1], [-0.5, 1], [0.5, 1], [1.5, 1]])  # four inputs, each with its constant 1
+# %% [markdown]
+# Four inputs, each with its constant 1, have a kernel of 4 x 4.
+
+# %%
+X = np.array([[-1.5, 1], [-0.5, 1], [0.5, 1], [1.5, 1]])
 y = np.array([0.5, -1.0, 1.0, -0.5])
 rng = np.random.default_rng(0)
 W, a = rng.normal(size=(2, 3000)), rng.normal(size=3000)
@@ -611,7 +645,8 @@ assert np.linalg.eigvalsh(K).min() > 0
 # K(\mathbf{X}, \mathbf{X})^{-1} (\mathbf{y} - f_0(\mathbf{X})),\tag{5.5.6}$$
 #
 # where $f_0$ is the untrained network. The wider the layer, the less each weight has to move, and
-# the better this holds. The cell trains networks of growing width and compares, five seeds each.
+# the better this holds. To see it, train networks of growing width, five seeds each, and keep what
+# the kernel of the start predicts.
 
 # %%
 line = np.stack([np.linspace(-2, 2, 81), np.ones(81)], axis=1)
@@ -627,36 +662,43 @@ def train_and_predict(width, seed):
         W, a = W - step[: 2 * width].reshape(2, width), a - step[2 * width :]
     return output(W, a, line), by_kernel
 
+# %%
 layer_widths = [30, 300, 3000]
 pairs = {width: [train_and_predict(width, seed) for seed in range(5)] for width in layer_widths}
 apart = [np.median([abs(f - k).max() for f, k in pairs[width]]) for width in layer_widths]
-print("networks trained:", sum(len(runs) for runs in pairs.values()))
+plotting.lines(layer_widths, {"": apart}, xlabel="width", ylabel="largest distance (median)",
+               xscale="log", yscale="log")
 
 # %% tags=["proof"]
 assert apart[0] > 1.5 * apart[1] > 2 * apart[2] and apart[2] < 0.25
+narrow, wide = (abs(np.subtract(*pairs[width][0])).max() for width in (30, 3000))
+assert narrow > 0.5 and wide < 0.25
 
 # %% [markdown]
-# The first two panels show the narrowest and the widest network of the first seed, after training
-# and as their kernels predict them. The third shows the largest distance between the two.
+# Each tenfold width brings the network nearer to its kernel. The next figure shows the narrowest and
+# the widest network of the first seed, after training and as their kernels predict them.
 
 # %%
-figure, (*panels, last) = plt.subplots(1, 3, figsize=(9, 3.2))
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True)
 for panel, width in zip(panels, (30, 3000), strict=True):
     network, by_kernel = pairs[width][0]
     panel.plot(line[:, 0], network, "-", label="network")
     panel.plot(line[:, 0], by_kernel, "--", label="its kernel")
     panel.plot(X[:, 0], y, "ko", label="training examples")
-    panel.set(xlabel="x", ylabel="output", ylim=(-1.5, 1.5), title=f"width {width}")
-plotting.lines(layer_widths, {"": apart}, xlabel="width", ylabel="largest distance (median)",
-               xscale="log", yscale="log", ax=last)
-figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    panel.set(xlabel="x", title=f"width {width}")
+panels[0].set_ylabel("output")
+figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
-print("distance shrinks with each width:", apart[0] > apart[1] > apart[2])
+
+# %% tags=["proof"]
+steps = [np.abs(np.diff(curve)).max() for curve in pairs[30][0]]
+assert steps[1] > 2 * steps[0]
 
 # %% [markdown]
-# The narrow network goes its own way between the examples; the wide one and its kernel are hard to
-# tell apart. So a very wide network, for all its parameters, behaves like a nonparametric method:
-# it compares a new input with the training inputs.
+# With 30 units the prediction jumps wherever one ReLU switches on or off, and the trained network
+# does not follow it. With 3000 units the two curves are hard to tell apart. So a very wide network,
+# for all its parameters, behaves like a nonparametric method: it compares a new input with the
+# training inputs.
 
 # %% [markdown]
 # ### Exercise +5.5 — The empirical neural tangent kernel
@@ -707,8 +749,7 @@ assert np.allclose(empirical_ntk(keras_network, X.astype("float32"), X.astype("f
 # memorise them, but not at once: what many examples share is learned before the exceptions (Rolnick
 # et al., 2017).
 #
-# `flip_labels` gives a share of the examples a wrong label and says which. After each epoch, the
-# callback keeps the classes that the network gives the training images.
+# `flip_labels` gives a share of the examples a wrong label and says which.
 
 # %%
 def flip_labels(y, share, seed):
@@ -718,6 +759,13 @@ def flip_labels(y, share, seed):
     return np.where(flipped, wrong_labels, y), flipped
 
 y_noisy, flipped = flip_labels(y_train, 0.4, seed=0)
+print(flipped.sum(), "of", len(y_train), "labels flipped")
+
+# %% [markdown]
+# During the training, a callback keeps the classes that the network gives the training images after
+# each epoch.
+
+# %%
 memoriser, given = new_model(), []
 keep = keras.callbacks.LambdaCallback(
     on_epoch_end=lambda epoch, logs: given.append(classes(memoriser, x_train))
@@ -725,7 +773,7 @@ keep = keras.callbacks.LambdaCallback(
 noisy_run = training.fit(memoriser, x_train, y_noisy, epochs=60, batch_size=50, seed=0,
                          validation_data=(x_valid, y_valid), callbacks=[keep])
 given = np.array(given)
-print(flipped.sum(), "labels flipped; classes kept, epochs x images:", given.shape)
+print("classes kept, epochs x images:", given.shape)
 
 # %% [markdown]
 # Three shares tell the story: clean examples that get their label; flipped examples that get the
@@ -748,7 +796,7 @@ assert np.all(clean[:30] > memorised[:30])
 
 # %% [markdown]
 # In the first epochs the network gives most flipped examples their true label, against what it was
-# told. Then it gives in, one by one, and at the end it repeats nearly every wrong label.
+# told. From then on it learns the wrong labels, too, and at the end it repeats nearly all of them.
 
 # %% [markdown]
 # ## Early stopping
@@ -770,8 +818,13 @@ stop = keras.callbacks.EarlyStopping(
 model = new_model()
 run = training.fit(model, x_train, y_noisy, epochs=60, batch_size=50, seed=0,
                    validation_data=(x_valid, y_valid), callbacks=[stop])
-early, late = (np.mean(classes(network, x_test) == y_test) for network in (model, memoriser))
 print("stopped before epoch 30:", len(run.history["loss"]) < 30)
+
+# %% [markdown]
+# The network of the last section went through all 60 epochs. Compare the two on the test images.
+
+# %%
+early, late = (np.mean(classes(network, x_test) == y_test) for network in (model, memoriser))
 print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.03)
 
 # %% tags=["proof"]
@@ -916,10 +969,11 @@ check("5.5.4-quiz", choice_5_5_4)
 # epochs at batch size 50 takes about 2 s.
 #
 # **Write** `noise_curves`, a dict with the keys `"clean"` (no label flipped) and `"noisy"` (40 %
-# flipped). Each holds the validation accuracy after each epoch, for two seeds or more. Only
-# training labels are flipped. Then compare the best with the last epoch.
+# flipped). Each holds the validation accuracy after each epoch, for two seeds or more and 60 epochs
+# or more, until the noise is memorised. Only training labels are flipped. Then compare the best
+# with the last epoch.
 #
-# **Shapes** each entry $(\text{seeds}, \text{epochs})$, with 60 epochs.
+# **Shapes** each entry $(\text{seeds}, \text{epochs})$.
 #
 # **Done when** your noisy runs lose clearly more between the best and the last epoch than the clean
 # ones.
@@ -1014,8 +1068,7 @@ check("5.5.5", time_saved)
 # to the loss. The first, l2, is called [weight decay](../chapters/glossary.md#weight-decay): its
 # gradient shrinks each weight in proportion. The second, l1, is the
 # [lasso](../chapters/glossary.md#lasso): it pulls every weight by the same amount, so small ones
-# end at exactly zero. The cell fits 20 coefficients, of which only three matter, to 50 noisy
-# examples.
+# end at exactly zero. Fit 20 coefficients, of which only three matter, to 50 noisy examples.
 
 # %%
 rng = np.random.default_rng(0)
@@ -1023,15 +1076,25 @@ true_w = np.r_[3.0, -2.0, 1.5, np.zeros(17)]
 A = rng.normal(size=(50, 20))
 b = A @ true_w + 0.5 * rng.normal(size=50)
 found = {"least squares": np.linalg.lstsq(A, b)[0],
-         "l2": np.linalg.solve(A.T @ A / 50 + 0.3 * np.eye(20), A.T @ b / 50),
-         "l1": np.zeros(20)}
-for _ in range(500):  # a gradient step on the error, then a step of equal size towards zero
-    moved = found["l1"] - 0.1 * A.T @ (A @ found["l1"] - b) / 50
-    found["l1"] = np.sign(moved) * np.maximum(abs(moved) - 0.1 * 0.3, 0)
+         "l2": np.linalg.solve(A.T @ A / 50 + 0.3 * np.eye(20), A.T @ b / 50)}
+
+# %% [markdown]
+# The lasso has no closed form. Each round takes a gradient step on the error, and then a step of
+# equal size towards zero for all weights.
+
+# %%
+w = np.zeros(20)
+for _ in range(500):
+    moved = w - 0.1 * A.T @ (A @ w - b) / 50
+    w = np.sign(moved) * np.maximum(abs(moved) - 0.1 * 0.3, 0)
+found["l1"] = w
+
+# %%
 _, axes = plt.subplots(1, 3, figsize=(8, 2.6), sharey=True)
 for axis, (name, w) in zip(axes, found.items(), strict=True):
     axis.bar(range(1, 21), w)
-    axis.set(title=f"{name}: {np.sum(w == 0)} exact zeros", xlabel="coefficient", ylabel="value")
+    axis.set(title=f"{name}: {np.sum(w == 0)} exact zeros", xlabel="coefficient")
+axes[0].set_ylabel("value")
 plt.show()
 
 # %% tags=["proof"]
@@ -1094,6 +1157,7 @@ def penalised_model(penalty):
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
     return model
 
+# %%
 model = penalised_model(keras.regularizers.L2(0.05))
 by_hand = [0.1 / 2 * np.sum(layer.kernel.numpy() ** 2) for layer in model.layers]
 print("Keras adds the l2 penalty with strength 0.1:", np.allclose(by_hand, model.losses))
@@ -1111,8 +1175,8 @@ assert np.allclose(l1_penalty(kernel, 0.1)[0], keras.regularizers.L1(0.1)(kernel
 # ## Penalties alone do not stop memorising
 #
 # For a linear model the penalty decides how complex the solution may be. Is it the same for a
-# network? The cell trains on random labels again, with the strengths that are usual in deep
-# learning, and with one that is a hundred times larger.
+# network? Train on random labels again, with the strengths that are usual in deep learning, and
+# with one that is a hundred times larger.
 
 # %%
 penalties = {"l2, 0.0001": keras.regularizers.L2(1e-4), "l1, 0.00001": keras.regularizers.L1(1e-5),

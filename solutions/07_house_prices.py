@@ -79,6 +79,10 @@ for _ in range(2):
     path, how = fetch(original.as_uri(), expected, cache)
     print(path.name, how)
 
+# %% [markdown]
+# The first call downloads and the second finds the copy. Now damage both.
+
+# %%
 path.write_bytes(b"damaged")
 original.write_bytes(b"Id,SalePrice\n1,15")  # as if the download broke off
 try:
@@ -86,9 +90,11 @@ try:
 except ValueError as error:
     print("refused:", error)
 
+# %% tags=["proof"]
+assert path.read_bytes() == b"damaged" and not list(cache.glob("*.partial"))
+
 # %% [markdown]
-# The first call downloads and the second finds the copy. When both are damaged, the function says
-# so and writes nothing. `data.load_house_prices()` does the same with the real addresses, and takes
+# The function refuses the broken file and writes nothing. `data.load_house_prices()` does the same with the real addresses, and takes
 # an invented table where there is no network.
 
 # %% [markdown]
@@ -155,6 +161,8 @@ axes[0].set(xlabel="price (1000 dollars)", ylabel="houses")
 axes[1].hist(np.log(price), bins=40)
 axes[1].set(xlabel="log of the price")
 plt.show()
+
+# %%
 print("skewness above 1.5:", price.skew() > 1.5,
       "- of the logs below 1:", np.log(price).skew() < 1)
 print("typical price: e^12 =", f"{np.exp(12):,.0f} dollars")
@@ -164,8 +172,8 @@ assert price.skew() > 1.5 and abs(np.log(price).skew()) < 1
 assert abs(np.log(price).mean() - 12) < 0.15
 
 # %% [markdown]
-# Left a long tail, right nearly a bell. The middle of the bell is near 12, a number that comes back
-# as the start of a bias.
+# The left histogram has a long tail, the right one is nearly a bell. Its middle is near 12, a number
+# that comes back as the start of a bias.
 
 # %% [markdown]
 # ## Standardise, fill, one-hot: d2l's recipe
@@ -211,6 +219,7 @@ shift = (train[numbers].mean() - both.mean()) / both.std()
 print("columns whose zero moves:", (shift != 0).sum(), "of", len(numbers),
       "- by less than 0.1 standard deviations:", shift.abs().max() < 0.1)
 
+# %%
 larger = pd.concat([train["LotArea"], 3 * test["LotArea"]])  # as if test lots were larger
 moved = (train["LotArea"].mean() - larger.mean()) / larger.std()
 print("mean of the training lots with test lots 3 times as large, below -0.3:", moved < -0.3)
@@ -252,8 +261,6 @@ def preprocess(train, other):
 
     train, other = encode(train), encode(other)
     return train, other.reindex(columns=train.columns, fill_value=0.0)
-    ### STUB
-    # raise NotImplementedError("Exercise +7.1")
     ### END SOLUTION
 
 # %%
@@ -277,7 +284,7 @@ print("garage year missing exactly where the garage has no area:",
 print("houses without a garage are cheaper:", price[without].median() < price[~without].median())
 
 # %% tags=["proof"]
-assert train["GarageYrBlt"].isna().equals(without)
+assert train["GarageYrBlt"].isna().equals(without) and gaps["PoolQC"] > 95
 assert price[without].median() < price[~without].median()
 
 # %% [markdown]
@@ -306,8 +313,6 @@ def hide(truth):
     """Return truth with gaps whose place depends on the values."""
     ### BEGIN SOLUTION
     return np.where(truth > np.quantile(truth, 0.7), np.nan, truth)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.7.2")
     ### END SOLUTION
 
 
@@ -317,8 +322,6 @@ def impute(values, absent):
     gap = np.isnan(values)
     mean = values[~gap & ~absent].mean()
     return np.where(gap, np.where(absent, 0.0, mean), values)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.7.2")
     ### END SOLUTION
 
 # %%
@@ -344,9 +347,8 @@ check("5.7.2", hide, impute)
 # ## Rows to numbers, statistics later
 #
 # For cross-validation the statistics will change from fold to fold, so split the work. `encode`
-# looks at one row at a time and estimates nothing. `prepare` holds all that is estimated: it learns
-# from its first argument and applies to both. The list of categories is part of the description of
-# the data, like the names of its columns.
+# looks at one row at a time and estimates nothing. The list of categories is part of the
+# description of the data, like the names of its columns.
 
 # %%
 categories = pd.get_dummies(train[texts], dummy_na=True).columns
@@ -356,6 +358,10 @@ def encode(table):
     words = words.reindex(columns=categories, fill_value=False)
     return np.hstack([table[numbers].to_numpy("float32"), words.to_numpy("float32")])
 
+# %% [markdown]
+# `prepare` holds all that is estimated. It learns from its first argument and applies to both.
+
+# %%
 def prepare(x_train, x_other):
     mean, std = np.nanmean(x_train[:, :36], axis=0), np.nanstd(x_train[:, :36], axis=0)
     results = x_train.copy(), x_other.copy()
@@ -396,6 +402,10 @@ for actual, predicted in [(125_000, 225_000), (4_000_000, 4_100_000), (4_000_000
           f"error of the logs {np.log(predicted / actual):.3f}")
 print("an error of 0.15 means a factor of", np.exp(0.15).round(2))
 
+# %% tags=["proof"]
+assert 225 / 125 == 7.2 / 4 == 1.8
+assert round(100 * np.exp(0.15)) == 116 and round(100 * np.exp(-0.15)) == 86
+
 # %% [markdown]
 # The first and the last line are wrong by the same factor, 1.8, and the error of the logs is the
 # same. An error of 0.15 is a price that is 16 % too high, or 14 % too low.
@@ -419,8 +429,6 @@ def log_rmse(prices, predictions):
     ### BEGIN SOLUTION
     predictions = np.maximum(np.ravel(predictions), 1)
     return np.sqrt(np.mean((np.log(predictions) - np.log(np.ravel(prices))) ** 2))
-    ### STUB
-    # raise NotImplementedError("Exercise +7.2")
     ### END SOLUTION
 
 # %%
@@ -442,6 +450,8 @@ for _ in range(200):
     w -= 0.02 * 2 * A.T @ residual / len(A)
     b -= 0.02 * 2 * residual.mean()
     errors.append([np.sqrt(np.mean(residual**2)), np.sqrt(np.mean((B @ w + b - y[1168:]) ** 2))])
+
+# %%
 errors = np.array(errors)
 plotting.lines(np.arange(1, 201), {"training rows": errors[:, 0], "other rows": errors[:, 1]},
                xlabel="step of gradient descent", ylabel="log RMSE")
@@ -450,6 +460,7 @@ print("error on other rows below 0.25:", errors[-1, 1] < 0.25,
       "- half of them off by less than 0.12:", off < 0.12)
 
 # %% tags=["proof"]
+assert abs(y.std() - 0.4) < 0.05 and abs(errors[0, 0] - 0.4) < 0.06
 assert 0.08 < errors[-1, 0] < errors[0, 0] / 2 and 0.1 < errors[-1, 1] < 0.25 and off < 0.12
 
 # %% [markdown]
@@ -464,17 +475,12 @@ assert 0.08 < errors[-1, 0] < errors[0, 0] / 2 and 0.1 < errors[-1, 1] < 0.25 an
 
 # %%
 def build(learning_rate=0.01, weight_decay=0.0):
-    model = keras.Sequential([keras.Input(shape=(330,)), keras.layers.Dense(
-        1,
-        kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(12),
-        kernel_regularizer=keras.regularizers.L2(weight_decay),
-    )])
-    model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=learning_rate),
-        loss="mse",
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-    )
+    output = keras.layers.Dense(1, kernel_initializer="zeros",
+                                bias_initializer=keras.initializers.Constant(12),
+                                kernel_regularizer=keras.regularizers.L2(weight_decay))
+    model = keras.Sequential([keras.Input(shape=(330,)), output])
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate=learning_rate), loss="mse",
+                  metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
     return model
 
 # %%
@@ -529,8 +535,6 @@ def fold_rows(n, k):
         raise ValueError(f"k must be between 2 and the {n} rows; it is {k}.")
     parts = np.array_split(np.arange(n), k)
     return [(np.concatenate(parts[:i] + parts[i + 1 :]), parts[i]) for i in range(k)]
-    ### STUB
-    # raise NotImplementedError("Exercise +7.3")
     ### END SOLUTION
 
 # %%
@@ -557,6 +561,7 @@ print("all five errors between 0.1 and 0.3:", all(0.1 < error < 0.3 for error in
 print("errors", np.round(fold_errors, 3), "mean", np.mean(fold_errors).round(3))
 
 # %% tags=["proof"]
+assert len(set(fold_errors)) == 5
 assert (validated == 1).all() and all(0.1 < error < 0.3 for error in fold_errors)
 
 # %% [markdown]
@@ -584,9 +589,9 @@ curve = np.mean([history["val_rmse"] for history in result.histories.values()], 
 assert len(curve) == 50 and abs(curve[-1] - curve[-10]) < result.table["spread"].iloc[0]
 
 # %% [markdown]
-# The same answer. The curve is the mean over the folds and the band their spread; what the last ten
-# epochs change is small beside it. Does the leak matter here? Standardise once over all rows,
-# before the folds are cut, and compare.
+# The answer is the same. The curve is the mean over the folds and the band their spread; what the
+# last ten epochs change is small beside it. Does the leak matter here? Standardise once over all
+# rows, before the folds are cut, and compare.
 
 # %%
 leaky = prepare(X, X)[0]
@@ -613,11 +618,18 @@ residual = np.empty(len(y))
 for model, (rows, held_out) in zip(result.models(), training.fold_indices(len(X), 5), strict=True):
     _, outside = prepare(X[rows], X[held_out])
     residual[held_out] = model.predict(outside, verbose=0)[:, 0] - y[held_out]
+
+# %%
 plt.plot(y, residual, "o", markersize=2, alpha=0.5)
 plt.axhline(0, color="black", linewidth=1)
 plt.xlabel("log of the price")
-plt.ylabel("prediction - truth")
+plt.ylabel("prediction - truth, in logs")
 plt.show()
+
+# %% [markdown]
+# The cloud tilts down to the right. Compare its two ends.
+
+# %%
 cheap, dear = y < np.quantile(y, 0.1), y > np.quantile(y, 0.9)
 print("cheapest tenth predicted too high:", residual[cheap].mean() > 0)
 print("dearest tenth predicted too low:", residual[dear].mean() < 0)
@@ -627,8 +639,8 @@ assert residual[cheap].mean() > 0 > residual[dear].mean()
 assert np.isclose(np.sqrt(np.mean(residual**2)), mean, atol=0.01)
 
 # %% [markdown]
-# The cloud tilts: the model pulls unusual houses towards the middle, as every model does that
-# cannot see all that makes a price. A point far from the line is a sale to look at by hand.
+# The model pulls unusual houses towards the middle, as every model does that cannot see all that
+# makes a price. A point far from the line is a sale to look at by hand.
 
 # %% [markdown]
 # ### Exercise 5.7.5 — Without standardising
@@ -695,6 +707,8 @@ searched.table.round(3)
 
 # %% tags=["proof"]
 assert table["mean"].idxmax() == table.index[0]
+others = table.iloc[1:]
+assert (others["mean"] - others["spread"]).max() < (others["mean"] + others["spread"]).min()
 
 # %% [markdown]
 # With 50 epochs, 0.0001 has not arrived. The bands of one standard deviation around the other three
@@ -792,6 +806,8 @@ logs = []
 for model, (rows, _) in zip(result.models(), training.fold_indices(len(X), 5), strict=True):
     _, prepared_test = prepare(X[rows], X_test)
     logs.append(model.predict(prepared_test, verbose=0)[:, 0])
+
+# %%
 logs = np.array(logs)
 disagreement = logs.std(axis=0)
 print("predictions", logs.shape, "- all finite:", np.isfinite(logs).all())
@@ -823,8 +839,6 @@ def average_logs(predictions):
     """Return the exponential of the mean log price of each house."""
     ### BEGIN SOLUTION
     return np.exp(np.mean(predictions, axis=0))
-    ### STUB
-    # raise NotImplementedError("Exercise +7.4")
     ### END SOLUTION
 
 
@@ -832,8 +846,6 @@ def average_prices(predictions):
     """Return the mean price of each house."""
     ### BEGIN SOLUTION
     return np.mean(np.exp(predictions), axis=0)
-    ### STUB
-    # raise NotImplementedError("Exercise +7.4")
     ### END SOLUTION
 
 # %%
@@ -853,6 +865,7 @@ path.parent.mkdir(exist_ok=True)
 submission.to_csv(path.with_suffix(".partial"), index=False)
 os.replace(path.with_suffix(".partial"), path)
 
+# %%
 back = pd.read_csv(path)
 print(path.as_posix(), back.shape, *back.columns)
 print("one row for each test house:", back["Id"].equals(test["Id"]))
@@ -892,8 +905,6 @@ def submission_csv(ids, prices):
     ### BEGIN SOLUTION
     table = pd.DataFrame({"Id": ids, "SalePrice": np.ravel(prices)})
     return table.to_csv(index=False)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.7.1")
     ### END SOLUTION
 
 
@@ -912,8 +923,6 @@ def submission_problems(text, ids):
     if not (np.isfinite(prices) & (prices > 0)).all():
         problems.append("Some prices are not finite numbers above 0.")
     return problems
-    ### STUB
-    # raise NotImplementedError("Exercise 5.7.1")
     ### END SOLUTION
 
 # %%

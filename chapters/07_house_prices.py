@@ -32,6 +32,9 @@
 
 # %% [markdown]
 # ## Setup
+#
+# Besides Keras and pandas, the page uses a few modules of Python's own library, for files, addresses
+# and checksums.
 
 # %%
 from helpers import check, data, hint, plotting, progress, training
@@ -570,7 +573,7 @@ plt.ylabel("prediction - truth, in logs")
 plt.show()
 
 # %% [markdown]
-# The cloud tilts down to the right. Its two ends say by how much.
+# The cloud tilts down to the right. Compare its two ends.
 
 # %%
 cheap, dear = y < np.quantile(y, 0.1), y > np.quantile(y, 0.9)
@@ -700,7 +703,8 @@ print("the models disagree by less than 0.1 on most houses:", np.median(disagree
 # ### Exercise +7.4 — Two ways to average
 # *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.4")`*
 #
-# **Given** `predictions`, log prices of shape (k, n): k models, n houses.
+# **Given** `predictions`, natural logarithms of prices in dollars, of shape (k, n): k models, n
+# houses.
 #
 # **Write** `average_logs(predictions)` and `average_prices(predictions)`; both return prices in
 # dollars.

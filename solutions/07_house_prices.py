@@ -24,6 +24,9 @@
 
 # %% [markdown]
 # ## Setup
+#
+# Besides Keras and pandas, the page uses a few modules of Python's own library, for files, addresses
+# and checksums.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, plotting, progress, training
@@ -825,7 +828,8 @@ assert logs.shape == (5, 1459) and np.isfinite(logs).all() and np.median(disagre
 # ### Exercise +7.4 — Two ways to average
 # *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.4")`*
 #
-# **Given** `predictions`, log prices of shape (k, n): k models, n houses.
+# **Given** `predictions`, natural logarithms of prices in dollars, of shape (k, n): k models, n
+# houses.
 #
 # **Write** `average_logs(predictions)` and `average_prices(predictions)`; both return prices in
 # dollars.

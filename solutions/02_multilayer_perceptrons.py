@@ -52,7 +52,7 @@ print(training.device())
 # $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
 #
 # An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
-# middle of two points is the middle of their images. The cell tests the stack for that.
+# middle of two points is the middle of their images. Does the stack keep them, too?
 
 # %%
 def linear_stack(X, W1, b1, W2, b2):
@@ -61,6 +61,10 @@ def linear_stack(X, W1, b1, W2, b2):
 def keeps_midpoints(function, a, b):
     return bool(np.allclose(function((a + b) / 2), (function(a) + function(b)) / 2))
 
+# %% [markdown]
+# Four inputs, eight hidden units, three outputs, all weights random:
+
+# %%
 generator = np.random.default_rng(2)
 W1, b1 = generator.normal(size=(4, 8)), generator.normal(size=8)
 W2, b2 = generator.normal(size=(8, 3)), generator.normal(size=3)
@@ -83,7 +87,8 @@ assert keeps_midpoints(stack, a, b)
 # **Write** `collapse(W1, b1, W2, b2)`, which returns `W` and `b` of the single layer that gives the
 # same outputs for every input.
 #
-# **Shapes** `W1` (d, h), `b1` (h,), `W2` (h, q), `b2` (q,); `W` (d, q) and `b` (q,).
+# **Shapes** `W1` (d, h), `b1` (h,), `W2` (h, q), `b2` (q,); `W` (d, q), and `b` (q,) or one row
+# (1, q).
 #
 # **Done when** $\mathbf{XW} + \mathbf{b}$ equals the stack's output for any `X`. By induction, no
 # number of linear layers can do more than one.
@@ -93,8 +98,6 @@ def collapse(W1, b1, W2, b2):
     """Return W and b of the one layer that equals the two."""
     ### BEGIN SOLUTION
     return W1 @ W2, b1 @ W2 + b2
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.1")
     ### END SOLUTION
 
 # %%
@@ -141,8 +144,6 @@ def squeeze(W, width):
     ### BEGIN SOLUTION
     U, s, Vt = np.linalg.svd(W, full_matrices=False)
     return U[:, :width] * s[:width], Vt[:width]
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.1-rank")
     ### END SOLUTION
 
 # %%
@@ -202,6 +203,11 @@ def slope_of(function):
         return tape.gradient(y, x)
     return slope
 
+# %% [markdown]
+# `slope_of` takes the derivative with a tape, which a later lesson explains. So function and slope
+# can be drawn side by side.
+
+# %%
 x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
 relu = tf.nn.relu
 prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
@@ -228,8 +234,6 @@ def prelu_derivative(x, alpha):
     """Return the derivative of pReLU at each entry of x."""
     ### BEGIN SOLUTION
     return np.where(x > 0, 1.0, alpha)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.2")
     ### END SOLUTION
 
 # %%
@@ -289,7 +293,7 @@ for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
 # %% tags=["proof"]
 assert -0.171 < tf.nn.gelu(x).numpy().min() < -0.169
 assert -0.279 < swish(x).numpy().min() < -0.278
-assert slope_of(swish)(x).numpy().max() > 1
+assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 
 # %% [markdown]
 # On the far left all three are flat. GELU and Swish differ from ReLU only around zero, where they
@@ -315,8 +319,6 @@ def swish_derivative(x, beta):
     ### BEGIN SOLUTION
     s = 0.5 * (1 + np.tanh(0.5 * beta * np.asarray(x)))
     return s + beta * x * s * (1 - s)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.3")
     ### END SOLUTION
 
 # %%
@@ -339,15 +341,19 @@ def relu_network(x):
 
 x = np.linspace(-4, 4, 201)
 units = {f"unit {j + 1}": np.maximum(w1[j] * x + b1[j], 0) * w2[j] for j in range(4)}
-plotting.lines(x, {"sum": relu_network(x)} | units, xlabel="x", ylabel="output")
-bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
-print("bends at x =", np.round(x[1:-1][bends], 1))
+figure, axes = plt.subplots(1, 2, figsize=(8, 3))
+plotting.lines(x, units, xlabel="x", ylabel="output of a unit", ax=axes[0])
+plotting.lines(x, {"": relu_network(x)}, xlabel="x", ylabel="their sum", ax=axes[1])
+axes[1].plot(-b1 / w1, relu_network(-b1 / w1), "o")
+plt.show()
 
 # %% tags=["proof"]
-assert bends.sum() == 4
+bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
+assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
 
 # %% [markdown]
-# Four units, four bends: each one sits where a unit's $w_j x + b_j$ crosses zero.
+# Left the units, each times its output weight; right their sum. The four dots are the places where
+# a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
 
 # %% [markdown]
 # ### Exercise 5.1.4 — The pieces of a ReLU network
@@ -373,8 +379,6 @@ def pieces(w1, b1, w2):
     inside = np.concatenate([[breakpoints[0] - 1], middles, [breakpoints[-1] + 1]])
     active = np.outer(inside, w1) + b1 > 0
     return breakpoints, active @ (w1 * w2)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.4")
     ### END SOLUTION
 
 # %%
@@ -418,10 +422,14 @@ def build_network(curve, width, low=-3.0, high=3.0):
     w2 = np.diff(slopes, prepend=0.0)
     return lambda x: curve(low) + np.maximum(x[:, None] - places[:-1], 0) @ w2
 
+# %% [markdown]
+# No training here: the weights follow from the curve. Three widths for one curve:
+
+# %%
 curve = lambda x: np.sin(2 * x) + 0.3 * x
 x = np.linspace(-3, 3, 1201)
-plotting.lines(x, {"curve": curve(x)} | {f"{h} units": build_network(curve, h)(x) for h in (4, 8, 32)},
-               xlabel="x", ylabel="y")
+fits = {f"{width} units": build_network(curve, width)(x) for width in (4, 8, 32)}
+plotting.lines(x, {"curve": curve(x)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
 # Four units miss the shape, eight catch it roughly, and 32 cover the curve. Now the largest error
@@ -440,7 +448,7 @@ assert np.all(np.abs(errors[-3:-1] / errors[-2:] - 4) < 0.3)
 assert errors[0] > 0.5 and errors[-1] < 1e-3
 
 # %% [markdown]
-# Doubling the width divides the error by four.
+# On logarithmic axes a power is a straight line. Doubling the width divides the error by four.
 
 # %% [markdown]
 # ### Exercise 5.1.5a — tanh from the sigmoid
@@ -461,8 +469,6 @@ def tanh_from_sigmoid(sigmoid, x):
     """Return tanh(x), computed with the given sigmoid."""
     ### BEGIN SOLUTION
     return 2 * sigmoid(2 * x) - 1
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.5a")
     ### END SOLUTION
 
 # %%
@@ -495,8 +501,6 @@ def tanh_to_sigmoid(layers):
             W, b = 2 * W, 2 * b
         converted.append((W, b))
     return converted
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.5b")
     ### END SOLUTION
 
 # %%
@@ -560,8 +564,6 @@ plotting.lines(sizes, {"mean over 500 crowds": np.mean(outputs, axis=(1, 2))}, x
                ylabel="output of the row", xscale="log", spread={"mean over 500 crowds": spreads})
 # The fewer the mates, the more the output depends on who they are.
 assert np.all(np.diff(spreads) < 0)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.6")
     ### END SOLUTION
 
 # %%
@@ -597,12 +599,18 @@ check("5.1.6", output_beside)
 depths = np.arange(1, 21)
 chains = {"sigmoid, best case": 0.25**depths, "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths,
           "ReLU, unit on": 1.0**depths}
-plotting.lines(depths, chains, xlabel="layers", ylabel="factor of the gradient", yscale="log")
-print(f"after 20 sigmoid layers: {0.25**20:.0e}")
+axes = plt.subplots()[1]
+plotting.lines(depths, chains, xlabel="layers", ylabel="factor of the gradient", yscale="log",
+               ax=axes)
+axes.set_xticks([1, 5, 10, 15, 20])
+plt.show()
+
+# %% tags=["proof"]
+assert chains["sigmoid, best case"][-1] < 1e-12 < 1e-7 > chains["tanh at z = 1"][-1]
 
 # %% [markdown]
-# On the logarithmic axis a constant factor a layer is a straight line. Twenty sigmoid layers leave
-# less than a millionth of a millionth.
+# Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
+# layers leave less than a millionth of a millionth; tanh falls as surely, only later.
 
 # %% [markdown]
 # ### Exercise 5.1.7 — A network whose gradients vanish
@@ -624,8 +632,6 @@ def vanishing_example():
     """Return the layers of a sigmoid network, and an input, for which the gradient vanishes."""
     ### BEGIN SOLUTION
     return [(np.eye(4), np.zeros(4))] * 20, np.ones(4)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.1.7")
     ### END SOLUTION
 
 # %%
@@ -659,8 +665,7 @@ assert x_train.min() == 0 and x_train.max() == 1
 assert set(np.unique(y_valid)) == set(range(10))
 
 # %% [markdown]
-# Ten kinds of clothes, all as grey pictures of the same size. Shirts, pullovers and coats look
-# alike at this size.
+# Ten kinds of clothes. At 28 × 28 pixels, shirts, pullovers and coats look alike.
 
 # %% [markdown]
 # ## From scores to a loss
@@ -706,8 +711,6 @@ def softmax(logits):
     ### BEGIN SOLUTION
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
-    ### STUB
-    # raise NotImplementedError("Exercise +2.1")
     ### END SOLUTION
 
 # %%
@@ -733,7 +736,8 @@ assert abs(np.mean(guesses == y_valid) - 0.1) < 0.04
 assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 
 # %% [markdown]
-# With ten classes of equal size both are right one time in ten.
+# With ten classes of equal size both are right one time in ten. A network that does no better has
+# learned nothing.
 
 # %% [markdown]
 # ### Exercise +2.2 — Accuracy and the confusion matrix
@@ -754,8 +758,6 @@ def accuracy(scores, labels):
     """Return the share of rows whose largest score is at the label."""
     ### BEGIN SOLUTION
     return np.mean(np.argmax(scores, axis=1) == labels)
-    ### STUB
-    # raise NotImplementedError("Exercise +2.2")
     ### END SOLUTION
 
 
@@ -765,8 +767,6 @@ def confusion_matrix(scores, labels):
     matrix = np.zeros((scores.shape[1], scores.shape[1]), dtype=int)
     np.add.at(matrix, (labels, np.argmax(scores, axis=1)), 1)
     return matrix
-    ### STUB
-    # raise NotImplementedError("Exercise +2.2")
     ### END SOLUTION
 
 # %%
@@ -786,18 +786,23 @@ def new_parameters(sizes=(784, 256, 10), sigma=0.01, seed=2):
     weights = [generator.normal(shape, stddev=sigma) for shape in itertools.pairwise(sizes)]
     return [(tf.Variable(W), tf.Variable(tf.zeros(W.shape[1]))) for W in weights]
 
-def scratch_mlp(X, parameters):
-    (W1, b1), (W2, b2) = parameters
-    H = tf.maximum(tf.matmul(X, W1) + b1, 0.0)
-    return tf.matmul(H, W2) + b2
-
 parameters = new_parameters()
-print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 print("numbers to learn:", sum(int(tf.size(part)) for pair in parameters for part in pair))
 
 # %% [markdown]
 # 784 · 256 + 256 numbers belong to the hidden layer, 256 · 10 + 10 to the output layer: 203,530
 # together, almost all of them in the first matrix.
+
+# %%
+def scratch_mlp(X, parameters):
+    (W1, b1), (W2, b2) = parameters
+    H = tf.maximum(tf.matmul(X, W1) + b1, 0.0)
+    return tf.matmul(H, W2) + b2
+
+print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
+
+# %% [markdown]
+# One row an image, one column a class.
 
 # %% [markdown]
 # ### Exercise +2.3 — The forward pass of any depth
@@ -821,8 +826,6 @@ def mlp_forward(X, layers):
         H = tf.maximum(tf.matmul(H, W) + b, 0.0)
     W, b = layers[-1]
     return tf.matmul(H, W) + b
-    ### STUB
-    # raise NotImplementedError("Exercise +2.3")
     ### END SOLUTION
 
 # %%
@@ -850,12 +853,20 @@ def train_step(parameters, X, y, learning_rate):
             parameter.assign_sub(learning_rate * gradient)
     return loss
 
-for step in range(3):
-    print(f"step {step}: loss {train_step(parameters, x_train[:256], y_train[:256], 0.1):.2f}")
+# %% [markdown]
+# The tape sees the forward pass inside its `with`; `assign_sub` subtracts in place, outside of it.
+# Three steps on the same 256 images:
+
+# %%
+losses = [train_step(parameters, x_train[:256], y_train[:256], 0.1) for _ in range(3)]
+falling = bool(losses[0] > losses[1] > losses[2])
+print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
+
+# %% tags=["proof"]
+assert abs(losses[0] - np.log(10)) < 0.01 and falling
 
 # %% [markdown]
-# The first loss is $\log 10 \approx 2.30$: ten classes, all as likely. On the same 256 images it
-# falls with every step.
+# The first loss is $\log 10 \approx 2.30$: ten classes, all as likely.
 
 # %% [markdown]
 # ### Exercise +2.4 — One step of minibatch SGD
@@ -885,8 +896,6 @@ def sgd_step(layers, X, y, learning_rate):
         (W - learning_rate * dW, b - learning_rate * db)
         for (W, b), (dW, db) in zip(layers, gradients)
     ]
-    ### STUB
-    # raise NotImplementedError("Exercise +2.4")
     ### END SOLUTION
 
 # %%
@@ -911,6 +920,11 @@ def train_from_scratch(parameters, X, y, epochs=10, batch_size=256, shuffle=True
         losses.append(float(np.mean(steps)))
     return losses
 
+# %% [markdown]
+# `order` is shuffled and cut into rows of 256 places; a remainder of fewer images waits for the
+# next epoch.
+
+# %%
 parameters = new_parameters()
 scratch_losses = train_from_scratch(parameters, x_train, y_train)
 scratch_accuracy = np.mean(np.argmax(scratch_mlp(x_valid, parameters), axis=1) == y_valid)
@@ -1041,8 +1055,6 @@ def functional_twin(sequential):
     for layer in sequential.layers:
         outputs = layer(outputs)
     return keras.Model(inputs, outputs)
-    ### STUB
-    # raise NotImplementedError("Exercise +2.5")
     ### END SOLUTION
 
 # %%
@@ -1058,17 +1070,24 @@ check("+2.5", functional_twin)
 # are enough: 6,000 images, eight epochs, 128 hidden units, less than a second a run.
 
 # %%
-x_small, y_small = x_train[:6000], y_train[:6000]
-
-def train(hidden_units=(128,), *, activation="relu", kernel_initializer="glorot_uniform",
-          learning_rate=0.1, epochs=8, seed=0):
-    """Train an MLP on x_small and return its history; `val_accuracy` is measured on x_valid."""
-    model = models.mlp(hidden_units, activation=activation,
-                       kernel_initializer=kernel_initializer, seed=seed)
+def build(hidden_units=(128,), *, learning_rate=0.1, seed=0, **settings):
+    """Return a compiled MLP; `settings` are `activation` and `kernel_initializer`."""
+    model = models.mlp(hidden_units, seed=seed, **settings)
     model.compile(optimizer=keras.optimizers.SGD(learning_rate), metrics=["accuracy"],
                   loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return training.fit(model, x_small, y_small, epochs=epochs, batch_size=100,
-                        validation_data=(x_valid, y_valid), seed=seed).history
+    return model
+
+# %% [markdown]
+# `train` is what the exercises call: whatever it does not name itself goes to `build`.
+
+# %%
+x_small, y_small = x_train[:6000], y_train[:6000]
+
+def train(hidden_units=(128,), *, epochs=8, seed=0, **settings):
+    """Train an MLP on x_small and return its history; `val_accuracy` is measured on x_valid."""
+    return training.fit(build(hidden_units, seed=seed, **settings), x_small, y_small,
+                        epochs=epochs, batch_size=100, seed=seed,
+                        validation_data=(x_valid, y_valid)).history
 
 baseline = [train(seed=seed)["val_accuracy"][-1] for seed in range(3)]
 print("three seeds, all between 0.75 and 0.9:", min(baseline) > 0.75 and max(baseline) < 0.9)
@@ -1090,12 +1109,13 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 # **Given** `train`.
 #
 # **Write** `width_sweep`, a dict that maps at least five numbers of hidden units, from at most 4 to
-# at least 256, to the validation accuracy after the last epoch (or a list, one a seed), and draw
-# it. Which width would you choose? Ten runs take about five seconds.
+# at least 256, to the validation accuracy after the last epoch, and draw it. With several seeds,
+# put one accuracy a seed into a list. Which width would you choose? Ten runs take about five
+# seconds.
 #
-# **Shapes** `{units: accuracy, ...}`.
+# **Shapes** `{units: accuracy, ...}` or `{units: [accuracy of seed 0, of seed 1, ...], ...}`.
 #
-# **Done when** the table is complete and measured on `x_valid`.
+# **Done when** the table is complete and holds accuracies on `x_valid` after the last epoch.
 
 # %%
 ### BEGIN SOLUTION
@@ -1138,7 +1158,7 @@ depth_comparison = {
 }
 plotting.bars({f"{depth} hidden": np.mean(runs) for depth, runs in depth_comparison.items()},
               spread={f"{depth} hidden": np.std(runs) for depth, runs in depth_comparison.items()},
-              ylabel="validation accuracy")
+              ylabel="validation accuracy, axis from 0.7", bottom=0.7)
 # The second layer changes less than the seeds do: on this task it is not worth its cost.
 assert abs(np.mean(depth_comparison[1]) - np.mean(depth_comparison[2])) < 0.03
 ### STUB
@@ -1154,24 +1174,24 @@ check("5.2.2", depth_comparison)
 #
 # **Given** `train`.
 #
-# **Write** `bottleneck`, the validation accuracies of a network with hidden layers (128,), and of
-# one with a single neuron after them, (128, 1); three seeds each, about three seconds.
+# **Write** `bottleneck`, the validation accuracies of a network with the hidden units `(128,)`, and
+# of one with a single neuron after them, `(128, 1)`; three seeds each, about three seconds.
 #
-# **Shapes** `{"without": [accuracy, ...], "with": [accuracy, ...]}`.
+# **Shapes** `{(128,): [accuracy, ...], (128, 1): [accuracy, ...]}`: each key is what `train` got.
 #
 # **Done when** both lists are complete and measured on `x_valid`.
 
 # %%
 ### BEGIN SOLUTION
 bottleneck = {
-    name: [train(units, seed=seed)["val_accuracy"][-1] for seed in range(3)]
-    for name, units in {"without": (128,), "with": (128, 1)}.items()
+    units: [train(units, seed=seed)["val_accuracy"][-1] for seed in range(3)]
+    for units in ((128,), (128, 1))
 }
-plotting.bars({name: np.mean(runs) for name, runs in bottleneck.items()},
-              spread={name: np.std(runs) for name, runs in bottleneck.items()},
+plotting.bars({str(units): np.mean(runs) for units, runs in bottleneck.items()},
+              spread={str(units): np.std(runs) for units, runs in bottleneck.items()},
               ylabel="validation accuracy", title="without and with a layer of one neuron")
 # One number an image cannot carry ten classes.
-assert np.mean(bottleneck["without"]) > 0.75 and np.mean(bottleneck["with"]) < 0.55
+assert np.mean(bottleneck[128,]) > 0.75 and np.mean(bottleneck[128, 1]) < 0.55
 ### STUB
 # bottleneck = None
 ### END SOLUTION
@@ -1234,6 +1254,32 @@ assert learning_rates[0.003][-1] > learning_rates[0.003][3] > learning_rates[0.0
 
 # %%
 check("5.2.4", learning_rates, best_rate)
+
+# %% [markdown]
+# ## Many rates in one program
+#
+# Six learning rates are six runs of one architecture: the same operations on other numbers. Stack
+# their weights, and one program trains them all. `training.search` does so. It takes `build` and a
+# list of its arguments. And it needs no validation set: it cuts the rows into `k` parts, trains
+# every network `k` times, each time without one part, and validates on the part left out. That is
+# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation); chapter 7 comes back
+# to it.
+
+# %% tags=["nbval-ignore-output"]
+rates = [{"learning_rate": rate} for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)]
+found = training.search(build, rates, x_small, y_small, k=3, epochs=8, batch_size=100,
+                        metric="accuracy")
+print(found.table[["learning_rate", "mean", "spread"]].round(3).to_string(index=False))
+
+# %% tags=["proof"]
+ranked = found.table["learning_rate"].tolist()
+assert ranked[0] in (0.03, 0.1, 0.3) and set(ranked[-2:]) == {0.003, 1.0}
+assert len(found.models()) == 3
+
+# %% [markdown]
+# Eighteen networks, best rate first, each with its mean accuracy over three parts and the spread
+# between them. The slowest rate and the fastest end up last. Networks of different widths or depths
+# are different programs, and `training.search` runs those one after another.
 
 # %% [markdown]
 # ### Exercise 5.2.5a — A joint search
@@ -1326,8 +1372,6 @@ winner, rounds = successive_halving(
 )
 print("rounds (epochs, candidates):", rounds)
 print("winner's learning rate between 0.02 and 0.6:", 0.02 < winner["learning_rate"] < 0.6)
-    ### STUB
-    # raise NotImplementedError("Exercise 5.2.5c")
     ### END SOLUTION
 
 # %%
@@ -1366,6 +1410,11 @@ def counted_step(name, parameters, X, y):
     return train_step(parameters, X, y, 0.1)
 
 graph_step = tf.function(counted_step)
+
+# %% [markdown]
+# The same ten steps from the same start, once eager and once traced:
+
+# %%
 results = {}
 for name, step in {"eager": counted_step, "graph": graph_step}.items():
     weights = new_parameters()
@@ -1399,6 +1448,11 @@ def all_batches(X, y, order, batch_size):
         model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
 
 run_epoch = tf.function(all_batches)
+
+# %% [markdown]
+# Because this function is traced, its `for` is not a loop of Python but one inside the graph.
+
+# %%
 X, y = tf.constant(x_small), tf.constant(y_small)
 for epoch in range(3):
     model.reset_metrics()
@@ -1727,6 +1781,7 @@ progress("multilayer_perceptrons")
 # [hidden layer](../chapters/glossary.md#hidden-layer) ·
 # [hyperparameter](../chapters/glossary.md#hyperparameter) ·
 # [inference](../chapters/glossary.md#inference) ·
+# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
 # [logit](../chapters/glossary.md#logit) ·
 # [minibatch](../chapters/glossary.md#minibatch) ·
 # [minibatch SGD](../chapters/glossary.md#minibatch-sgd) ·

@@ -68,6 +68,18 @@ def _shares(values, what, *, runs):
     return [_share(value, what) for value in values]
 
 
+def _not_curves(lists, name):
+    """Refuse lists of which every trained one climbs, as an accuracy does from epoch to epoch."""
+    trained = [runs for runs in lists if len(runs) > 2 and max(runs) > 0.6]
+    climbing = [runs for runs in trained if runs[0] == min(runs) and runs[-1] - runs[0] > 0.04]
+    expect(
+        not trained or len(climbing) < len(trained),
+        f"Every list of trained networks in {name} climbs from its first entry to its last, as "
+        "one run does from epoch to epoch. Hand in one number a seed: the accuracy after the last "
+        "epoch.",
+    )
+
+
 def _table(answer, name, *, entries):
     """Return the value of `answer` as a dict with at least `entries` entries."""
     table = answer.value
@@ -254,9 +266,21 @@ def _(swish_derivative, case):
                 "That is Swish itself, not its derivative.": x * s,
                 "The second term of the product rule is missing.": s,
                 "The first term of the product rule is missing.": beta * x * s * (1 - s),
+                "That is the derivative of the sigmoid: Swish multiplies it by x first.": s
+                * (1 - s),
+                "That is the derivative of sigmoid(beta * x): Swish multiplies it by x.": beta
+                * s
+                * (1 - s),
+                "The second term of the product rule lost its factor x.": s + beta * s * (1 - s),
+                "The second term of the product rule is subtracted: add it.": s
+                - beta * x * s * (1 - s),
+                "The derivative of a sigmoid s is s (1 - s), not 1 - s.": s + beta * x * (1 - s),
                 "The chain rule's factor beta is missing in the second term.": s + x * s * (1 - s),
                 "The sigmoid is taken at x: it belongs at beta * x.": _sigmoid(x)
                 + beta * x * _sigmoid(x) * (1 - _sigmoid(x)),
+                "That is the derivative for beta = 1. Here beta stands in the sigmoid's argument, "
+                "and once more as the factor of the chain rule.": _sigmoid(x)
+                + x * _sigmoid(x) * (1 - _sigmoid(x)),
             },
         )
     yield 0.5
@@ -414,6 +438,68 @@ def _tanh_network(layers, X, activation=np.tanh):
     return X @ layers[-1][0] + layers[-1][1]
 
 
+def _as_sigmoid(layers, *, weight=2, bias=2, scale=2, shift=1, inner="both", last=False):
+    """Return the sigmoid network of a tanh network, or the one that a known mistake makes.
+
+    Args:
+        layers: The pairs (W, b) of the tanh network.
+        weight: Factor of W in a layer that a sigmoid follows.
+        bias: Factor of b in such a layer.
+        scale: Factor of W in a layer that reads hidden units.
+        shift: How often the column sums of W are subtracted from b in such a layer.
+        inner: Which of the two a layer between two hidden ones gets: "both", "before" a sigmoid,
+            "after" one, or "neither".
+        last: Whether the last layer is treated as if a sigmoid followed it.
+    """
+    new = []
+    for index, (W, b) in enumerate(layers):
+        is_inner = 0 < index < len(layers) - 1
+        if index > 0 and not (is_inner and inner in ("before", "neither")):
+            W, b = scale * W, b - shift * W.sum(axis=0)
+        if (last or index < len(layers) - 1) and not (is_inner and inner in ("after", "neither")):
+            W, b = weight * W, bias * b
+        new.append((W, b))
+    return new
+
+
+_CONVERSION_MISTAKES = {
+    "The weights did not change: sigmoid(z) is not tanh(z).": {
+        "weight": 1,
+        "bias": 1,
+        "scale": 1,
+        "shift": 0,
+    },
+    "The -1 is there, the factors are not: tanh(z) is twice a sigmoid of twice z.": {
+        "weight": 1,
+        "bias": 1,
+        "scale": 1,
+    },
+    "The sigmoid is taken at 2z: double W and b of every layer that a sigmoid follows.": {
+        "weight": 1,
+        "bias": 1,
+    },
+    "The sigmoid is taken at 2z = 2(XW + b): double b as well as W.": {"bias": 1},
+    "tanh is twice a sigmoid, less 1: a layer that reads hidden units needs twice its W.": {
+        "scale": 1
+    },
+    "The biases of the layers after a hidden layer must absorb the -1.": {"shift": 0},
+    "The biases did not change: double those of hidden layers, and let every layer after a hidden "
+    "one absorb the -1.": {"bias": 1, "shift": 0},
+    "The -1 has the wrong sign: a layer that reads hidden units loses the column sums of its W.": {
+        "shift": -1
+    },
+    "The -1 meets the old W: subtract its column sums before you double it.": {"shift": 2},
+    "A layer between two hidden ones reads hidden units and feeds a sigmoid: it needs both "
+    "changes, and got none.": {"inner": "neither"},
+    "A layer between two hidden ones feeds a sigmoid, too: double what it has become.": {
+        "inner": "after"
+    },
+    "A layer between two hidden ones reads hidden units, too: it has to absorb the 2 and the "
+    "-1 of the layer before.": {"inner": "before"},
+    "No sigmoid follows the last layer: it reads hidden units, and that is all.": {"last": True},
+}
+
+
 @exercise(
     "5.1.5b",
     "Any tanh network is a sigmoid network",
@@ -446,24 +532,16 @@ def _(tanh_to_sigmoid, case):
             f"Given {given}, a list of (W, b) pairs with the same shapes was expected.",
         )
         X = case.normal(size=(8, 3))
-        last_bias = layers[-1][1]
-        got = _tanh_network(new, X, _sigmoid)
         expect_close(
-            got,
+            _tanh_network(new, X, _sigmoid),
             _tanh_network(layers, X),
             given=given,
             what="the output of your sigmoid network",
             rtol=1e-3,
             atol=1e-4,
             mistakes={
-                "The weights did not change: sigmoid(z) is not tanh(z).": _tanh_network(
-                    layers, X, _sigmoid
-                ),
-                "The biases of the layers after a hidden layer must absorb the -1.": _tanh_network(
-                    [(new[0][0], new[0][1]), (new[1][0], last_bias)], X, _sigmoid
-                )
-                if depth == 1
-                else np.full_like(got, np.inf),
+                sentence: _tanh_network(_as_sigmoid(layers, **wrong), X, _sigmoid)
+                for sentence, wrong in _CONVERSION_MISTAKES.items()
             },
         )
         yield 0.5
@@ -618,6 +696,17 @@ def _(vanishing_example, case):
 # --- A multilayer perceptron from scratch and in Keras -----------------------------------------
 
 
+# Symbolic tensors cannot do all that eager ones can: the operations asked for until then count.
+_RECORDED = """
+with tf.Graph().as_default() as graph:
+    try:
+        softmax(logits)
+    except Exception:
+        pass
+result = [operation.type for operation in graph.get_operations()]
+"""
+
+
 @exercise(
     "+2.1",
     "A softmax that does not overflow",
@@ -650,6 +739,12 @@ def _(softmax, case):
         given="ordinary logits of shape (5, 4)",
         what="softmax(logits)",
         mistakes=mistakes,
+    )
+    used = softmax.evaluate(_RECORDED, logits=logits)
+    expect(
+        not {"Softmax", "LogSoftmax"} & set(used),
+        "The numbers are right, and they come from the softmax of a library. Build it yourself "
+        "from exponentials, sums and comparisons.",
     )
     yield 0.5
     shift = np.array([1000, -1000, 0, 80, -200], "float32")[:, None]
@@ -955,7 +1050,9 @@ def _(width_sweep, case):
         f"The widths run from {widths[0]:g} to {widths[-1]:g}: include one of at most 4 units and "
         "one of at least 256, or the curve cannot show where width stops to matter.",
     )
-    means = [np.mean(_shares(table[width], f"width {width:g}", runs=1)) for width in widths]
+    runs = [_shares(table[width], f"width {width:g}", runs=1) for width in widths]
+    _not_curves(runs, "width_sweep")
+    means = [np.mean(shares) for shares in runs]
     yield 0.5
     _distinct([float(mean) for mean in means], "width_sweep")
     expect(
@@ -1006,6 +1103,7 @@ def _(depth_comparison, case):
         )
         every.append(runs)
         yield 0.5
+    _not_curves(every, "depth_comparison")
     expect(
         every[0] != every[1],
         "Both depths have the same accuracies: build a new network for each depth.",
@@ -1022,21 +1120,31 @@ def _(depth_comparison, case):
     hints=(
         "Insert a layer of one unit between the hidden layer and the outputs.",
         "The hidden widths are (128,) without it and (128, 1) with it.",
-        "A dict with the keys 'without' and 'with', each a list of the validation accuracies of "
-        "three seeds.",
+        "A dict with the keys (128,) and (128, 1), which are also what `train` takes, each with a "
+        "list of the validation accuracies of three seeds.",
     ),
 )
 def _(bottleneck, case):
     table = _table(bottleneck, "bottleneck", entries=2)
-    expect({"without", "with"} <= set(table), "bottleneck needs the keys 'without' and 'with'.")
-    without = _shares(table["without"], "'without'", runs=3)
-    narrow = _shares(table["with"], "'with'", runs=3)
+    expect(
+        (1, 128) not in table,
+        "bottleneck has the key (1, 128): there the single neuron comes first and reads the "
+        "pixels. Put it after the 128 units: (128, 1).",
+    )
+    expect(
+        {(128,), (128, 1)} <= set(table),
+        "bottleneck needs the keys (128,) and (128, 1), the hidden units of the two networks as "
+        "you hand them to `train`.",
+    )
+    without = _shares(table[128,], "(128,)", runs=3)
+    narrow = _shares(table[128, 1], "(128, 1)", runs=3)
+    _not_curves([without], "bottleneck")
     yield 0.5
     expect(
         np.mean(without) - np.mean(narrow) > 0.05,
-        f"The mean accuracy is {np.mean(without):.3f} without the neuron and "
-        f"{np.mean(narrow):.3f} with it: a clear loss was expected. Does the network have a hidden "
-        "layer of one unit, and are the two lists the right way round?",
+        f"The mean accuracy is {np.mean(without):.3f} with the hidden units (128,) and "
+        f"{np.mean(narrow):.3f} with (128, 1): a clear loss was expected. Was each list measured "
+        "with the network of its key?",
     )
 
 
@@ -1411,6 +1519,7 @@ def _(activations, case):
     missing = [name for name in ("relu", "sigmoid", "tanh") if name not in table]
     expect(not missing, f"activations lacks {', '.join(missing)}.")
     runs = {name: _shares(values, f"'{name}'", runs=2) for name, values in table.items()}
+    _not_curves(runs.values(), "activations")
     yield 0.5
     _distinct([float(np.mean(shares)) for shares in runs.values()], "activations")
     expect(
@@ -1439,6 +1548,7 @@ def _(initializations, case):
     table = _table(initializations, "initializations", entries=4)
     expect("zeros" in table, "initializations lacks 'zeros'.")
     runs = {name: _shares(values, f"'{name}'", runs=2) for name, values in table.items()}
+    _not_curves(runs.values(), "initializations")
     yield 0.5
     zero = np.mean(runs.pop("zeros"))
     expect(

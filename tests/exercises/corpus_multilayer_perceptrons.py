@@ -165,6 +165,36 @@ SWISH = [
         "belongs at beta * x",
         lambda x, b: sigmoid(x) + b * x * sigmoid(x) * (1 - sigmoid(x)),
     ),
+    wrong(
+        "5.1.3",
+        "beta taken as 1",
+        "derivative for beta = 1",
+        lambda x, b: sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)),
+    ),
+    wrong(
+        "5.1.3",
+        "derivative of the sigmoid",
+        "multiplies it by x",
+        lambda x, b: b * sigmoid(b * x) * (1 - sigmoid(b * x)),
+    ),
+    wrong(
+        "5.1.3",
+        "no x in the second term",
+        "lost its factor x",
+        lambda x, b: sigmoid(b * x) + b * sigmoid(b * x) * (1 - sigmoid(b * x)),
+    ),
+    wrong(
+        "5.1.3",
+        "subtracted",
+        "subtracted: add it",
+        lambda x, b: sigmoid(b * x) - b * x * sigmoid(b * x) * (1 - sigmoid(b * x)),
+    ),
+    wrong(
+        "5.1.3",
+        "1 - s for the sigmoid's slope",
+        "not 1 - s",
+        lambda x, b: sigmoid(b * x) + b * x * (1 - sigmoid(b * x)),
+    ),
     wrong("5.1.3", "overflows", "overflows", swish_naive),
 ]
 
@@ -279,6 +309,32 @@ def to_sigmoid_outer_only(layers):
     return new if len(layers) == 2 else [new[0], *layers[1:-1], new[-1]]
 
 
+def to_sigmoid_careless(layers, *, weight=2, bias=2, scale=2, sign=-1, late=False, every=False):
+    new = []
+    for index, (W, b) in enumerate(layers):
+        if index > 0:
+            columns = (scale * W if late else W).sum(axis=0)
+            W, b = scale * W, b + sign * columns
+        if every or index < len(layers) - 1:
+            W, b = weight * W, bias * b
+        new.append((W, b))
+    return new
+
+
+def to_sigmoid_inner_as_first(layers):
+    new = to_sigmoid_loop(layers)
+    return [new[0], *((2 * W, 2 * b) for W, b in layers[1:-1]), new[-1]]
+
+
+def to_sigmoid_inner_as_last(layers):
+    new = to_sigmoid_loop(layers)
+    return [new[0], *((2 * W, b - W.sum(axis=0)) for W, b in layers[1:-1]), new[-1]]
+
+
+def careless(**mistake):
+    return functools.partial(to_sigmoid_careless, **mistake)
+
+
 TANH = [
     right("5.1.5a", "as given", lambda sigmoid, x: 2 * sigmoid(2 * x) - 1),
     right("5.1.5a", "loop", lambda sigmoid, x: [2 * sigmoid(2 * value) - 1 for value in x]),
@@ -292,8 +348,20 @@ TANH = [
     right("5.1.5b", "lists", to_sigmoid_by_factor),
     wrong("5.1.5b", "unchanged", "did not change", lambda layers: layers),
     wrong("5.1.5b", "in place", "in place", to_sigmoid_in_place),
-    wrong("5.1.5b", "forgets -1", "absorb the -1", to_sigmoid_no_bias),
-    wrong("5.1.5b", "inner layers left", "3 hidden layer(s)", to_sigmoid_outer_only),
+    wrong("5.1.5b", "biases unchanged", "biases did not change", to_sigmoid_no_bias),
+    wrong("5.1.5b", "forgets -1", "must absorb the -1", careless(sign=0)),
+    wrong("5.1.5b", "inner layers left", "and got none", to_sigmoid_outer_only),
+    wrong(
+        "5.1.5b", "inner layers as the first", "reads hidden units, too", to_sigmoid_inner_as_first
+    ),
+    wrong("5.1.5b", "inner layers as the last", "feeds a sigmoid, too", to_sigmoid_inner_as_last),
+    wrong("5.1.5b", "argument z", "taken at 2z: double", careless(weight=1, bias=1)),
+    wrong("5.1.5b", "bias not doubled", "b as well as W", careless(bias=1)),
+    wrong("5.1.5b", "sigmoid - 1", "needs twice its W", careless(scale=1)),
+    wrong("5.1.5b", "-1 alone", "factors are not", careless(weight=1, bias=1, scale=1)),
+    wrong("5.1.5b", "sign of the shift", "wrong sign", careless(sign=1)),
+    wrong("5.1.5b", "shift after doubling", "meets the old W", careless(late=True)),
+    wrong("5.1.5b", "last layer too", "No sigmoid follows", careless(every=True)),
     wrong("5.1.5b", "weights only", "list of (W, b) pairs", lambda layers: [W for W, _ in layers]),
 ]
 
@@ -415,6 +483,12 @@ def softmax_loop(logits):
     return rows
 
 
+def softmax_from_sums(logits):
+    m = tf.reduce_max(logits, axis=1, keepdims=True)
+    e = tf.exp(logits - m)
+    return (e / tf.reduce_sum(e, axis=1, keepdims=True)).numpy()
+
+
 def softmax_naive(logits):
     with np.errstate(over="ignore", invalid="ignore"):
         e = np.exp(logits)
@@ -429,7 +503,15 @@ def softmax_global_max(logits):
 
 SOFTMAX = [
     right("+2.1", "numpy", softmax_numpy),
-    right("+2.1", "tensorflow", lambda logits: tf.nn.softmax(logits)),
+    right("+2.1", "tensorflow's exp and sums", softmax_from_sums),
+    right(
+        "+2.1", "tf.function", tf.function(lambda z: tf.exp(z - tf.reduce_logsumexp(z, 1, True)))
+    ),
+    wrong("+2.1", "tf.nn.softmax", "of a library", lambda logits: tf.nn.softmax(logits)),
+    wrong("+2.1", "as an array", "of a library", lambda logits: tf.nn.softmax(logits).numpy()),
+    wrong("+2.1", "keras.ops", "of a library", lambda logits: keras.ops.softmax(logits, axis=-1)),
+    wrong("+2.1", "a layer", "of a library", lambda logits: keras.layers.Softmax()(logits)),
+    wrong("+2.1", "log_softmax", "of a library", lambda z: tf.exp(tf.nn.log_softmax(z)).numpy()),
     right("+2.1", "loop, float64", softmax_loop),
     right(
         "+2.1", "exp of log-softmax", lambda z: np.exp(z - np.logaddexp.reduce(z, 1, keepdims=True))
@@ -693,12 +775,25 @@ def share(*counts):
     return [count / 2000 for count in counts]
 
 
+def epochs_of(last):
+    """Return the validation accuracies of one run, epoch by epoch, as `train` returns them."""
+    return share(*(round(2000 * last * part) for part in (0.86, 0.92, 0.9, 0.95, 0.97, 0.96, 1)))
+
+
 WIDTHS = {2: 0.5, 8: 0.7, 32: 0.79, 128: 0.82, 512: 0.8315}
 SWEEPS = [
     right("5.2.1", "dict of floats", WIDTHS),
     right("5.2.1", "several seeds", {w: [a, a + 0.01] for w, a in WIDTHS.items()}),
     right("5.2.1", "float32", {w: np.float32(a) for w, a in WIDTHS.items()}),
     right("5.2.1", "unordered, wide is not best", {**WIDTHS, 1024: 0.829}),
+    right("5.2.1", "sorted seeds", {w: [a, a + 0.01, a + 0.03] for w, a in WIDTHS.items()}),
+    right("5.2.1", "small widths vary", {**WIDTHS, 2: share(200, 1200), 8: share(1300, 1500)}),
+    wrong(
+        "5.2.1",
+        "epochs of one run",
+        "one number a seed",
+        {w: epochs_of(a) for w, a in WIDTHS.items()},
+    ),
     wrong("5.2.1", "percent", "Divide a percentage", {w: 100 * a for w, a in WIDTHS.items()}),
     wrong("5.2.1", "another data set", "not a share", {**WIDTHS, 512: 0.83127}),
     wrong(
@@ -721,6 +816,9 @@ SWEEPS = [
         "five seeds and depth 3",
         {d: share(1600, 1601, 1602, 1603, 1650 + d) for d in (1, 2, 3)},
     ),
+    wrong(
+        "5.2.2", "epochs of one run", "one number a seed", {1: epochs_of(0.83), 2: epochs_of(0.82)}
+    ),
     wrong("5.2.2", "one seed", "luck of its seed", {1: 0.8, 2: 0.81}),
     wrong("5.2.2", "the same seed", "seed of its own", {1: [0.8] * 3, 2: [0.81] * 3}),
     wrong("5.2.2", "one network", "each depth", dict.fromkeys((1, 2), share(1600, 1610, 1620))),
@@ -733,15 +831,37 @@ SWEEPS = [
         {1: share(1600, 1601, 1602), 2: share(200, 210, 190)},
     ),
     wrong("5.2.2", "names", "must be numbers", {"one": share(1, 2, 3), "two": share(1, 2, 3)}),
-    right("5.2.3", "lists", {"without": share(1600, 1610, 1620), "with": share(200, 600, 500)}),
-    right("5.2.3", "arrays", {"without": np.array([0.8] * 3), "with": np.array([0.1, 0.1, 0.4])}),
-    right("5.2.3", "many seeds", {"without": share(*[1600] * 5), "with": share(*[700] * 4)}),
-    wrong("5.2.3", "exchanged", "right way round", {"with": [0.8] * 3, "without": [0.3] * 3}),
-    wrong(
-        "5.2.3", "no effect", "clear loss", {"with": share(1601, 1602, 1603), "without": [0.8] * 3}
+    right("5.2.3", "lists", {(128,): share(1600, 1610, 1620), (128, 1): share(200, 600, 500)}),
+    right(
+        "5.2.3",
+        "arrays",
+        {(128,): np.array([0.8] * 3), (np.int64(128), 1): np.array([0.1, 0.1, 0.4])},
     ),
-    wrong("5.2.3", "keys", "'without' and 'with'", {256: [0.8] * 3, 1: [0.3] * 3}),
-    wrong("5.2.3", "one seed", "at least 3", {"without": 0.8, "with": 0.3}),
+    right("5.2.3", "many seeds", {(128,): share(*[1600] * 5), (128, 1): share(*[700] * 4)}),
+    right(
+        "5.2.3",
+        "one more network",
+        {(128,): [0.8] * 3, (128, 2): share(900, 1000, 900), (128, 1): share(200, 600, 500)},
+    ),
+    wrong(
+        "5.2.3",
+        "layers exchanged",
+        "comes first and reads",
+        {(128,): [0.8] * 3, (1, 128): share(200, 600, 500)},
+    ),
+    wrong("5.2.3", "exchanged", "network of its key", {(128, 1): [0.8] * 3, (128,): [0.3] * 3}),
+    wrong(
+        "5.2.3", "no effect", "clear loss", {(128, 1): share(1601, 1602, 1603), (128,): [0.8] * 3}
+    ),
+    wrong("5.2.3", "names", "(128,) and (128, 1)", {"without": [0.8] * 3, "with": [0.3] * 3}),
+    wrong("5.2.3", "numbers", "(128,) and (128, 1)", {128: [0.8] * 3, 1: [0.3] * 3}),
+    wrong("5.2.3", "one seed", "at least 3", {(128,): 0.8, (128, 1): 0.3}),
+    wrong(
+        "5.2.3",
+        "epochs of one run",
+        "one number a seed",
+        {(128,): epochs_of(0.83), (128, 1): epochs_of(0.3)},
+    ),
 ]
 
 CURVES = {
@@ -984,6 +1104,15 @@ CHOICES = [
         "lacks tanh",
         {**{k: v for k, v in NAMES.items() if k != "tanh"}, "elu": share(1, 2)},
     ),
+    wrong(
+        "5.2.8",
+        "epochs of one run",
+        "one number a seed",
+        {
+            k: share(200, 200) if k == "zeros" else epochs_of(0.8 + 0.01 * i)
+            for i, k in enumerate(NAMES)
+        },
+    ),
     wrong("5.2.8", "three", "at least 4", {k: NAMES[k] for k in ("relu", "sigmoid", "tanh")}),
     wrong("5.2.8", "one seed", "at least 2", {k: v[0] for k, v in NAMES.items()}),
     wrong("5.2.8", "one list for all", "Every accuracy", dict.fromkeys(NAMES, share(1600, 1610))),
@@ -997,6 +1126,15 @@ CHOICES = [
         "no zeros",
         "lacks 'zeros'",
         {**{k: v for k, v in STARTS.items() if k != "zeros"}, "x": share(1, 2)},
+    ),
+    wrong(
+        "5.2.9",
+        "epochs of one run",
+        "one number a seed",
+        {
+            k: share(200, 200) if k == "zeros" else epochs_of(0.8 + 0.01 * i)
+            for i, k in enumerate(STARTS)
+        },
     ),
     wrong("5.2.9", "zeros learn", "the hidden one too", {**STARTS, "zeros": share(1500, 1500)}),
     wrong("5.2.9", "nothing learns", "best start", {k: share(200, 210) for k in STARTS}),

@@ -40,9 +40,11 @@
 # %%
 from helpers import autograd, check, numeric, plotting, progress, training
 
+import functools
 import subprocess
 import sys
 import time
+import timeit
 
 import keras
 import matplotlib.pyplot as plt
@@ -89,22 +91,20 @@ for h in (1.0, 0.1, 0.01, 0.001):
 # $h^2 f'''(x)/6$ instead of $h f''(x)/2$. The figure draws both estimates for $h = 1$.
 
 # %%
-x, h = 0.0, 1.0
 domain = np.linspace(-1.5, 1.5, 100)
-figure, axes = plt.subplots()
-axes.plot(domain, np.exp(domain), color="black", label="exp")
-axes.axline((x, np.exp(x)), slope=1, linestyle="-", label="tangent, slope 1.00")
-for start, style, name in ((x, "--", "forward"), (x - h, "-.", "central")):
-    rise = (np.exp(x + h) - np.exp(start)) / (x + h - start)
-    axes.axline((x + h, np.exp(x + h)), slope=rise, linestyle=style,
-                color="C1" if name == "forward" else "C2", label=f"{name}, slope {rise:.2f}")
-axes.set(xlabel="x", ylabel="exp(x)", ylim=(-0.5, 4.5))
-axes.legend()
+chords = {"exp": np.exp(domain), "tangent, slope 1.00": 1 + domain}
+for name, left in (("forward", 0.0), ("central", -1.0)):
+    rise = (np.e - np.exp(left)) / (1 - left)
+    chords[f"{name}, slope {rise:.2f}"] = np.e + rise * (domain - 1)
+axes = plt.subplots()[1]
+plotting.lines(domain, chords, xlabel="x", ylabel="exp(x)", ax=axes)
+axes.plot([-1, 0, 1], np.exp([-1, 0, 1]), "o", color="black")
 plt.show()
 
 
 # %% [markdown]
-# The central line is nearly parallel to the tangent, the forward line is far too steep.
+# The forward line joins the dots at 0 and 1 and is far too steep. The central line joins those at
+# −1 and 1, and is nearly parallel to the tangent at 0.
 
 # %% [markdown]
 # ### Exercise +3.1 — Central difference
@@ -139,7 +139,7 @@ check("+3.1", central_difference)
 # $$\text{error} \approx \underbrace{\tfrac{h^2}{6} |f'''|}_{\text{truncation}} + \underbrace{\tfrac{\varepsilon}{h} |f|}_{\text{rounding}}.\tag{3.3}$$
 #
 # The sum is smallest near $h = \varepsilon^{1/3} \approx 10^{-5}$; for the forward difference near
-# $\sqrt{\varepsilon} \approx 10^{-8}$. The cell measures both for sine, as a mean over 50 points.
+# $\sqrt{\varepsilon} \approx 10^{-8}$. Both are measured here for sine, as a mean over 50 points.
 
 # %%
 steps = 10.0 ** np.linspace(0, -14, 57)
@@ -194,27 +194,41 @@ check("+3.2", steps_float32)
 #
 # $$\nabla f(x_0, x_1) = \left(\frac{\partial f}{\partial x_0}, \frac{\partial f}{\partial x_1}\right).\tag{3.4}$$
 #
-# The gradient points uphill, where $f$ grows fastest; its negative points downhill. The cell draws
-# the negative gradient of $f(x_0, x_1) = x_0^2/10 + x_1^2$ on a grid, over lines of equal height.
+# The gradient points uphill, where $f$ grows fastest; its negative points downhill. The example is
+# a long bowl, $f(x_0, x_1) = x_0^2/10 + x_1^2$, seen from above.
 
 # %%
 def bowl(x):
     return x[0] ** 2 / 10 + x[1] ** 2
 
-across, up = np.meshgrid(np.linspace(-3.4, 3.4, 100), np.linspace(-2.4, 2.4, 100))
+def draw_bowl(axes):
+    across, up = np.meshgrid(np.linspace(-3.4, 3.4, 200), np.linspace(-2.4, 2.4, 200))
+    height = bowl([across, up])
+    levels = np.arange(0, 7.5, 0.5)
+    axes.contourf(across, up, height, levels, cmap="Blues", vmax=10)
+    axes.contour(across, up, height, levels, colors="white", linewidths=1.2)
+    axes.plot(0, 0, "*", color="black", markersize=10, label="minimum")
+    axes.set(xlabel="$x_0$", ylabel="$x_1$", aspect="equal")
+
+
+# %% [markdown]
+# `draw_bowl` shades the bowl, darker where it is higher, with a white line at every half unit of
+# height and a star at the minimum. On it go the arrows, one at each point of a grid.
+
+# %%
 grid = np.array([(a, b) for a in np.linspace(-3, 3, 9) for b in np.linspace(-2, 2, 7)])
 field = np.array([-numeric.numerical_gradient(bowl, point) for point in grid])
-
-figure, axes = plt.subplots()
-axes.contour(across, up, bowl([across, up]), levels=8, colors="0.8", linewidths=1)
-axes.quiver(*grid.T, *field.T, color="C0", width=0.006)
-axes.set(xlabel="$x_0$", ylabel="$x_1$", title="negative gradient of the bowl", aspect="equal")
+figure, axes = plt.subplots(figsize=(6, 4))
+draw_bowl(axes)
+axes.quiver(*grid.T, *field.T, angles="xy", scale_units="xy", scale=6, color="C1", width=0.006)
+axes.set_title("negative gradient of the bowl")
 plt.show()
 print("gradient at (2, 1):", numeric.numerical_gradient(bowl, [2.0, 1.0]).round(6))
 
 # %% [markdown]
-# Each arrow points the steepest way down, which is seldom the way to the minimum: this bowl is a
-# long valley, and most arrows point across it. They are long where the lines are dense.
+# Each arrow crosses the lines of equal height at a right angle, the steepest way down. That is
+# seldom the way to the star: most arrows point across the valley, and on its floor, where the lines
+# lie far apart, hardly anything is left of them.
 
 # %% [markdown]
 # ## A trap: integers
@@ -262,12 +276,12 @@ check("+3.3", numerical_gradient)
 #
 # $$\mathbf{x} \leftarrow \mathbf{x} - \eta\, \nabla f(\mathbf{x}).\tag{3.5}$$
 #
-# The [learning rate](../chapters/glossary.md#learning-rate) $\eta$ sets its length. The cell takes
+# The [learning rate](../chapters/glossary.md#learning-rate) $\eta$ sets its length. Take
 # 15 steps down the bowl with three learning rates, using the exact gradient $(x_0/5, 2x_1)$.
 
 # %%
-figure, axes = plt.subplots()
-axes.contour(across, up, bowl([across, up]), levels=8, colors="0.8", linewidths=1)
+figure, axes = plt.subplots(figsize=(6, 4))
+draw_bowl(axes)
 ends = {}
 for learning_rate, style in ((0.1, "o-"), (0.8, "s--"), (1.02, "^:")):
     x, path = np.array([-2.8, 1.2]), []
@@ -276,7 +290,6 @@ for learning_rate, style in ((0.1, "o-"), (0.8, "s--"), (1.02, "^:")):
         x = x - learning_rate * np.array([x[0] / 5, 2 * x[1]])
     ends[learning_rate] = bowl(x)
     axes.plot(*np.transpose(path), style, markersize=4, label=f"learning rate {learning_rate}")
-axes.set(xlabel="$x_0$", ylabel="$x_1$", aspect="equal")
 axes.legend(loc="lower right", fontsize="small", frameon=True)
 plt.show()
 print({rate: f"height {height:.4f}" for rate, height in ends.items()})
@@ -637,8 +650,8 @@ print("by hand and tape agree to 1e-12:", np.allclose(dW1, tape_dW1, rtol=0, ato
 print("tape and differences agree to 1e-8:", np.allclose(tape_dW1, by_differences, atol=1e-8))
 
 # %% [markdown]
-# Hand and tape differ by rounding only. Differences are coarser, by about $10^{-10}$, and that is
-# close enough to find a mistake.
+# Hand and tape differ by rounding only. Differences are coarser, and still close enough to find a
+# mistake.
 
 # %% [markdown]
 # ## Gradient checking
@@ -696,18 +709,28 @@ check("+3.7", gradient_check)
 # (5.3.14) uses $\mathbf{x}$. So every intermediate value must be kept until the backward pass has
 # come by. Prediction can forget a layer as soon as the next one is computed. The weights are there
 # once; the intermediates exist once for every example of the batch. The cell runs a 784-256-256-10
-# network on batches of growing size and adds up the bytes of what it would have to keep.
+# network and adds up the bytes of what it would have to keep.
 
 # %%
 weights = [np.zeros(shape, np.float32) for shape in ((784, 256), (256, 256), (256, 10))]
-sizes, stored = [1, 16, 64, 256, 1024, 4096], []
-for batch_size in sizes:
+
+def bytes_kept(batch_size):
     value, total = np.zeros((batch_size, 784), np.float32), 0
     for matrix in weights:
         z = value @ matrix
         value = np.maximum(z, 0)
         total += z.nbytes + value.nbytes
-    stored.append(total / 2**20)
+    return total
+
+print(f"for one example: {bytes_kept(1):,} bytes")
+
+# %% [markdown]
+# Two vectors of 256 numbers and one of 10, before and after the activation, 4 bytes each. Now for
+# growing batches, beside the weights.
+
+# %%
+sizes = [1, 16, 64, 256, 1024, 4096]
+stored = [bytes_kept(batch_size) / 2**20 for batch_size in sizes]
 own = sum(matrix.nbytes for matrix in weights) / 2**20
 plotting.lines(sizes, {"intermediate values": stored, "weights": [own] * len(sizes)},
                xlabel="batch size (examples)", ylabel="memory (MiB)", xscale="log", yscale="log")
@@ -805,20 +828,26 @@ class Function:
 class Forgetful(Function):
     pass
 
-class Silent(Function):
-    def forward(self, x):
-        pass
-
 try:
     Forgetful()(2.0)
 except NotImplementedError as error:
     print("NotImplementedError:", error)
+
+
+# %% [markdown]
+# The base class names the class and the method. Now a class that has the method, and nothing in it:
+
+# %%
+class Silent(Function):
+    def forward(self, x):
+        pass
+
 print("with pass:", Silent()(2.0).data)
 
 
 # %% [markdown]
-# The base class names the class and the method. An empty body returns `None`, NumPy turns that into
-# `nan`, and the mistake shows up far away from its cause, as a loss that is not a number.
+# An empty body returns `None`, NumPy turns that into `nan`, and the mistake shows up far away from
+# its cause, as a loss that is not a number.
 
 # %% [markdown]
 # ## Two functions
@@ -834,6 +863,14 @@ class Sub(Function):
     def backward(self, gradient):
         return gradient, -gradient
 
+print("gradients of a and of b:", Sub().input_gradients(1.0))
+
+
+# %% [markdown]
+# Raise $a$ and the difference grows as much; raise $b$ and it shrinks as much. `Tanh` has one
+# input, and its derivative $1 - \tanh^2(x)$ needs nothing but the output, which `__call__` has kept.
+
+# %%
 class Tanh(Function):
     def forward(self, x):
         return np.tanh(x)
@@ -933,6 +970,11 @@ def backward_line(result):
         (x.grad,) = function.input_gradients(function.output.grad)
         function = x.creator
 
+
+# %% [markdown]
+# Each turn of the loop is one link of the chain rule. Try it on a long chain:
+
+# %%
 x = y = Variable(0.5)
 for _ in range(10_000):
     y = Tanh()(y)
@@ -962,6 +1004,11 @@ def backward_as_found(result):
             if variable.creator is not None:
                 waiting.append(variable.creator)
 
+
+# %% [markdown]
+# It looks right: gradients are added, and no function is left out.
+
+# %%
 x = Variable(0.5)
 a = Tanh()(x)
 backward_as_found(Sub()(Tanh()(a), a))
@@ -1098,19 +1145,22 @@ once = x.grad.data
 y.backward()
 print("second call over first:", float((x.grad.data / once).round(6)))
 
+# %% [markdown]
+# Two calls give twice the gradient. And a bias that is added to five rows:
+
+# %%
 bias = autograd.Variable(np.zeros(3))
 ((np.ones((5, 2)) @ autograd.Variable(np.ones((2, 3))) + bias) ** 2).sum().backward()
-print("gradient of a bias that was added to 5 rows:", bias.grad.data)
+print("gradient of the bias:", bias.grad.data)
 
 # %% [markdown]
-# Two calls give twice the gradient, and the bias gets one gradient for each of its 3 entries: the 5
-# rows are summed.
+# It has the shape of the bias, one number an entry: the five rows are summed.
 
 # %% [markdown]
 # ## The same as the tape
 #
-# One more proof that nothing is missing: the network of (5.3.1) to (5.3.6) with operators on
-# `autograd.Variable`, against `GradientTape` and against the equations.
+# One more proof that nothing is missing: the network of (5.3.1) to (5.3.6) on a new example, with
+# operators on `autograd.Variable` and with `GradientTape`.
 
 # %%
 x, y = rng.normal(size=3), rng.normal(size=2)
@@ -1127,7 +1177,7 @@ print("largest difference below 1e-12:",
       all(np.abs(u.grad.data - v).max() < 1e-12 for u, v in zip((U1, U2), theirs, strict=True)))
 
 # %% [markdown]
-# Our loop and the tape do the same arithmetic in the same order of ideas.
+# They agree to twelve digits: our loop does what the tape does.
 
 # %% [markdown]
 # ## Derivatives of derivatives
@@ -1161,16 +1211,19 @@ print(derivatives)
 #
 # **Given** a TensorFlow function `f` of one tensor `x` that returns a scalar.
 #
-# **Write** `hessian(f, x)`, without differences, and `timings`, a dict with the lists `"n"`,
-# `"gradient_seconds"` and `"hessian_seconds"`: the time of one gradient and of one Hessian for at
-# least 4 growing sizes n, the last at least 8 times the first. Call each once before you time it.
-# Ask the outer tape, made with `persistent=True`, for one row after the other, or for its
-# `jacobian` with `experimental_use_pfor=False`; without that option each call first builds a graph,
-# and this takes longer than the rest.
+# **Write** `hessian(f, x)`, without differences: ask the outer tape, made with `persistent=True`,
+# for one row after the other, or for its `jacobian` with `experimental_use_pfor=False` (without
+# that option each call first builds a graph, which takes longer than the rest). Then measure
+# `timings` for at least 4 growing sizes `"n"`, the last at least 8 times the first. Call each
+# function once, then time it at least 3 times and keep every repeat, unrounded. `"total_seconds"`
+# is the time from before the first size to after the last.
 #
-# **Shapes** `x` (n,), the Hessian (n, n).
+# **Shapes** `x` (n,), the Hessian (n, n); `timings` is a dict `{"n": [...], "gradient_seconds":
+# [[repeat, repeat, repeat], ...], "hessian_seconds": [[...], ...], "total_seconds": number}` with
+# one list of repeats a size.
 #
-# **Done when** the Hessian is right and its time grows with n. Sizes up to 64 take about 2 seconds.
+# **Done when** the Hessian is right, its time grows with n, and the repeats fit into the total.
+# Sizes up to 64 take about 2 seconds.
 
 # %%
 def hessian(f, x):
@@ -1204,6 +1257,11 @@ check("5.3.4", hessian, timings)
 X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]])
 rng = np.random.default_rng(0)
 start = [rng.normal(size=(2, 8)), np.zeros(8), rng.normal(size=(8, 1)), np.zeros(1)]
+
+# %% [markdown]
+# Four rows, 33 numbers to learn. A thousand steps:
+
+# %%
 parameters, losses = [autograd.Variable(array.copy()) for array in start], []
 for _ in range(1000):
     W1, b1, W2, b2 = parameters

@@ -1281,6 +1281,69 @@ explanation(
 )
 
 
+_TIMED = ("gradient_seconds", "hessian_seconds")
+
+
+def _expect_measured(timings):
+    """Judge a table of repeated timings by what any clock and any machine would show."""
+    table = _table(timings, ("n", *_TIMED), "`timings`")
+    sizes = table["n"]
+    expect(
+        len(sizes) >= 4 and (np.diff(sizes) > 0).all() and sizes[-1] >= 8 * sizes[0],
+        f"`timings` should hold at least 4 growing sizes n, the last at least 8 times the first; "
+        f"got {show(sizes)}.",
+    )
+    for name in _TIMED:
+        runs = table[name]
+        expect(
+            runs.ndim == 2 and runs.shape[1] >= 3,
+            f"timings[{name!r}] should hold a list of at least 3 repeats for each n, not one "
+            f"number; got shape {runs.shape}.",
+        )
+        expect(
+            bool((runs > 1e-6).all()),
+            f"timings[{name!r}] should hold measured seconds, above 0; got {show(runs.min(1))}.",
+        )
+        expect(
+            bool((runs < 100).all()),
+            f"timings[{name!r}] holds {show(float(runs.max()))} seconds; are these milliseconds?",
+        )
+        typed = np.mean([float(f"{seconds:.2e}") == seconds for seconds in runs.ravel()])
+        expect(
+            typed < 0.5 and np.ptp(runs, axis=1).any(),
+            f"The numbers in timings[{name!r}] have three digits or repeat each other, which a "
+            "clock's do not. Hand in every repeat as `timeit.repeat` or `time.perf_counter` gave "
+            "it, without rounding.",
+        )
+    first, second = (table[name].min(axis=1) for name in _TIMED)
+    expect(
+        bool((second > first).all()),
+        "In `timings` a Hessian took less time than a gradient, which it contains. Were the "
+        "columns exchanged, or was the first call, which prepares things, timed with the rest?",
+    )
+    growth, factor = second[-1] / second[0], sizes[-1] / sizes[0]
+    expect(
+        growth > 1.5,
+        f"From n = {sizes[0]:g} to n = {sizes[-1]:g} the Hessian took {growth:.2g} times as long; "
+        "it computes n rows, so that should grow with n. `jacobian` without "
+        "experimental_use_pfor=False builds a graph at every call, which hides it.",
+    )
+    expect(
+        growth < 5 * factor**2 and first[-1] / first[0] < 5 * factor,
+        f"From n = {sizes[0]:g} to n = {sizes[-1]:g} the Hessian took {growth:.2g} and the "
+        f"gradient {first[-1] / first[0]:.2g} times as long, far more than the work grows. Time "
+        "the same function at every n, and call it once before you start the clock.",
+    )
+    measured = sum(float(table[name].sum()) for name in _TIMED)
+    total = expect_number(_part(timings, "total_seconds", "`timings`"), "timings['total_seconds']")
+    expect(
+        measured <= total < 50 * measured + 60,
+        f"All repeats together took {measured:.3g} s, and timings['total_seconds'] is {total:.3g}. "
+        "Start its clock before the first size and stop it after the last: it contains the "
+        "repeats, and the calls before them.",
+    )
+
+
 @exercise(
     "5.3.4",
     "Second derivatives, timed",
@@ -1295,7 +1358,7 @@ explanation(
         "n times, so it must be persistent.",
         "`with tf.GradientTape(persistent=True) as outer: outer.watch(x); with tf.GradientTape() "
         "as inner: ...`, then a list of `outer.gradient(gradient[i], x)`, whose parts are "
-        "taken inside the outer tape; `time.perf_counter()` before and after.",
+        "taken inside the outer tape; `timeit.repeat(lambda: hessian(f, x), number=1, repeat=3)`.",
     ),
 )
 def _(hessian, timings, case):
@@ -1326,36 +1389,7 @@ def _(hessian, timings, case):
         },
     )
     yield 0.5
-    table = _table(timings.value, ("n", "gradient_seconds", "hessian_seconds"), "`timings`")
-    sizes = table["n"]
-    expect(
-        len(sizes) >= 4 and (np.diff(sizes) > 0).all() and sizes[-1] >= 8 * sizes[0],
-        f"`timings` should hold at least 4 growing sizes n, the last at least 8 times the first; "
-        f"got {show(sizes)}.",
-    )
-    first, second = table["gradient_seconds"], table["hessian_seconds"]
-    for name, column in (("gradient_seconds", first), ("hessian_seconds", second)):
-        expect(
-            bool((column > 1e-6).all()) and len(set(column.tolist())) > 1,
-            f"timings[{name!r}] should hold measured seconds, above 0 and not all equal; got "
-            f"{show(column)}.",
-        )
-        expect(
-            bool((column < 100).all()),
-            f"timings[{name!r}] holds {show(float(column.max()))} seconds; are these milliseconds?",
-        )
-    expect(
-        bool((second > first).all()),
-        "In `timings` a Hessian took less time than a gradient, which it contains. Were the "
-        "columns exchanged, or was the first call, which prepares things, timed with the rest?",
-    )
-    growth = second[-1] / second[0]
-    expect(
-        growth > 1.5,
-        f"From n = {sizes[0]:g} to n = {sizes[-1]:g} the Hessian took {growth:.2g} times as long; "
-        "it computes n rows, so that should grow with n. `jacobian` without "
-        "experimental_use_pfor=False builds a graph at every call, which hides it.",
-    )
+    _expect_measured(timings.value)
 
 
 explanation(
@@ -1443,6 +1477,11 @@ def _(split_forward, case):
             },
         )
     yield 0.5
+    examples, inputs, hidden, outputs = 11, 5, 8, 2  # no two operands share a size
+    X, W1, W2 = (
+        case.normal(size=shape).astype(np.float32)
+        for shape in ((examples, inputs), (inputs, hidden), (hidden, outputs))
+    )
     devices = ["/CPU:0", "/CPU:1"]
     try:
         placed = split_forward.evaluate(_PLACEMENT, X=X, W1=W1, W2=W2, devices=devices)
@@ -1457,10 +1496,9 @@ def _(split_forward, case):
         "The output is right. Now the placement: TensorFlow saw no matrix product. Use its own "
         "operations (`@`, tf.nn.relu, slices) inside `with tf.device(...)`, without NumPy.",
     )
-    used = {device for _, device, _ in placed}
     for number, wanted in enumerate(("CPU:0", "CPU:1")):
         expect(
-            any(device.endswith(wanted) for device in used),
+            any(device.endswith(wanted) for _, device, _ in placed),
             f"Given the devices {devices}: no matrix product was placed on devices[{number}]. "
             f"Compute each half inside `with tf.device(devices[{number}])`.",
         )
@@ -1471,6 +1509,29 @@ def _(split_forward, case):
         f"{' and '.join(map(str, sum(whole[:1], [])))}, so "
         "one device holds all units. Slice W1 and W2 before you multiply, so that each device "
         "computes its own half.",
+    )
+    for number, wanted in enumerate(("CPU:0", "CPU:1")):
+        mine = [sum(shapes, []) for _, device, shapes in placed if device.endswith(wanted)]
+        for layer, size in (
+            ("hidden layer, X times its columns of W1", inputs),
+            ("output, its units times its rows of W2", outputs),
+        ):
+            expect(
+                any(size in shapes for shapes in mine),
+                f"Given the devices {devices}: devices[{number}] does not compute its share of "
+                f"the {layer}. A device that holds half of the units does both of their products.",
+            )
+    lost = [device for _, device, _ in placed if not device]
+    expect(
+        not lost,
+        f"Given the devices {devices}: {len(lost)} matrix product(s) stand outside of "
+        "`with tf.device(...)`. Each belongs to one of the two devices.",
+    )
+    uneven = [shapes for _, _, shapes in placed if hidden // 2 not in sum(shapes, [])]
+    expect(
+        not uneven,
+        f"Given {hidden} hidden units: one product has operands of shapes "
+        f"{' and '.join(map(str, sum(uneven[:1], [])))}. Each device gets {hidden // 2} units.",
     )
 
 

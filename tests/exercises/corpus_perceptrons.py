@@ -109,11 +109,18 @@ def quiet_naive_sigmoid(z):
         return np.exp(z) / (1 + np.exp(z))
 
 
+def silenced_sigmoid(z):
+    """Let the exponential overflow to infinity without a warning: 1 / (1 + inf) is the right 0."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-np.asarray(z, dtype=float)))
+
+
 SIGMOIDS = [
     right("+1.4", "numpy", step, sigmoid),
     right("+1.4", "float32, clipped", step, clipped_sigmoid),
     right("+1.4", "vectorised loop, tanh", loop_step, tanh_sigmoid),
     right("+1.4", "tensorflow", tf_step, tf_sigmoid),
+    right("+1.4", "overflow silenced, value right", step, silenced_sigmoid),
     wrong("+1.4", "overflows", "an exponential overflows", step, naive_sigmoid),
     wrong(
         "+1.4", "infinity over infinity", "infinity divided by infinity", step, quiet_naive_sigmoid

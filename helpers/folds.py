@@ -162,7 +162,8 @@ def search(
 
     result = Result(build, configurations, len(folds), metric, first.shape[1:])
     with reporting.bar(verbose, epochs) as bar:
-        groups = _groups(build, configurations, models, folds, x, y, batch_size, epochs, seed)
+        run = (batch_size, epochs, seed, verbose != 0)
+        groups = _groups(build, configurations, models, folds, x, y, *run)
         try:
             _train(groups, result, epochs, patience, halving, bar)
         finally:
@@ -331,12 +332,17 @@ def _drop(groups: list[_Group], result: Result, keep: int) -> None:
             group.configurations = kept
 
 
-def _groups(build, named, models, folds, x, y, batch_size, epochs, seed) -> list[_Group]:
+def _groups(build, named, models, folds, x, y, batch_size, epochs, seed, say) -> list[_Group]:
     """Put together what one program can train: one architecture, folds of one size."""
     by_shape: dict[Any, list[int]] = {}
+    obstacles: set[str] = set()
     for c, model in enumerate(models):
-        shape = stacks.describe(model) if stacks.can_stack(model) else None
-        by_shape.setdefault(shape, []).append(c)
+        alone = stacks.obstacle(model)
+        obstacles |= {alone} if alone else set()
+        by_shape.setdefault(None if alone else stacks.describe(model), []).append(c)
+    if obstacles and say:
+        count = f"{len(by_shape[None])} of {len(models)}"
+        print(f"{count} configurations train one after another: {', '.join(sorted(obstacles))}.")
     groups = []
     for shape, configurations in by_shape.items():
         sizes = sorted({len(train) for train, _ in folds})

@@ -225,15 +225,24 @@ def _variables(model: keras.Model) -> tuple[list, ...]:
 
 def values(model: keras.Model) -> tuple[list, ...]:
     """Return the values of a model's variables, in four lists."""
-    read = (lambda v: v.value.read_value()) if tf else keras.ops.copy
-    return tuple([read(v) for v in part] for part in _variables(model))
+    return tuple(map(read, _variables(model)))
 
 
 def assign(model: keras.Model, state: tuple[list, ...]) -> None:
     """Set a model's variables to these values."""
     for part, values in zip(_variables(model), state, strict=True):
-        for variable, value in zip(part, values, strict=True):
-            variable.assign(value)
+        write(part, values)
+
+
+def read(variables: list[keras.Variable]) -> list:
+    """Return the values of variables, which later changes leave alone."""
+    return [v.value.read_value() if tf else keras.ops.copy(v) for v in variables]
+
+
+def write(variables: list[keras.Variable], values: list) -> None:
+    """Set variables to these values."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _train_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, dict]:

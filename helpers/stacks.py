@@ -8,6 +8,7 @@ decay, dropout rate, regularization) are stacked too.
 """
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ if BACKEND == "jax":
     import jax
 
 _VALIDATION_ROWS = 1024
+_BLOCK_WEIGHTS = 2_000_000  # more weights at once run out of a CPU's caches
 _KEPT_PROGRAMS = 4
-_idle: list["_Program"] = []
+_programs: OrderedDict[tuple, "_Program"] = OrderedDict()
 
 _ENTRYWISE = (
     keras.optimizers.SGD,
@@ -37,19 +39,21 @@ _ENTRYWISE = (
 _SETTINGS = ("rate", "l1", "l2", "weight_decay")
 
 
-def can_stack(model: keras.Model) -> bool:
-    """Tell whether models like this built one can be trained at once, not only one by one."""
+def obstacle(model: keras.Model) -> str | None:
+    """Say why models like this built one are trained one by one; None where all train at once."""
     optimizer = model.optimizer
-    return (
-        BACKEND != "torch"
-        and describe(model) is not None
-        and not model.run_eagerly
-        and type(optimizer) in _ENTRYWISE
-        and not any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.use_ema))
-        and not optimizer.gradient_accumulation_steps
-        and all(v.constraint is None for v in model.trainable_variables)
-        and programs.draws_only_dropout(model)
-    )
+    obstacles = {
+        "PyTorch runs no compiled epochs": BACKEND == "torch",
+        "parts of the model are not Keras's own": describe(model) is None,
+        "the model runs eagerly": model.run_eagerly,
+        f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
+        "the optimizer clips norms": optimizer.clipnorm or optimizer.global_clipnorm,
+        "the optimizer averages weights": optimizer.use_ema,
+        "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
+        "weights have constraints": any(v.constraint for v in model.trainable_variables),
+        "layers other than dropout draw numbers": not programs.draws_only_dropout(model),
+    }
+    return next((reason for reason, stands in obstacles.items() if stands), None)
 
 
 def describe(model: keras.Model) -> str | None:
@@ -101,22 +105,37 @@ class Stack:
         return [np.concatenate([array] * len(self.folds)) for array in stacked]
 
     def _start(self, models, trainable, non_trainable, optimizer=None) -> None:
+        """Divide the models into blocks of one size, which take turns in one program."""
         self.models = models
-        settings = [_settings_of(model) for model in models]
-        self._settings = {
-            name: np.asarray(values * len(self.folds), "float32")
-            for name in settings[0]
-            for values in [[setting[name] for setting in settings]]
-        }
-        self.program = program = _checkout(
-            models, non_trainable, self._data, len(self.folds), self.batch_size, self.xla
+        size = _block_size(models, len(self.folds))
+        self._program = program = _program_for(
+            models, non_trainable, self._data, size, len(self.folds), self.batch_size, self.xla
         )
-        for variable, value in zip(program.trainable, trainable, strict=True):
-            variable.assign(value)
-        optimizer = optimizer or program.fresh_optimizer
-        for variable, value in zip(program.optimizer.variables, optimizer, strict=True):
-            variable.assign(value)
-        self._non_trainable = list(map(keras.ops.convert_to_tensor, non_trainable))
+        settings = [_settings_of(model) for model in models]
+        count = len(models) * len(self.folds)
+        optimizer = optimizer or [
+            np.broadcast_to(v[:1], (count, *v.shape[1:])) if v.ndim else v
+            for v in program.fresh_optimizer
+        ]
+        self._blocks = []
+        for first in range(0, len(models), size):
+            # The last block is filled up with its last model: one program serves all blocks.
+            block = np.minimum(np.arange(first, first + size), len(models) - 1)
+            places = self._places(block)
+            state = [
+                [array[places] if array.ndim else array for array in part]
+                for part in (trainable, optimizer, non_trainable)
+            ]
+            numbers = {
+                name: np.asarray([settings[c][name] for c in block] * len(self.folds), "float32")
+                for name in settings[0]
+            }
+            self._blocks.append(_Block(list(map(programs.tensors, state)), numbers))
+
+    def _places(self, configurations: Sequence[int]) -> list[int]:
+        """Return the numbers of some configurations' models, folds first."""
+        count = len(self.models)
+        return [fold * count + c for fold in range(len(self.folds)) for c in configurations]
 
     def epoch(self, orders: Sequence[np.ndarray]) -> tuple[dict, dict]:
         """Train and validate all models for one epoch.
@@ -129,45 +148,77 @@ class Stack:
         """
         train = np.stack([rows[order] for (rows, _), order in zip(self.folds, orders, strict=True)])
         test = np.stack([rows for _, rows in self.folds])
+        results: tuple[dict, dict] = {}, {}
         with silence():
-            self._non_trainable, logs = self.program.run(
-                "train", self._non_trainable, self._settings, self._data, self._shifts, train
-            )
-            _, val_logs = self.program.run(
-                "test", self._non_trainable, self._settings, self._data, self._shifts, test
-            )
-        shape = (len(self.folds), len(self.models))
-        return tuple(
-            {k: np.array(v).reshape(shape) for k, v in d.items()} for d in (logs, val_logs)
-        )
+            for block in self._blocks:
+                for which, order, result in zip(
+                    ("train", "test"), (train, test), results, strict=True
+                ):
+                    logs = self._program.run(which, block, self._data, self._shifts, order)
+                    for name, values in logs.items():
+                        result.setdefault(name, []).append(np.array(values))
+        return tuple({k: self._joined(parts) for k, parts in d.items()} for d in results)
+
+    def _joined(self, blocks: list[np.ndarray]) -> np.ndarray:
+        """Put the blocks' arrays together: (folds, configurations, ...)."""
+        apart = [block.reshape(len(self.folds), -1, *block.shape[1:]) for block in blocks]
+        return np.concatenate(apart, axis=1)[:, : len(self.models)]
+
+    def _state(self) -> list[list[np.ndarray]]:
+        """Return trainable, optimizer's and non-trainable values; stacked ones as `_joined`."""
+        states = [self._program.state_of(block) for block in self._blocks]
+        return [
+            [
+                self._joined(arrays) if arrays[0].ndim else arrays[0]
+                for arrays in zip(*([_numpy(v) for v in part] for part in parts), strict=True)
+            ]
+            for parts in zip(*states, strict=True)
+        ]
 
     def weights(self) -> list[list[np.ndarray]]:
         """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
-        shape = (len(self.folds), len(self.models))
-        parts = (self.program.trainable, self._non_trainable)
-        return [[_numpy(v).reshape(*shape, *v.shape[1:]) for v in part] for part in parts]
+        trainable, _, non_trainable = self._state()
+        return [trainable, non_trainable]
 
     def keep(self, configurations: Sequence[int]) -> None:
         """Go on with some of the configurations only."""
-        count = len(self.models)
-        chosen = [f * count + c for f in range(len(self.folds)) for c in configurations]
-        trainable = [_numpy(v)[chosen] for v in self.program.trainable]
-        non_trainable = [_numpy(v)[chosen] for v in self._non_trainable]
-        optimizer = [
-            _numpy(v)[chosen] if len(v.shape) else _numpy(v)
-            for v in self.program.optimizer.variables
-        ]
+        trainable, optimizer, non_trainable = (
+            [v[:, configurations].reshape(-1, *v.shape[2:]) if v.ndim else v for v in part]
+            for part in self._state()
+        )
         self.release()
-        self._start([self.models[c] for c in configurations], trainable, non_trainable, optimizer)
+        models = [self.models[c] for c in configurations]
+        self._start(models, trainable, non_trainable, optimizer)
 
     def release(self) -> None:
-        """Leave the program to the next stack of the same shape."""
-        _idle.append(self.program)
-        del _idle[:-_KEPT_PROGRAMS]
+        """Let the program forget this stack's values."""
+        if self._program.holder in self._blocks:
+            self._program.holder = None
 
 
-def _checkout(models, non_trainable, data, folds, batch_size, xla) -> "_Program":
-    """Take an idle program for these shapes, or make one; a program serves one stack at a time."""
+class _Block:
+    """Models that are trained at once: their values, while the program does not hold them.
+
+    Attributes:
+        state: The values of the trainable, the optimizer's and the non-trainable variables.
+        settings: The numbers in which the models differ, each (models,).
+    """
+
+    def __init__(self, state: list[list], settings: dict[str, np.ndarray]):
+        self.state, self.settings = state, settings
+
+
+def _block_size(models: Sequence[keras.Model], folds: int) -> int:
+    """Return how many configurations are trained at once: all, or as many as a CPU does best."""
+    weights = folds * max(1, models[0].count_params())
+    largest = max(1, _BLOCK_WEIGHTS // weights)
+    if len(models) <= largest or programs.device_name() != "CPU":
+        return len(models)
+    return -(-len(models) // -(-len(models) // largest))
+
+
+def _program_for(models, non_trainable, data, size, folds, batch_size, xla) -> "_Program":
+    """Return the program for blocks of this shape, an old one where there is one."""
     template = models[0]
     seeds = [
         array
@@ -175,19 +226,24 @@ def _checkout(models, non_trainable, data, folds, batch_size, xla) -> "_Program"
         if "seed_generator" in variable.path
     ]
     shared_seeds = all((array == array[0]).all() for array in seeds)
-    key = (describe(template), len(models), folds, shared_seeds, batch_size, xla)
-    for program in _idle:
-        if program.key == key:
-            _idle.remove(program)
-            return program
-    return _Program(key, template, data, len(models), folds, shared_seeds, batch_size, xla)
+    key = (describe(template), size, folds, shared_seeds, batch_size, xla)
+    if key not in _programs:
+        _programs[key] = _Program(template, data, size, folds, shared_seeds, batch_size, xla)
+        if len(_programs) > _KEPT_PROGRAMS:
+            _programs.popitem(last=False)
+    _programs.move_to_end(key)
+    return _programs[key]
 
 
 class _Program:
-    """The compiled epochs of a stack, and on TensorFlow the variables that they change."""
+    """The compiled epochs of a stack's blocks, and the variables that they change.
 
-    def __init__(self, key, model, data, configurations, folds, shared_seeds, batch_size, xla):
-        self.key, self.xla, self.batch_size = key, xla, batch_size
+    Attributes:
+        holder: The block whose values the variables hold.
+    """
+
+    def __init__(self, model, data, configurations, folds, shared_seeds, batch_size, xla):
+        self.xla, self.batch_size, self.holder = xla, batch_size, None
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
         self.model = programs.copy(model, data, ready=True)
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, ReadyDropout)]
@@ -199,30 +255,46 @@ class _Program:
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
-        # The update is many small operations on the same numbers: worth fusing by itself.
-        self._fused_update = programs.compiled(self._update, xla=True)
         self._epochs = {
             which: programs.Traced(functools.partial(self._epoch, which))
             for which in ("train", "test")
         }
 
-    def run(self, which: str, non_trainable, settings, data, shifts, order) -> tuple[list, dict]:
-        """Run one epoch of training or validation for all models."""
+    def run(self, which: str, block: _Block, data, shifts, order) -> dict:
+        """Run one epoch of training or validation for a block and return its metrics."""
+        self._hold(block)
         metrics = [
             np.broadcast_to(value, (self.configurations * self.folds, *value.shape))
             for value in map(_numpy, self.model.metrics_variables)
         ]
         changed = () if tf else tuple(map(programs.tensors, self._changing()))
-        state = (changed, non_trainable, programs.tensors(metrics))
-        settings = {name: keras.ops.convert_to_tensor(v) for name, v in settings.items()}
+        state = (changed, block.state[2], programs.tensors(metrics))
+        settings = {k: keras.ops.convert_to_tensor(v) for k, v in block.settings.items()}
         order = keras.ops.convert_to_tensor(order.astype("int32"))
         (changed, non_trainable, _), logs = self._epochs[which](
             state, settings, data, shifts, order
         )
-        for variables, values in zip(self._changing(), changed, strict=False):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        return non_trainable, logs
+        if which == "train":
+            block.state[2] = non_trainable
+            for variables, values in zip(self._changing(), changed, strict=False):
+                programs.write(variables, values)
+        return logs
+
+    def _hold(self, block: _Block) -> None:
+        """Put a block's values into the variables, and save those of the block before."""
+        if self.holder is block:
+            return
+        if self.holder is not None:
+            self.holder.state = self.state_of(self.holder)
+        for variables, values in zip(self._changing(), block.state, strict=False):
+            programs.write(variables, values)
+        self.holder = block
+
+    def state_of(self, block: _Block) -> list[list]:
+        """Return a block's values, wherever they are now."""
+        if self.holder is not block:
+            return block.state
+        return [*map(programs.read, self._changing()), block.state[2]]
 
     def _changing(self) -> tuple[list, list]:
         return self.trainable, self.optimizer.variables
@@ -301,7 +373,7 @@ class _Program:
         parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)
         gradients, non_trainable, metrics = self._map(learn, parts)
         if not changed:
-            (self._update if self.xla else self._fused_update)(gradients, settings)
+            self._update(gradients, settings)
             return changed, non_trainable, metrics
         pairs = [
             pair

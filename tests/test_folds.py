@@ -126,11 +126,29 @@ def test_search_over_architectures_and_regularization_matches_fit():
     assert_each_as_alone(result, regressor, configurations, **run)
 
 
-def test_search_of_what_cannot_be_stacked_matches_fit():
+@pytest.mark.parametrize("xla", [False, True])
+def test_search_in_blocks_matches_all_at_once(monkeypatch, xla):
+    monkeypatch.setattr("helpers.programs.use_xla", lambda *_: xla)
+    rates = [0.3, 0.1, 0.03, 0.01, 0.001]  # blocks of two: the last one is filled up
+    configurations = [
+        {"learning_rate": rate, "seed": i, "rate": 0.2} for i, rate in enumerate(rates)
+    ]
+    run = {"k": 4, "epochs": 4, "batch_size": 8, "halving": 2}
+    whole = training.search(regressor, configurations, X, Y, **run)
+    weights = 2 * 4 * _built(configurations[0]).count_params()
+    monkeypatch.setattr(stacks, "_BLOCK_WEIGHTS", weights)
+    blocks = training.search(regressor, configurations, X, Y, **run)
+    pd.testing.assert_frame_equal(whole.table, blocks.table, rtol=1e-4)
+    for a, b in zip(whole.models(), blocks.models(), strict=True):
+        np.testing.assert_allclose(a.get_weights()[0], b.get_weights()[0], rtol=1e-3, atol=1e-5)
+
+
+def test_search_of_what_cannot_be_stacked_matches_fit(capsys):
     configurations = [{"clipnorm": 0.1}, {"learning_rate": 0.1}]
     run = {"k": 3, "epochs": 2, "batch_size": 16}
     result = training.search(regressor, configurations, X, Y, **run)
-    assert not stacks.can_stack(_built(configurations[0]))
+    note = "1 of 2 configurations train one after another: the optimizer clips norms.\n"
+    assert capsys.readouterr().out == note
     assert_each_as_alone(result, regressor, configurations, **run)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,25 @@ def check(id: str, *answers: Any) -> None:
     except ValueError as error:
         _show_box("!", "Nothing was checked", "#cf222e", [str(error)])
         return
-    outcome = exercise.run(exercise.local_answers(answers), _PAGE_SEED)
+    with _no_bars():
+        outcome = exercise.run(exercise.local_answers(answers), _PAGE_SEED)
     _remember(exercise, outcome)
     _show_outcome(exercise, outcome)
     if os.environ.get("NBGRADER_EXECUTION") and outcome.status != "correct":
         raise CheckFailed(f"Exercise {id}: {outcome.status}. {outcome.message}")
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep the progress bars of an answer that trains out of the output of its check."""
+    before = os.environ.get("WORKBOOK_QUIET")
+    os.environ["WORKBOOK_QUIET"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["WORKBOOK_QUIET"]
+        if before is not None:
+            os.environ["WORKBOOK_QUIET"] = before
 
 
 def hint(id: str, step: int | None = None) -> None:

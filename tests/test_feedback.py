@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -40,6 +41,17 @@ def _two_exercises(monkeypatch):
 def test_check_right_answer_says_correct_and_points(capsys):
     check("+1.2", np.mean)
     assert capsys.readouterr().out == "✓ +1.2 Mean: Correct, 1 point\n"
+
+
+@pytest.mark.parametrize("before", [None, "1"])
+def test_check_shows_no_progress_bar_of_an_answer(monkeypatch, before):
+    monkeypatch.delenv("WORKBOOK_QUIET")
+    if before:
+        monkeypatch.setenv("WORKBOOK_QUIET", before)
+    seen = []
+    check("+1.2", lambda x: seen.append(os.environ.get("WORKBOOK_QUIET")) or np.mean(x))
+    assert set(seen) == {"1"}
+    assert os.environ.get("WORKBOOK_QUIET") == before
 
 
 def test_check_known_mistake_says_its_sentence(capsys):

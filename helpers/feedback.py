@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +151,8 @@ def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
     if get_ipython is None or get_ipython() is None:
         print(text)
         return
-    body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+    code = functools.partial(re.sub, r"`([^`]+)`", r"<code>\1</code>")
+    body = "".join(f"<div>{code(html.escape(line))}</div>" for line in lines)
     box = (
         f'<div style="border-left:4px solid {colour};padding:4px 12px;max-width:60em">'
         f'<strong style="color:{colour}">{mark} {html.escape(title)}</strong>{body}</div>'

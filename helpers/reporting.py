@@ -1,6 +1,7 @@
 """Show a training run while it goes on: one progress bar, and a live plot on request."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from helpers.quiet import keras
+
+_BRIEF = 0.5  # seconds
+_LONG = 5.0  # seconds
 
 
 def is_quiet() -> bool:
@@ -22,7 +26,7 @@ def callbacks(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callb
 
     Args:
         verbose: 0 for none, 1 for a bar, 2 for one line an epoch, "auto" for a bar where
-            somebody is watching.
+            somebody is watching: while the run lasts, and afterwards if it was a long one.
         live_plot: Whether to draw the loss while it falls (in a notebook that is watched).
         start: Number of epochs that were trained before.
     """
@@ -32,7 +36,7 @@ def callbacks(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callb
     if verbose == 2:
         shown.append(Lines())
     elif verbose == 1 or (verbose == "auto" and not is_quiet()):
-        shown.append(Bar(start))
+        shown.append(Bar(start, always=verbose == 1))
     if live_plot and _in_notebook() and not is_quiet():
         shown.append(LivePlot())
     return shown
@@ -41,35 +45,51 @@ def callbacks(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callb
 @contextlib.contextmanager
 def bar(verbose: Any, epochs: int) -> Iterator[Any]:
     """Show a bar over epochs for the length of a block, under `fit`'s rules for `verbose`."""
+    shown = _open_bar(epochs, 0, verbose == 1, verbose == 0 or (verbose == "auto" and is_quiet()))
+    try:
+        yield shown
+    finally:
+        _close_bar(shown, verbose == 1)
+
+
+def _open_bar(epochs: int, start: int, always: bool, hidden: bool = False) -> Any:
     from tqdm.auto import tqdm
 
-    hidden = verbose == 0 or (verbose == "auto" and is_quiet())
-    with tqdm(total=epochs, unit="epoch", disable=hidden) as shown:
-        yield shown
+    delay = 0 if always else _BRIEF
+    return tqdm(total=epochs, initial=start, unit="epoch", delay=delay, disable=hidden)
+
+
+def _close_bar(shown: Any, always: bool) -> None:
+    """Close a bar; that of a short run goes, since a loop of runs would leave a page of them."""
+    shown.leave = always or shown.format_dict["elapsed"] > _LONG
+    shown.close()
 
 
 class Bar(keras.callbacks.Callback):
     """One bar for the whole run, with the metrics and the remaining time."""
 
-    def __init__(self, start: int = 0):
+    def __init__(self, start: int = 0, always: bool = True):
         super().__init__()
-        self.start, self.bar = start, None
+        self.start, self.always, self.bar = start, always, None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Open the bar."""
-        from tqdm.auto import tqdm
-
-        self.bar = tqdm(total=self.params["epochs"], initial=self.start, unit="epoch")
+        self.bar = _open_bar(self.params["epochs"], self.start, self.always)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Advance the bar by one epoch."""
         self.bar.set_postfix_str(_metrics(logs), refresh=False)
         self.bar.update(epoch + 1 - self.bar.n)
 
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Fill the bar of a run that was stopped early: it is complete."""
+        if math.isfinite((logs or {}).get("loss", math.nan)):
+            self.bar.total = self.bar.n
+
     def close(self) -> None:
         """Close the bar where it stands."""
         if self.bar is not None:
-            self.bar.close()
+            _close_bar(self.bar, self.always)
 
 
 class Lines(keras.callbacks.Callback):

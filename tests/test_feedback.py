@@ -170,8 +170,10 @@ def test_box_in_a_notebook_escapes_the_students_words(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
 
     def evil(x):
-        raise ValueError("<script>alert(1)</script>")
+        raise ValueError("<script>alert(1)</script> `x < 1`")
 
     check("+1.2", evil)
     assert "<script>" not in shown[0]["text/html"]
     assert "&lt;script&gt;" in shown[0]["text/html"]
+    assert "<code>x &lt; 1</code>" in shown[0]["text/html"]
+    assert "`x < 1`" in shown[0]["text/plain"]

@@ -467,6 +467,19 @@ def test_live_plot_redraws_one_figure_in_place(monkeypatch):
     assert [len(line.get_xdata()) for line in redrawn[-1].axes[0].lines] == [3, 3]
 
 
+def test_bar_stays_on_request_and_goes_after_a_short_run(monkeypatch, capsys):
+    monkeypatch.setattr(reporting, "is_quiet", lambda: False)
+    training.fit(classifier(), X, LABELS, epochs=2)
+    assert "2/2" not in capsys.readouterr().err
+    training.fit(classifier(), X, LABELS, epochs=2, verbose=1)
+    assert "2/2" in capsys.readouterr().err
+    monkeypatch.setattr(reporting, "_BRIEF", 0)
+    monkeypatch.setattr(reporting, "_LONG", 0)
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=100)
+    training.fit(classifier(), X, LABELS, epochs=50, callbacks=[stop])
+    assert capsys.readouterr().err.rstrip().split("\r")[-1].startswith("100%")
+
+
 def test_reporting_is_quiet_under_ci_and_in_files(monkeypatch):
     monkeypatch.delenv("WORKBOOK_QUIET", raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)

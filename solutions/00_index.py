@@ -11,8 +11,8 @@
 #
 # Seven chapters take you from one neuron to a Kaggle submission. They follow chapter 5 of
 # [Dive into Deep Learning](https://d2l.ai/chapter_multilayer-perceptrons/index.html), in
-# TensorFlow and Keras 3, and build the same things by hand first. Take them in order; each page
-# names what it needs.
+# TensorFlow and Keras 3, and build everything by hand first. Take them in order; each page names
+# what it needs.
 #
 # | Chapter | What you build | To read | To run, CPU | Difficulty | Exercises | Points | To work |
 # | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -30,8 +30,8 @@
 # ## How a page works
 #
 # Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. An exercise gives you a
-# cell with a stub; replace the line `raise NotImplementedError(...)` with your answer, run it, and
-# run the `check` cell below it. It answers in one of four ways:
+# cell with a stub; replace the line `raise NotImplementedError(...)`, or the `None`, with your
+# answer, run it, and run the `check` cell below it. It answers in one of four ways:
 #
 # | `check` says | and that means |
 # | --- | --- |

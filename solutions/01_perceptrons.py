@@ -61,8 +61,8 @@ for x in [(1, 0, 0), (1, 1, 0), (0, 1, 1), (1, 0, 1)]:
     print(x, "weighted sum", np.dot(w, x), "-> walk" if threshold_neuron(x, w, 3.5) else "-> stay")
 
 # %% [markdown]
-# Dry weather alone is worth 3 and is not enough; together with any second reason it is. No reason
-# outweighs rain.
+# Dry weather alone is worth 3 and is not enough; together with any second reason it is. The other
+# two together do not outweigh rain.
 
 # %% [markdown]
 # ## The threshold becomes a bias
@@ -125,7 +125,7 @@ assert np.array_equal(bias_neuron(rows, w, b), only_x1)
 # ## How many neurons compute a gate?
 #
 # Other weights satisfy the same inequalities. To see how many, try every neuron whose three numbers
-# are multiples of ¼ between −2 and 2: there are $17^3 = 4913$. The gates are AND (1 if both inputs
+# are multiples of ¼ between −2 and 2: there are $17^3 = 4{,}913$. The gates are AND (1 if both inputs
 # are 1), NAND (0 if both are), OR (1 if at least one is) and XOR (1 if exactly one is).
 
 # %%
@@ -173,8 +173,8 @@ plotting.decision_boundary(lambda X: bias_neuron(X, w, b), rows, only_x1)
 # **Given** two numbers `x1` and `x2`; each is 0 or 1 on the truth table, and the gates also take
 # any number in between or beyond.
 #
-# **Write** `and_gate`, `nand_gate` and `or_gate`, each a single neuron as in (1.2) with weights and
-# a bias that you choose.
+# **Write** `and_gate(x1, x2)`, `nand_gate(x1, x2)` and `or_gate(x1, x2)`, each a single neuron as in
+# (1.2) with weights and a bias that you choose.
 #
 # **Shapes** two numbers in, the number 0 or 1 out.
 #
@@ -232,7 +232,7 @@ print("most rows right on the whole grid:", (outputs == xor[:, None]).sum(axis=0
 assert (outputs == xor[:, None]).sum(axis=0).max() == 3
 
 # %% [markdown]
-# Three good attempts, three rows right each time. None of the 4913 neurons on the grid gets all
+# Three good attempts, three rows right each time. None of the 4,913 neurons on the grid gets all
 # four.
 
 # %% [markdown]
@@ -241,8 +241,8 @@ assert (outputs == xor[:, None]).sum(axis=0).max() == 3
 #
 # **Given** your three gates from exercise +1.1.
 #
-# **Write** `xor_gate` by calling gates on the outputs of other gates. No `if`, no comparison, no
-# new weights.
+# **Write** `xor_gate(x1, x2)` by calling gates on the outputs of other gates. No `if`, no
+# comparison, no new weights.
 #
 # **Shapes** two numbers in, the number 0 or 1 out.
 #
@@ -607,7 +607,7 @@ w_scratch, b_scratch = w, b
 assert abs(w - slope) < 1e-3 and abs(b - intercept) < 1e-3
 
 # %% [markdown]
-# 300 steps reach the exact line to three digits, without solving any equation. It passes through
+# 300 steps reach the exact line to three decimals, without solving any equation. It passes through
 # the middle of the points and is not $y = 2x + 1$: 40 noisy points do not know the true line.
 
 # %% [markdown]
@@ -710,7 +710,7 @@ plt.show()
 print("3 inputs, 2 neurons:", np.ones((5, 3)).shape, "@", np.ones((3, 2)).shape, "->", (5, 2))
 
 # %% [markdown]
-# The middle map moves every point and loses none. The right one presses the whole square onto one
+# The middle map moves points and loses none. The right one presses the whole square onto one
 # line: no later layer can tell those points apart again.
 
 # %% [markdown]
@@ -723,7 +723,7 @@ print("3 inputs, 2 neurons:", np.ones((5, 3)).shape, "@", np.ones((3, 2)).shape,
 #
 # For classes, a network returns one probability a class, and the
 # [cross-entropy](../chapters/glossary.md#cross-entropy) looks at the probability $p$ of the true
-# class alone: it is $-\log p$, in the mean over the examples. Being sure and wrong costs without
+# class alone: it is $-\log p$, averaged over the examples. Being sure and wrong costs without
 # limit.
 
 # %%
@@ -794,8 +794,8 @@ check("+1.8", sum_of_squares, mean_squared_error, cross_entropy)
 # $$-\log p(y \mid \mu, \sigma) = \tfrac12 \log(2\pi\sigma^2) + \frac{(y - \mu)^2}{2\sigma^2}.\tag{1.11}$$
 #
 # The first term does not contain $\mu$, and the second is the squared error times a constant.
-# Logarithms matter for the computer, too: a product of hundreds of densities is zero in floating
-# point.
+# Logarithms matter for the computer, too: a product of hundreds of small densities is zero in
+# floating point.
 
 # %%
 heights = np.random.default_rng(4).normal(170, 8, size=500)  # cm
@@ -819,7 +819,7 @@ for mean in (160, 170, 180):
 # **Write** `gaussian_nll(y, mean, sigma)`, the mean of (1.11) over the entries, also where a
 # density would be zero in floating point; and `nll_from_mse(mse, sigma)`, the same number from the
 # mean squared error alone. The second function is the proof: for a fixed $\sigma$ the likelihood
-# sees the mean only through the MSE, and grows with it.
+# sees the mean only through the MSE, and falls as it grows.
 #
 # **Shapes** arrays of any shape in, one number out.
 #
@@ -846,8 +846,8 @@ check("+1.9", gaussian_nll, nll_from_mse)
 # %% [markdown]
 # ## The same neuron in Keras
 #
-# Keras writes a layer of neurons as `Dense(units)`: one unit and no activation is a linear neuron.
-# `Sequential` stacks layers, `compile` names the loss and the
+# Keras calls a neuron a *unit* and writes a layer as `Dense(units)`: one unit and no activation is
+# a linear neuron. `Sequential` stacks layers, `compile` names the loss and the
 # [optimizer](../chapters/glossary.md#optimizer), and `training.fit` runs the epochs; Keras's own
 # `model.fit` takes the same arguments. With a batch of all 40 rows, one
 # [epoch](../chapters/glossary.md#epoch) is one step of gradient descent, so from the same start the
@@ -868,8 +868,8 @@ assert abs(kernel[0, 0] - w_scratch) < 1e-4 and abs(bias[0] - b_scratch) < 1e-4
 assert history.history["loss"][-1] < 0.1
 
 # %% [markdown]
-# The same line as from scratch, digit for digit: `Dense(1)` with the loss `"mse"` is the neuron you
-# wrote.
+# The same line as from scratch, digit for digit: `Dense(1)` with the loss `"mse"` is the neuron from
+# above.
 
 # %% [markdown]
 # ### Exercise +1.10 — Least squares with Dense(1)
@@ -988,34 +988,42 @@ progress("perceptrons")
 # %% [markdown]
 # ## Terms
 #
-# [neuron](../chapters/glossary.md#neuron) · [weight](../chapters/glossary.md#weight) · [weighted
-# sum](../chapters/glossary.md#weighted-sum) · [threshold](../chapters/glossary.md#threshold) ·
-# [perceptron](../chapters/glossary.md#perceptron) · [bias](../chapters/glossary.md#bias) · [affine
-# function](../chapters/glossary.md#affine-function) · [activation
-# function](../chapters/glossary.md#activation-function) · [decision
-# boundary](../chapters/glossary.md#decision-boundary) · [linear
-# separability](../chapters/glossary.md#linear-separability) · [multilayer
-# perceptron](../chapters/glossary.md#multilayer-perceptron) · [hidden
-# layer](../chapters/glossary.md#hidden-layer) · [sigmoid](../chapters/glossary.md#sigmoid) ·
+# [activation function](../chapters/glossary.md#activation-function) ·
+# [affine function](../chapters/glossary.md#affine-function) ·
+# [bias](../chapters/glossary.md#bias) ·
+# [cross-entropy](../chapters/glossary.md#cross-entropy) ·
+# [decision boundary](../chapters/glossary.md#decision-boundary) ·
+# [divergence](../chapters/glossary.md#divergence) ·
+# [epoch](../chapters/glossary.md#epoch) ·
+# [gradient](../chapters/glossary.md#gradient) ·
+# [gradient descent](../chapters/glossary.md#gradient-descent) ·
+# [hidden layer](../chapters/glossary.md#hidden-layer) ·
+# [layer](../chapters/glossary.md#layer) ·
+# [learning rate](../chapters/glossary.md#learning-rate) ·
+# [likelihood](../chapters/glossary.md#likelihood) ·
+# [linear regression](../chapters/glossary.md#linear-regression) ·
+# [linear separability](../chapters/glossary.md#linear-separability) ·
+# [margin](../chapters/glossary.md#margin) ·
+# [mean squared error](../chapters/glossary.md#mean-squared-error) ·
+# [monotonicity](../chapters/glossary.md#monotonicity) ·
+# [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) ·
+# [neuron](../chapters/glossary.md#neuron) ·
+# [one-hot encoding](../chapters/glossary.md#one-hot-encoding) ·
+# [optimizer](../chapters/glossary.md#optimizer) ·
+# [partial derivative](../chapters/glossary.md#partial-derivative) ·
+# [perceptron](../chapters/glossary.md#perceptron) ·
 # [perceptron learning rule](../chapters/glossary.md#perceptron-learning-rule) ·
-# [margin](../chapters/glossary.md#margin) · [linear
-# regression](../chapters/glossary.md#linear-regression) · [partial
-# derivative](../chapters/glossary.md#partial-derivative) ·
-# [gradient](../chapters/glossary.md#gradient) · [gradient
-# descent](../chapters/glossary.md#gradient-descent) · [learning
-# rate](../chapters/glossary.md#learning-rate) · [divergence](../chapters/glossary.md#divergence) ·
-# [layer](../chapters/glossary.md#layer) · [sum of squares](../chapters/glossary.md#sum-of-squares)
-# · [mean squared error](../chapters/glossary.md#mean-squared-error) ·
-# [cross-entropy](../chapters/glossary.md#cross-entropy) · [one-hot
-# encoding](../chapters/glossary.md#one-hot-encoding) ·
-# [likelihood](../chapters/glossary.md#likelihood) · [optimizer](../chapters/glossary.md#optimizer)
-# · [epoch](../chapters/glossary.md#epoch) · [monotonicity](../chapters/glossary.md#monotonicity)
+# [sigmoid](../chapters/glossary.md#sigmoid) ·
+# [sum of squares](../chapters/glossary.md#sum-of-squares) ·
+# [threshold](../chapters/glossary.md#threshold) ·
+# [weight](../chapters/glossary.md#weight) ·
+# [weighted sum](../chapters/glossary.md#weighted-sum)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
-#   5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html), for the limits of linear models
-#   and the notation (CC BY-SA 4.0).
+#   5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html), CC BY-SA 4.0: the limits of linear
+#   models and the notation.
 # - Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in
 #   the brain", *Psychological Review* 65, 1958.
 # - Novikoff, "On convergence proofs on perceptrons", *Symposium on the Mathematical Theory of

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3. Backpropagation
 #
-# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), with a small automatic differentiation built from scratch.*
+# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), in TensorFlow and Keras 3, with a small automatic differentiation built from scratch.*
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
@@ -30,7 +30,7 @@
 # lesson.
 
 # %% tags=["nbval-ignore-output"]
-from helpers import autograd, check, numeric, plotting, progress, training
+from helpers import autograd, check, hint, numeric, plotting, progress, training
 
 import functools
 import subprocess
@@ -110,7 +110,7 @@ plt.show()
 # **Shapes** a number in, a number out; for an array `x` and a function that works entry by entry,
 # an array of the same shape.
 #
-# **Done when** the slope of a cubic is right for $h = 0.5$ to the last digit of the formula.
+# **Done when** for a cubic and $h = 0.5$ the result is the one of (3.2), to the last digits.
 
 # %%
 def central_difference(f, x, h=1e-5):
@@ -1259,7 +1259,7 @@ assert np.isclose(x.grad / once, 3)
 #
 # **Shapes** `gradient` has the shape of `variable.data`; both return nothing.
 #
-# **Done when** an array that two variables share survives, and a chain of 5000 operations is
+# **Done when** an array that two variables share survives, and a chain of 5,000 operations is
 # cleared.
 
 # %%
@@ -1296,7 +1296,7 @@ check("+3.10", accumulate, clear_gradients)
 
 # %% [markdown] tags=["answer"]
 # **Answer +3.11-explain.** The recursion holds one stack frame for every operation on the longest
-# path, so Python stops it at a depth of about 1000; the loop holds a list, which may be as long as
+# path, so Python stops it at a depth of about 1,000; the loop holds a list, which may be as long as
 # memory allows. In a row of $k$ diamonds there are $2^k$ paths from the result to the leaf. The
 # recursion follows each path and visits the last function $2^k$ times; the loop notes what it has
 # put on the list and visits each of the $k$ functions once. That is right only because of the
@@ -1409,7 +1409,7 @@ assert derivatives == [32, 48, 48, 24]
 # one list of repeats a size.
 #
 # **Done when** the Hessian is right, its time grows with n, and the repeats fit into the total.
-# Sizes up to 64 take about 2 seconds.
+# Sizes up to 64 take about two seconds.
 
 # %%
 def hessian(f, x):
@@ -1695,13 +1695,14 @@ progress("backpropagation")
 #
 # ## Sources
 #
-# - A. Zhang, Z. Lipton, M. Li, A. Smola, [*Dive into Deep Learning*, section
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), CC BY-SA 4.0: the network,
-#   its numbering, exercises 5.3.1 to 5.3.5.
-# - K. Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
-# - K. Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT, and A.
-#   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT: the design of the autograd.
-# - D. Rumelhart, G. Hinton, R. Williams (1986), [Learning representations by back-propagating
-#   errors](https://doi.org/10.1038/323533a0), Nature 323.
-# - I. Goodfellow, Y. Bengio, A. Courville (2016), [*Deep Learning*, sections 6.5 and
-#   11.5](https://www.deeplearningbook.org).
+#   formulas (5.3.1) to (5.3.14), exercises 5.3.1 to 5.3.5.
+# - Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
+# - Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT licence, and
+#   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT licence: the design of the
+#   autograd.
+# - Rumelhart, Hinton, Williams, ["Learning representations by back-propagating
+#   errors"](https://doi.org/10.1038/323533a0), *Nature* 323, 1986.
+# - Goodfellow, Bengio, Courville, [*Deep Learning*](https://www.deeplearningbook.org), MIT Press,
+#   2016, sections 6.5 and 11.5.

@@ -24,7 +24,7 @@
 # %% [markdown]
 # ## Setup
 #
-# Two small slices of Fashion-MNIST are enough here, scaled to 0..1 with one image a row.
+# Two small slices of Fashion-MNIST are enough here, scaled to [0, 1], with one image a row.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
@@ -37,15 +37,15 @@ import tensorflow as tf
 
 keras.utils.set_random_seed(4)
 rng = np.random.default_rng(4)
+fashion = data.load_fashion_mnist()
+print(fashion)
 print(training.device())
-clothes = data.load_fashion_mnist()
-print(clothes)
 
 # %%
-train_X = clothes.train_images[:10_000].reshape(-1, 784).astype("float32") / 255
-train_y = clothes.train_labels[:10_000]
-test_X = clothes.test_images[:2_000].reshape(-1, 784).astype("float32") / 255
-test_y = clothes.test_labels[:2_000]
+train_X = fashion.train_images[:10_000].reshape(-1, 784).astype("float32") / 255
+train_y = fashion.train_labels[:10_000]
+test_X = fashion.test_images[:2_000].reshape(-1, 784).astype("float32") / 255
+test_y = fashion.test_labels[:2_000]
 print("training", train_X.shape, "test", test_X.shape)
 
 # %% [markdown]
@@ -122,11 +122,11 @@ assert sigmoid_slope(5.0) < 0.007
 # A gradient that shrinks from layer to layer is called a [vanishing
 # gradient](../chapters/glossary.md#vanishing-gradient). The step of gradient descent is
 # proportional to it, so the lower layers stop learning while the upper ones go on. To watch it, ask
-# the tape for the length of the loss's gradient by each weight matrix.
+# the tape for the length of the loss's gradient with respect to each weight matrix.
 
 # %%
 def gradient_norms(model, X, y):
-    """Length of the loss's gradient for each kernel, first layer first."""
+    """Return the length of the loss's gradient for each kernel, first layer first."""
     kernels = [layer.kernel for layer in model.layers]
     with tf.GradientTape() as tape:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(X))
@@ -267,7 +267,7 @@ assert lower <= values.min() and values.max() <= upper
 # or blown up. The right variance of the entries is not enough: it fixes the mean of the squared
 # singular values, and a random square matrix still has some close to zero, so the product loses
 # directions one after another. Orthogonal matrices have all singular values equal to one; a start
-# with them, normalisation and residual connections all bring the layers closer to that.
+# with them, normalization and residual connections all bring the layers closer to that.
 
 # %% [markdown]
 # ## Equal units stay equal
@@ -310,9 +310,9 @@ assert moved > 0.01 and apart <= 1e-5
 # ## Dropout breaks the symmetry
 #
 # Minibatches do not help, because every unit sees the same minibatch.
-# [Dropout](../chapters/glossary.md#dropout) does: it sets each unit's output to zero at random, so
-# two equal units see different gradients in the very first step. The usual remedy is simpler:
-# [random initialization](../chapters/glossary.md#random-initialization).
+# [Dropout](../chapters/glossary.md#dropout) (chapter 6) does: it sets each unit's output to zero at
+# random, so two equal units see different gradients in the very first step. The usual remedy is
+# simpler: [random initialization](../chapters/glossary.md#random-initialization).
 
 # %%
 apart, _ = train_from_constant(rate=0.5)
@@ -654,8 +654,7 @@ for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
     assert (left < 1e-7) if name == "Xavier" else (0.1 < left < 10)
 
 # %% [markdown]
-# With Xavier's variance the signal halves thirty times, to a billionth of its size; with He's it
-# survives.
+# With Xavier's variance the mean square halves thirty times, to a billionth; with He's it survives.
 
 # %% [markdown]
 # ### Exercise +4.3 — He's initialization
@@ -871,7 +870,7 @@ assert 0.01 < relu_norms[0] / relu_norms[-1] < 100
 assert relu_norms[0] / relu_norms[-1] > 1e10 * sigmoid_norms[0] / sigmoid_norms[-1]
 
 # %% [markdown]
-# The first layer of the well-started network hears as much of the loss as the last.
+# The first layer of the well-started network hears about as much of the loss as the last.
 
 # %% [markdown]
 # ### Exercise +4.5 — Train a 20-layer MLP from two starts
@@ -927,7 +926,7 @@ assert deep_training["he"]["loss"][-1] < 1.2 and deep_training["he"]["accuracy"]
 # Keeping the variance is a [heuristic](../chapters/glossary.md#heuristic) about the average.
 # [Orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) controls every
 # direction: all singular values are one, and so are those of the product. Xiao and others trained
-# convolutional networks of 10,000 layers from such a start. Normalisation layers and residual
+# convolutional networks of 10,000 layers from such a start. Normalization layers and residual
 # connections keep the signal alive during training, when no initialization can.
 #
 # Repeat the product of 100 matrices, now with orthogonal 4 x 4 factors, next to Gaussian ones of
@@ -958,8 +957,8 @@ assert np.allclose(product @ product.T, np.eye(4))
 # ### Exercise 5.4.4 — A LARS step
 # *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.4")`*
 #
-# You, Gitman and Ginsburg mend gradients of the wrong size after the fact, by [layer-wise adaptive
-# rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
+# Yang You, Igor Gitman and Boris Ginsburg mend gradients of the wrong size after the fact, by
+# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
 #
 # **Given** lists `weights` and `gradients` with one array a layer, the global `learning_rate`
 # $\alpha$, the `trust` coefficient $\eta$ and the `weight_decay` $\beta$.
@@ -1029,29 +1028,30 @@ progress("initialization")
 # %% [markdown]
 # ## Terms
 #
-# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
 # [exploding gradient](../chapters/glossary.md#exploding-gradient) ·
-# [saturation](../chapters/glossary.md#saturation) ·
-# [singular value](../chapters/glossary.md#singular-value) ·
-# [permutation symmetry](../chapters/glossary.md#permutation-symmetry) ·
-# [random initialization](../chapters/glossary.md#random-initialization) ·
-# [fan-in](../chapters/glossary.md#fan-in) · [fan-out](../chapters/glossary.md#fan-out) ·
-# [Xavier initialization](../chapters/glossary.md#xavier-initialization) ·
+# [fan-in](../chapters/glossary.md#fan-in) ·
+# [fan-out](../chapters/glossary.md#fan-out) ·
 # [He initialization](../chapters/glossary.md#he-initialization) ·
 # [heuristic](../chapters/glossary.md#heuristic) ·
+# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling) ·
 # [orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) ·
-# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling)
+# [permutation symmetry](../chapters/glossary.md#permutation-symmetry) ·
+# [random initialization](../chapters/glossary.md#random-initialization) ·
+# [saturation](../chapters/glossary.md#saturation) ·
+# [singular value](../chapters/glossary.md#singular-value) ·
+# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
+# [Xavier initialization](../chapters/glossary.md#xavier-initialization)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), CC BY-SA
-#   4.0; formulas carry its numbers.
-# - Glorot and Bengio 2010, [Understanding the difficulty of training deep feedforward neural
-#   networks](https://proceedings.mlr.press/v9/glorot10a.html), section 4.2.
-# - He, Zhang, Ren and Sun 2015, [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852),
-#   section 2.2.
-# - You, Gitman and Ginsburg 2017, [Large batch training of convolutional
-#   networks](https://arxiv.org/abs/1708.03888), section 5.
-# - Xiao and others 2018, [Dynamical isometry and a mean field theory of
-#   CNNs](https://arxiv.org/abs/1806.05393).
+#   4.0: formulas (5.4.1) to (5.4.5), exercises 5.4.1 to 5.4.4.
+# - Glorot and Bengio, ["Understanding the difficulty of training deep feedforward neural
+#   networks"](https://proceedings.mlr.press/v9/glorot10a.html), *AISTATS* 2010, section 4.2.
+# - He, Zhang, Ren, Sun, ["Delving deep into rectifiers"](https://arxiv.org/abs/1502.01852), *ICCV*
+#   2015, section 2.2.
+# - You, Gitman, Ginsburg, ["Large batch training of convolutional
+#   networks"](https://arxiv.org/abs/1708.03888), 2017, section 5.
+# - Xiao and others, ["Dynamical isometry and a mean field theory of
+#   CNNs"](https://arxiv.org/abs/1806.05393), *ICML* 2018.

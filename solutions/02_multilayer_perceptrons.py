@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2. Multilayer Perceptrons
+# # 2. Multilayer perceptrons
 #
 # *After d2l [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), in TensorFlow and Keras 3.*
 #
@@ -14,15 +14,17 @@
 # - **Compare** activation functions by their shapes and their derivatives.
 # - **Write** a multilayer perceptron from TensorFlow variables, and the same one in Keras twice.
 # - **Tell** eager from graph execution, and see which device does the work.
-# - **Run** experiments on width, depth, learning rate and initialisation that can be trusted.
+# - **Run** experiments on width, depth, learning rate and initialization that can be trusted.
 #
 # ## Before you start
 #
-# You need [chapter 1](../chapters/01_perceptrons.ipynb): neurons, XOR, gradient descent and the
+# You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
 # cross-entropy. Experiments here take a few seconds each; every prompt says how many.
 
 # %% [markdown]
 # ## Setup
+#
+# New here is TensorFlow itself: this page first writes a network in its operations, then in Keras.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
@@ -121,7 +123,8 @@ for name, W in {"one layer": direct, "two layers, 2 units between": through_two}
 assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two) == 2
 
 # %% [markdown]
-# The deeper network has more layers and represents fewer functions.
+# Five features go in and two independent directions arrive: the deeper network represents fewer
+# functions.
 
 # %% [markdown]
 # ### Exercise 5.1.1-rank — A narrow layer loses rank
@@ -204,8 +207,8 @@ def slope_of(function):
     return slope
 
 # %% [markdown]
-# `slope_of` takes the derivative with a tape, which a later lesson explains. So function and slope
-# can be drawn side by side.
+# `slope_of` takes the derivative with a tape, which a later lesson explains. With it, function and
+# slope are drawn side by side.
 
 # %%
 x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
@@ -243,7 +246,7 @@ check("5.1.2", prelu_derivative)
 # ## Sigmoid and tanh
 #
 # The [sigmoid](../chapters/glossary.md#sigmoid) squashes any number into (0, 1),
-# [tanh](../chapters/glossary.md#tanh) into (-1, 1):
+# [tanh](../chapters/glossary.md#tanh) into (−1, 1):
 #
 # $$\operatorname{sigmoid}(x) = \frac{1}{1 + \exp(-x)},\tag{5.1.6}$$
 #
@@ -606,11 +609,11 @@ axes.set_xticks([1, 5, 10, 15, 20])
 plt.show()
 
 # %% tags=["proof"]
-assert chains["sigmoid, best case"][-1] < 1e-12 < 1e-7 > chains["tanh at z = 1"][-1]
+assert chains["sigmoid, best case"][-1] < 1e-12 and chains["tanh at z = 1"][-1] < 1e-7
 
 # %% [markdown]
 # Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
-# layers leave less than a millionth of a millionth; tanh falls as surely, only later.
+# layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
 
 # %% [markdown]
 # ### Exercise 5.1.7 — A network whose gradients vanish
@@ -703,7 +706,7 @@ assert np.isnan(naive[1]).all() and not np.isnan(naive[0]).any()
 #
 # **Shapes** (n, q) in, (n, q) out, every row with the sum 1.
 #
-# **Done when** it is right for ordinary logits and for rows near 1000 and -1000 in one batch.
+# **Done when** it is right for ordinary logits and for rows near 1000 and −1000 in one batch.
 
 # %%
 def softmax(logits):
@@ -866,7 +869,7 @@ print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
 assert abs(losses[0] - np.log(10)) < 0.01 and falling
 
 # %% [markdown]
-# The first loss is $\log 10 \approx 2.30$: ten classes, all as likely.
+# The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely.
 
 # %% [markdown]
 # ### Exercise +2.4 — One step of minibatch SGD
@@ -921,8 +924,8 @@ def train_from_scratch(parameters, X, y, epochs=10, batch_size=256, shuffle=True
     return losses
 
 # %% [markdown]
-# `order` is shuffled and cut into rows of 256 places; a remainder of fewer images waits for the
-# next epoch.
+# `order` is shuffled and cut into rows of 256 places; a remainder of fewer images is left out of
+# that epoch.
 
 # %%
 parameters = new_parameters()
@@ -1078,7 +1081,8 @@ def build(hidden_units=(128,), *, learning_rate=0.1, seed=0, **settings):
     return model
 
 # %% [markdown]
-# `train` is what the exercises call: whatever it does not name itself goes to `build`.
+# `models.mlp` stacks the `Dense` layers of a network. `train` is what the exercises call: whatever it
+# does not name itself goes to `build`.
 
 # %%
 x_small, y_small = x_train[:6000], y_train[:6000]
@@ -1221,9 +1225,9 @@ check("5.2.3", bottleneck)
 # **Given** `train`.
 #
 # **Write** `learning_rates`, which maps at least five rates, over two powers of ten or more, to the
-# validation accuracy after each epoch (the same number for all, at least five); and `best_rate`,
-# which maps 1 and the last epoch to the best rate after so many epochs. How does the best rate
-# relate to the number of epochs? Six runs take about two seconds.
+# validation accuracy after each epoch (the same number of epochs for all, at least five); and
+# `best_rate`, which maps 1 and the last epoch to the best rate after so many epochs. How does the
+# best rate relate to the number of epochs? Six runs take about two seconds.
 #
 # **Shapes** `{rate: [accuracy after epoch 1, 2, ...], ...}` and `{1: rate, last: rate}`.
 #
@@ -1388,7 +1392,7 @@ check("5.2.5c", successive_halving)
 # **Answer 5.2.5c-explain.** Draw candidates at random instead of on a grid, learning rates evenly
 # on a logarithmic scale: if only one of the quantities matters, $n$ random runs try $n$ values of
 # it, and a grid of four quantities only $\sqrt[4]{n}$. Better still, let a model of past results
-# propose the next candidates (Bayesian optimisation). Give all a small budget, keep the better
+# propose the next candidates (Bayesian optimization). Give all a small budget, keep the better
 # part, and give the rest more, as in successive halving; bad learning rates show within an epoch.
 # Train candidates of one shape at once. Then repeat the last few with other seeds, choose by their
 # mean, and measure the one that is left once on the test set, which no choice has seen.
@@ -1805,9 +1809,16 @@ progress("multilayer_perceptrons")
 #
 # ## Sources
 #
-# - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola, *Dive into Deep Learning*, sections [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0: outline, notation, the numbers of formulas 5.1.1 to 5.1.9 and of the exercises.
-# - G. Cybenko, *Approximation by superpositions of a sigmoidal function*, 1989.
-# - D. Hendrycks, K. Gimpel, *Gaussian error linear units*, 2016. P. Ramachandran, B. Zoph, Q. V. Le, *Searching for activation functions*, 2017.
-# - S. Ioffe, C. Szegedy, *Batch normalization*, 2015.
-# - H. Xiao, K. Rasul, R. Vollgraf, *Fashion-MNIST*, 2017. Y. LeCun, C. Cortes, *The MNIST database of handwritten digits*, 1998.
-# - K. Jamieson, A. Talwalkar, *Non-stochastic best arm identification and hyperparameter optimization*, 2016 (successive halving).
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
+#   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
+#   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
+# - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
+#   Signals and Systems* 2, 1989.
+# - Hendrycks and Gimpel, "Gaussian error linear units", 2016.
+# - Ramachandran, Zoph, Le, "Searching for activation functions", 2017.
+# - Ioffe and Szegedy, "Batch normalization", *ICML* 2015.
+# - Xiao, Rasul, Vollgraf, "Fashion-MNIST", 2017.
+# - LeCun and Cortes, "The MNIST database of handwritten digits", 1998.
+# - Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
+#   *AISTATS* 2016 (successive halving).

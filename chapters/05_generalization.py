@@ -9,8 +9,7 @@
 # %% [markdown]
 # # 5. Generalization in deep learning
 #
-# *After [d2l 5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html),
-# in TensorFlow and Keras 3.*
+# *After [d2l 5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), in TensorFlow and Keras 3.*
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
@@ -28,15 +27,14 @@
 #
 # ## Before you start
 #
-# You need the multilayer perceptron of [chapter 2](02_multilayer_perceptrons.ipynb), gradients as
-# in [chapter 3](03_backpropagation.ipynb), and least squares from [chapter
-# 1](01_perceptrons.ipynb).
+# You need least squares from [chapter 1](01_perceptrons.ipynb), the MLP of [chapter
+# 2](02_multilayer_perceptrons.ipynb), and gradients as in [chapter 3](03_backpropagation.ipynb).
 
 # %% [markdown]
 # ## Setup
 #
-# The page trains many small networks, so it uses few images: 1000 to train on, 1000 for
-# validation, 2000 for the final test. `data.load_fashion_mnist` says which images it found.
+# The page trains many small networks, so it uses few images: 1,000 to train on, 1,000 for
+# validation, 2,000 for the final test. `data.load_fashion_mnist` says which images it found.
 
 # %%
 from helpers import check, data, hint, models, plotting, progress, training
@@ -72,7 +70,8 @@ print(x_train.shape, x_valid.shape, x_test.shape)
 
 
 # %% [markdown]
-# The network of this page is 784-256-10 with ReLU and Adam. A new seed gives new initial weights.
+# The network of this page is 784-256-10 with ReLU. It is trained by Adam, a gradient descent that
+# adapts the length of the step for each weight. A new seed gives new initial weights.
 
 # %%
 def new_model(seed=0):
@@ -136,10 +135,11 @@ print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
 # **Given** training points `x_train`, `y_train`, validation points `x_validation`, `y_validation`,
 # and a list `degrees`.
 #
-# **Write** `polynomial_errors`. For each degree, fit the polynomial to the training points by least
-# squares, then take its mean squared error on both sets.
+# **Write** `polynomial_errors(x_train, y_train, x_validation, y_validation, degrees)`. For each
+# degree, fit the polynomial to the training points by least squares, then take its mean squared
+# error on both sets.
 #
-# **Shapes** points of shape $(n,)$ and $(k,)$ in; two arrays out, training errors first, each with
+# **Shapes** points of shape (n,) and (k,) in; two arrays out, training errors first, each with
 # one number a degree.
 #
 # **Done when** both arrays are right for noisy points and degrees 0 to 5.
@@ -236,8 +236,8 @@ check("5.5.1-quiz", choice_5_5_1)
 # Turn the lesson into a measurement: replace a share of the labels by random ones, and train a new
 # network for each share.
 #
-# **Given** `x_train` and `y_train` (1000 images), `x_test` and `y_test` (2000), `new_model`,
-# `classes`, `training.fit`. One run of 60 epochs at batch size 50 takes about 2 s.
+# **Given** `x_train` and `y_train` (1,000 images), `x_test` and `y_test` (2,000), `new_model`,
+# `classes`, `training.fit`. One run of 60 epochs at batch size 50 takes about two seconds.
 #
 # **Write** `random_labels`, a dict of lists with one entry for each share 0.0, 0.5 and 1.0:
 #
@@ -365,11 +365,11 @@ print("widest model better than every model below the threshold:",
 # **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
 # `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares
 # with minimum norm, both as in the lesson, without any penalty. Use float64:
-# `x_train[:200].astype(float)`. All widths together take about 2 s.
+# `x_train[:200].astype(float)`. All widths together take about two seconds.
 #
 # **Write** `double_descent`, a dict of lists with one entry for each width:
 #
-# - `"width"`: at least eight widths; the smallest at most 50, the largest at least 1000, and 200
+# - `"width"`: at least eight widths; the smallest at most 50, the largest at least 1,000, and 200
 #   among them;
 # - `"train_error"` and `"test_error"`: mean squared error over all images and all ten outputs, with
 #   one-hot targets `np.eye(10)[labels]`.
@@ -463,21 +463,21 @@ plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
 
 # %% [markdown]
 # One neighbour settles near 0.32, however much data it gets. A number of neighbours that grows, but
-# more slowly than $n$, comes down to the Bayes error, as closely as 2000 test points can tell:
+# more slowly than $n$, comes down to the Bayes error, as closely as 2,000 test points can tell:
 # consistent, with hardly an assumption made.
 
 # %% [markdown]
 # ### Exercise +5.1 — k nearest neighbours
 # *3 points · ★★☆ · 20 min · stuck? run `hint("+5.1")`*
 #
-# **Given** training examples `train_x` of shape $(n, d)$, float or uint8, with labels `train_y`,
-# integers from 0; queries `x` of shape $(q, d)$; and $k$.
+# **Given** training examples `train_x` of shape (n, d), float or uint8, with labels `train_y`,
+# integers from 0; queries `x` of shape (q, d); and `k`.
 #
-# **Write** `knn_predict`, by Euclidean distance and majority vote. Where two labels have equally
-# many votes, the smaller one wins. Try it without a loop over queries: one matrix holds all
-# distances.
+# **Write** `knn_predict(train_x, train_y, x, k)`, by Euclidean distance and majority vote. Where two
+# labels have equally many votes, the smaller one wins. Try it without a loop over queries: one
+# matrix holds all distances.
 #
-# **Shapes** returns integer labels of shape $(q,)$.
+# **Shapes** integer labels of shape (q,) out.
 #
 # **Done when** $k = 1$ and $k = 7$ agree with a search by hand, and images in uint8 work.
 
@@ -495,9 +495,9 @@ check("+5.1", knn_predict)
 # ## The neural tangent kernel
 #
 # A kernel method predicts by comparing inputs, as neighbours do. Each network has a kernel of its
-# own (Jacot et al., 2018). Take the gradient of the output by all parameters $\boldsymbol{\theta}$;
-# two inputs are alike if one gradient step moves their outputs together. That is the [neural
-# tangent kernel](../chapters/glossary.md#neural-tangent-kernel) (NTK):
+# own (Jacot et al., 2018). Take the gradient of the output with respect to all parameters
+# $\boldsymbol{\theta}$; two inputs are alike if one gradient step moves their outputs together.
+# That is the [neural tangent kernel](../chapters/glossary.md#neural-tangent-kernel) (NTK):
 #
 # $$K(\mathbf{x}, \mathbf{x}') = \sum_p \frac{\partial f(\mathbf{x})}{\partial \theta_p}
 # \frac{\partial f(\mathbf{x}')}{\partial \theta_p}.\tag{5.5.5}$$
@@ -582,22 +582,22 @@ plt.show()
 
 
 # %% [markdown]
-# With 30 units the prediction jumps wherever one ReLU switches on or off, and the trained network
-# does not follow it. With 3000 units the two curves are hard to tell apart. So a very wide network,
-# for all its parameters, behaves like a nonparametric method: it compares a new input with the
-# training inputs.
+# With 30 units the kernel's prediction jumps wherever one ReLU switches on or off, and the trained
+# network does not follow it. With 3,000 units the two curves are hard to tell apart. So a very wide
+# network, for all its parameters, behaves like a nonparametric method: it compares a new input with
+# the training inputs.
 
 # %% [markdown]
 # ### Exercise +5.5 — The empirical neural tangent kernel
 # *3 points · ★★★ · 25 min · stuck? run `hint("+5.5")`*
 #
-# **Given** a Keras model with one output, and inputs `first` of shape $(n, d)$ and `second` of
-# shape $(m, d)$, float32.
+# **Given** a Keras `model` with one output, and inputs `first` of shape (n, d) and `second` of shape
+# (m, d), float32.
 #
-# **Write** `empirical_ntk`, formula (5.5.5) for all pairs, with the gradients by all trainable
-# variables from `tf.GradientTape`, one gradient for each input.
+# **Write** `empirical_ntk(model, first, second)`, formula (5.5.5) for all pairs, with the gradients
+# with respect to all trainable variables from `tf.GradientTape`, one gradient for each input.
 #
-# **Shapes** returns an array or tensor of shape $(n, m)$.
+# **Shapes** an array or tensor of shape (n, m) out.
 #
 # **Done when** it agrees with derivatives worked out by hand for a network with tanh units.
 
@@ -631,7 +631,7 @@ y_noisy, flipped = flip_labels(y_train, 0.4, seed=0)
 print(flipped.sum(), "of", len(y_train), "labels flipped")
 
 # %% [markdown]
-# During the training, a callback keeps the classes that the network gives the training images after
+# During training, a callback keeps the classes that the network gives the training images after
 # each epoch.
 
 # %%
@@ -699,7 +699,7 @@ print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.0
 # ### Exercise 5.5.2-quiz — Early stopping as a constraint
 # *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.2-quiz")`*
 #
-# Why is early stopping called a regularization technique?
+# Why is early stopping called a [regularization](../chapters/glossary.md#regularization) technique?
 #
 # - **a** It adds a term to the loss.
 # - **b** It removes weights that are not needed.
@@ -749,9 +749,10 @@ check("5.5.3-quiz", choice_5_5_3)
 # **Given** a list of validation losses, one an epoch, epochs counted from 0; `patience`, at least
 # 1; and `min_delta`, at least 0.
 #
-# **Write** `early_stop`, the rule (5.5.7), without Keras. It returns the last epoch that runs,
-# which is the last of the list if the rule never stops, and the best epoch: the one of the last
-# improvement. The first epoch is always an improvement. An empty list is a `ValueError`.
+# **Write** `early_stop(losses, patience, min_delta=0.0)`, the rule (5.5.7), without Keras. It
+# returns the last epoch that runs, which is the last of the list if the rule never stops, and the
+# best epoch: the one of the last improvement. The first epoch is always an improvement. An empty
+# list is a `ValueError`.
 #
 # **Shapes** a list of numbers in; two integers out, `(last_epoch, best_epoch)`.
 #
@@ -788,14 +789,14 @@ check("5.5.4-quiz", choice_5_5_4)
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.4")`*
 #
 # **Given** `x_train`, `y_train`, `x_valid`, `y_valid`, `flip_labels`, `new_model`. One run of 60
-# epochs at batch size 50 takes about 2 s.
+# epochs at batch size 50 takes about two seconds.
 #
 # **Write** `noise_curves`, a dict with the keys `"clean"` (no label flipped) and `"noisy"` (40 %
 # flipped). Each holds the validation accuracy after each epoch, for two seeds or more and 60 epochs
 # or more, until the noise is memorised. Only training labels are flipped. Then compare the best
 # with the last epoch.
 #
-# **Shapes** each entry $(\text{seeds}, \text{epochs})$.
+# **Shapes** (seeds, epochs) each.
 #
 # **Done when** your noisy runs lose clearly more between the best and the last epoch than the clean
 # ones.
@@ -828,7 +829,7 @@ check("5.5.5-quiz", choice_5_5_5)
 # *2 points · ★☆☆ · 15 min · stuck? run `hint("5.5.5")`*
 #
 # **Given** the clean labels `y_train`, the validation images, and the callback of the lesson with a
-# patience of 5. Two runs of at most 60 epochs take about 4 s.
+# patience of 5. Two runs of at most 60 epochs take about four seconds.
 #
 # **Write** `time_saved`, a dict with the entries
 #
@@ -901,10 +902,11 @@ plt.show()
 #
 # **Given** an array `weights` of any shape, and `strength` $\lambda > 0$.
 #
-# **Write** `l2_penalty` by (5.5.8) and `l1_penalty` by (5.5.9). Each returns the penalty and its
-# gradient by the weights. $\lvert w\rvert$ has no derivative at 0; take 0 there.
+# **Write** `l2_penalty(weights, strength)` by (5.5.8) and `l1_penalty(weights, strength)` by (5.5.9).
+# Each returns the penalty and its gradient with respect to the weights. $\lvert w\rvert$ has no
+# derivative at 0; take 0 there.
 #
-# **Shapes** returns a pair: one number, and an array of the shape of `weights`.
+# **Shapes** a pair out: one number, and an array of the shape of `weights`.
 #
 # **Done when** values and gradients are right, for weights of exactly 0, too.
 
@@ -1017,20 +1019,23 @@ progress("generalization")
 # [random features](../chapters/glossary.md#random-features) ·
 # [regularization](../chapters/glossary.md#regularization) ·
 # [weight decay](../chapters/glossary.md#weight-decay)
-
-# %% [markdown]
+#
 # ## Sources
 #
-# - Zhang, Lipton, Li, Smola: *Dive into Deep Learning*,
-#   [section 5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), CC BY-SA
-#   4.0. The exercises 5.5.1 to 5.5.5 follow its numbers; text and code are new.
-# - Wolpert and Macready (1997): No free lunch theorems for optimization; Wolpert (1996): The lack
-#   of a priori distinctions between learning algorithms.
-# - Zhang, Bengio, Hardt, Recht, Vinyals (2017): [Understanding deep learning requires rethinking
-#   generalization](https://arxiv.org/abs/1611.03530).
-# - Belkin, Hsu, Ma, Mandal (2019): [Reconciling modern machine-learning practice and the classical
-#   bias-variance trade-off](https://arxiv.org/abs/1812.11118).
-# - Cover and Hart (1967): Nearest neighbor pattern classification.
-# - Jacot, Gabriel, Hongler (2018): [Neural tangent kernel](https://arxiv.org/abs/1806.07572).
-# - Rolnick, Veit, Belongie, Shavit (2017): [Deep learning is robust to massive label
-#   noise](https://arxiv.org/abs/1705.10694).
+# - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
+#   5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), CC BY-SA 4.0:
+#   exercises 5.5.1 to 5.5.5. The formulas, (5.5.1) to (5.5.9), are numbered by this page.
+# - Wolpert, "The lack of a priori distinctions between learning algorithms", *Neural Computation* 8,
+#   1996.
+# - Wolpert and Macready, "No free lunch theorems for optimization", *IEEE Transactions on
+#   Evolutionary Computation* 1, 1997.
+# - Zhang, Bengio, Hardt, Recht, Vinyals, ["Understanding deep learning requires rethinking
+#   generalization"](https://arxiv.org/abs/1611.03530), *ICLR* 2017.
+# - Belkin, Hsu, Ma, Mandal, ["Reconciling modern machine-learning practice and the classical
+#   bias-variance trade-off"](https://arxiv.org/abs/1812.11118), *PNAS* 116, 2019.
+# - Cover and Hart, "Nearest neighbor pattern classification", *IEEE Transactions on Information
+#   Theory* 13, 1967.
+# - Jacot, Gabriel, Hongler, ["Neural tangent kernel"](https://arxiv.org/abs/1806.07572), *NeurIPS*
+#   2018.
+# - Rolnick, Veit, Belongie, Shavit, ["Deep learning is robust to massive label
+#   noise"](https://arxiv.org/abs/1705.10694), 2017.

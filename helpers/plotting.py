@@ -442,7 +442,8 @@ def graph(
         )
     axes.set_xlim(1.5 * first - 0.8, 1.5 * last + 0.8)
     axes.set_ylim(-tallest / 2 - 0.2, tallest / 2 + 0.2)
-    axes.set_title(f"{title} ({len(nodes)} nodes, {len(edges)} edges)".strip())
+    count = f"{len(nodes)} nodes, {len(edges)} edges"
+    axes.set_title(f"{title}, {count}" if title else count)
     axes.set_axis_off()
     plt.show()
 

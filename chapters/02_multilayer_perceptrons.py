@@ -910,8 +910,8 @@ plotting.histories({"Keras": history, "scratch": {"loss": scratch_losses}})
 print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.8)
 
 # %% [markdown]
-# The two training curves end at the same loss. In the first epochs Keras is ahead, because its
-# default start (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
+# The two training curves draw together. In the first epochs Keras is ahead, because its default start
+# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
 
 # %% [markdown]
 # ## The same network in the functional API

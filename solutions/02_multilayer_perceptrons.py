@@ -1004,8 +1004,8 @@ assert abs(history.history["loss"][-1] - scratch_losses[-1]) < 0.05
 assert history.history["loss"][0] < scratch_losses[0] - 0.05
 
 # %% [markdown]
-# The two training curves end at the same loss. In the first epochs Keras is ahead, because its
-# default start (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
+# The two training curves draw together. In the first epochs Keras is ahead, because its default start
+# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
 
 # %% [markdown]
 # ## The same network in the functional API

@@ -18,8 +18,9 @@
 #
 # ## Before you start
 #
-# You need [chapter 2](02_multilayer_perceptrons.ipynb) for the network and [chapter
-# 5](05_generalization.ipynb) for overfitting and weight decay.
+# You need the MLP and its training loop from [chapter 2](02_multilayer_perceptrons.ipynb), He's start
+# from [chapter 4](04_initialization.ipynb), and overfitting and weight decay from [chapter
+# 5](05_generalization.ipynb).
 
 # %% [markdown]
 # ## Setup
@@ -53,7 +54,7 @@ print("training", x_train.shape, "validation", x_valid.shape, "classes", len(fas
 # A good model should not change its answer when an input changes a little. Bishop showed in 1995
 # that training with noise on the inputs rewards exactly that
 # [smoothness](../chapters/glossary.md#smoothness): it acts like [Tikhonov
-# regularisation](../chapters/glossary.md#tikhonov-regularisation), a penalty on steep functions.
+# regularization](../chapters/glossary.md#tikhonov-regularization), a penalty on steep functions.
 #
 # The cell fits a curve with 15 adjustable bumps to 15 noisy points, once as they are and once as
 # 200 copies whose positions are jittered. Nothing else differs.
@@ -143,8 +144,8 @@ assert noisy_loss(X, X[:, 0], ridge, 0.5) < noisy_loss(X, X[:, 0], plain, 0.5)
 #
 # $$h' = \begin{cases}0 & \text{with probability } p,\\ \dfrac{h}{1-p} & \text{otherwise.}\end{cases}\tag{5.6.1}$$
 #
-# Then $E[h'] = p \cdot 0 + (1-p)\,\frac{h}{1-p} = h$. Scaling in training rather than at prediction
-# is called [inverted dropout](../chapters/glossary.md#inverted-dropout).
+# Then $\mathrm{E}[h'] = p \cdot 0 + (1-p)\,\frac{h}{1-p} = h$. Scaling in training rather than at
+# prediction is called [inverted dropout](../chapters/glossary.md#inverted-dropout).
 
 # %%
 h, rate = np.array([1.0, 2.0, 3.0, 4.0]), 0.5
@@ -215,8 +216,9 @@ assert abs(dropout_layer(np.ones(100_000), 0.8, seed=0).mean() - 1) < 0.05
 # %% [markdown]
 # ## A network with dropout, from scratch
 #
-# d2l's network has two hidden layers of 256 units and drops half of each after its activation. Only
-# the two lines with `drop` are new against chapter 2, and both stand behind `if training`.
+# d2l's network has two hidden layers of 256 units and drops half of each after its activation. The
+# weights start as He proposed (chapter 4). New is the call of `drop`, which stands behind
+# `if training`.
 
 # %%
 def drop(H, rate):
@@ -266,7 +268,7 @@ assert np.mean(predictions == y_valid) > 0.7
 # ## The same network in Keras
 #
 # In Keras, dropout is a layer of its own, `Dropout(rate)`, placed after the activation it acts on.
-# `helpers.models.mlp` writes the same stack in one call; here it stands in full.
+# `models.mlp` writes the same stack in one call; here it stands in full.
 #
 # To see that it is the same network, the cell gives it the weights trained from scratch.
 
@@ -446,7 +448,7 @@ assert min(same_recipe) > 0.7 and len(set(same_recipe)) > 1
 # **Write** `rates_table`, a dict from a pair `(rate1, rate2)` to a dict with the keys `"training"`
 # and `"validation"`, each a list of accuracies over at least three seeds, measured without dropout
 # after training. Cover at least (0, 0), (0.2, 0.5), (0.5, 0.2) and (0.5, 0.5), for the network
-# 784-256-256-10, with 15 to 30 epochs. Twelve runs take about 10 seconds.
+# 784-256-256-10, with 15 to 30 epochs. Twelve runs take about ten seconds.
 #
 # **Write** also `fits_best` and `gap_smallest`, the pairs with the highest mean training accuracy
 # and with the smallest mean difference between training and validation accuracy.
@@ -503,7 +505,7 @@ assert np.ptp([row["validation"] for row in means.values()]) < 0.06
 #
 # **Write** `curves`, a dict with the keys `"without"` and `"with"`, each an array of validation
 # losses of shape (seeds, epochs), for at least two seeds and the same number of epochs, at least
-# 40. Four runs of 40 epochs take about 7 seconds.
+# 40. Four runs of 40 epochs take about seven seconds.
 #
 # **Shapes** (seeds, epochs), the same epochs in both.
 #
@@ -582,7 +584,7 @@ check("5.6.3", activation_variances)
 # network without dropout; `"with, training"` and `"with, predicting"` for the other one, with
 # `training` true and false. Row 0 is measured before training, row $k$ after epoch $k$, on
 # `x_valid`. Train at least 10 epochs; `train_once` takes `callbacks`, and
-# `keras.callbacks.LambdaCallback(on_epoch_end=...)` is one. It takes about 2 seconds.
+# `keras.callbacks.LambdaCallback(on_epoch_end=...)` is one. It takes about two seconds.
 #
 # **Shapes** (epochs + 1, 2) each: a row a time, a column a hidden layer.
 #
@@ -897,8 +899,8 @@ assert gain > max(np.std(row["loss"]) for row in scores.values())
 # - Inverted dropout zeroes each activation with probability $p$ and divides the others by $1 - p$,
 #   so every mean is kept.
 # - In Keras it is the layer `Dropout(rate)`, active in `fit` and with `training=True` only.
-# - Dropout fits the training images less closely and keeps the validation loss from rising; it
-#   works beside weight decay.
+# - A network with dropout fits the training images less closely, and its validation loss does not
+#   rise again; what dropout adds to weight decay has to be measured.
 # - Several passes with dropout on show where a network is unsure.
 # - Noise that respects what the data mean, such as shifted pictures, can do better than dropout, if
 #   the training is long enough to profit from it.
@@ -909,22 +911,24 @@ progress("dropout")
 # %% [markdown]
 # ## Terms
 #
-# [smoothness](../chapters/glossary.md#smoothness) · [Tikhonov
-# regularisation](../chapters/glossary.md#tikhonov-regularisation) · [ridge
-# regression](../chapters/glossary.md#ridge-regression) · [dropout](../chapters/glossary.md#dropout)
-# · [dropout rate](../chapters/glossary.md#dropout-rate) · [inverted
-# dropout](../chapters/glossary.md#inverted-dropout) · [Monte Carlo
-# dropout](../chapters/glossary.md#monte-carlo-dropout) ·
-# [uncertainty](../chapters/glossary.md#uncertainty) · [standard
-# deviation](../chapters/glossary.md#standard-deviation) · [weight
-# decay](../chapters/glossary.md#weight-decay) · [DropConnect](../chapters/glossary.md#dropconnect)
-# · [data augmentation](../chapters/glossary.md#data-augmentation)
+# [data augmentation](../chapters/glossary.md#data-augmentation) ·
+# [DropConnect](../chapters/glossary.md#dropconnect) ·
+# [dropout](../chapters/glossary.md#dropout) ·
+# [dropout rate](../chapters/glossary.md#dropout-rate) ·
+# [inverted dropout](../chapters/glossary.md#inverted-dropout) ·
+# [Monte Carlo dropout](../chapters/glossary.md#monte-carlo-dropout) ·
+# [ridge regression](../chapters/glossary.md#ridge-regression) ·
+# [smoothness](../chapters/glossary.md#smoothness) ·
+# [standard deviation](../chapters/glossary.md#standard-deviation) ·
+# [Tikhonov regularization](../chapters/glossary.md#tikhonov-regularization) ·
+# [uncertainty](../chapters/glossary.md#uncertainty) ·
+# [weight decay](../chapters/glossary.md#weight-decay)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
-#   5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html): formula (5.6.1) and exercises
-#   5.6.1 to 5.6.7 (CC BY-SA 4.0).
+#   5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html), CC BY-SA 4.0: formula (5.6.1),
+#   exercises 5.6.1 to 5.6.7.
 # - Bishop, "Training with noise is equivalent to Tikhonov regularization", *Neural Computation* 7,
 #   1995.
 # - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent

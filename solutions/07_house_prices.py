@@ -18,9 +18,9 @@
 #
 # ## Before you start
 #
-# You need linear regression in Keras ([chapter 1](../chapters/01_perceptrons.ipynb)), weight decay
-# ([chapter 5](../chapters/05_generalization.ipynb)) and dropout ([chapter
-# 6](../chapters/06_dropout.ipynb)). Some pandas helps.
+# You need linear regression in Keras from [chapter 1](01_perceptrons.ipynb), weight decay from
+# [chapter 5](05_generalization.ipynb) and dropout from [chapter 6](06_dropout.ipynb). Some pandas
+# helps.
 
 # %% [markdown]
 # ## Setup
@@ -97,8 +97,8 @@ except ValueError as error:
 assert path.read_bytes() == b"damaged" and not list(cache.glob("*.partial"))
 
 # %% [markdown]
-# The function refuses the broken file and writes nothing. `data.load_house_prices()` does the same with the real addresses, and takes
-# an invented table where there is no network.
+# The function refuses the broken file and writes nothing. `data.load_house_prices()` does the same
+# with the real addresses, and takes a generated stand-in where there is no network.
 
 # %% [markdown]
 # ## Two tables
@@ -182,7 +182,7 @@ assert abs(np.log(price).mean() - 12) < 0.15
 # ## Standardise, fill, one-hot: d2l's recipe
 #
 # Square feet run to thousands and bathrooms to three. The first step gives all numbers one scale,
-# by [standardisation](../chapters/glossary.md#standardisation) with the mean $\mu$ and the standard
+# by [standardization](../chapters/glossary.md#standardization) with the mean $\mu$ and the standard
 # deviation $\sigma$ of the column:
 #
 # $$x \leftarrow \frac{x - \mu}{\sigma}.\tag{5.7.1}$$
@@ -467,8 +467,8 @@ assert abs(y.std() - 0.4) < 0.05 and abs(errors[0, 0] - 0.4) < 0.06
 assert 0.08 < errors[-1, 0] < errors[0, 0] / 2 and 0.1 < errors[-1, 1] < 0.25 and off < 0.12
 
 # %% [markdown]
-# From 0.4, the spread of the log prices, the error falls by more than half. Half of the houses it
-# has not seen are predicted to within about a tenth of their price.
+# From 0.4, the spread of the log prices, the training error falls by more than half. Half of the
+# houses that the model has not seen are predicted to within about a tenth of their price.
 
 # %% [markdown]
 # ## The same baseline in Keras
@@ -606,7 +606,7 @@ print("difference below 0.01:", difference < 0.01)
 assert difference < 0.01
 
 # %% [markdown]
-# Means over 1168 and over 1460 rows are nearly equal, so this leak is small. It would not be with
+# Means over 1,168 and over 1,460 rows are nearly equal, so this leak is small. It would not be with
 # fifty rows, or with a statistic that uses the label.
 
 # %% [markdown]
@@ -690,8 +690,8 @@ check("5.7.5", without_standardising)
 #
 # Learning rate, weight decay, width: what training does not learn is a
 # [hyperparameter](../chapters/glossary.md#hyperparameter), and choosing one is [model
-# selection](../chapters/glossary.md#model-selection). `training.search` measures a list of
-# configurations on the same folds, all at once.
+# selection](../chapters/glossary.md#model-selection). `training.search`, known from chapter 2,
+# measures a list of configurations on the same folds, all at once.
 #
 # The best of many is partly the luckiest of many. So its error is a little too good, more so the
 # more you tried, and the test table must stay out of it.
@@ -820,9 +820,9 @@ print("the models disagree by less than 0.1 on most houses:", np.median(disagree
 assert logs.shape == (5, 1459) and np.isfinite(logs).all() and np.median(disagreement) < 0.1
 
 # %% [markdown]
-# There are two ways to average five log prices into one price: average the logs and take the
-# exponential, or average the prices. The first is the [geometric
-# mean](../chapters/glossary.md#geometric-mean) and fits the metric, which looks at logs.
+# The five agree closely on most houses. There are two ways to average their log prices into one
+# price: average the logs and take the exponential, or average the prices. The first is the
+# [geometric mean](../chapters/glossary.md#geometric-mean) and fits the metric, which looks at logs.
 
 # %% [markdown]
 # ### Exercise +7.4 — Two ways to average
@@ -884,8 +884,8 @@ assert back["SalePrice"].between(1e4, 2e6).all() and not list(path.parent.glob("
 # Techniques](https://www.kaggle.com/c/house-prices-advanced-regression-techniques), join it, choose
 # *Submit Predictions*, and upload the file; a score appears within a minute. With Kaggle's own
 # program: `kaggle competitions submit -c house-prices-advanced-regression-techniques -f
-# submissions/submission.csv -m "linear, five folds"`. A file made from the invented table is valid
-# in form and worthless in content.
+# submissions/submission.csv -m "linear, five folds"`. A file made from the stand-in is valid in
+# form and worthless in content.
 
 # %% [markdown]
 # ### Exercise 5.7.1 — Write and validate a submission
@@ -978,27 +978,29 @@ progress("house_prices")
 # %% [markdown]
 # ## Terms
 #
-# [checksum](../chapters/glossary.md#checksum) · [cache](../chapters/glossary.md#cache) ·
+# [baseline](../chapters/glossary.md#baseline) ·
+# [cache](../chapters/glossary.md#cache) ·
+# [checksum](../chapters/glossary.md#checksum) ·
+# [data leakage](../chapters/glossary.md#data-leakage) ·
+# [ensemble](../chapters/glossary.md#ensemble) ·
+# [geometric mean](../chapters/glossary.md#geometric-mean) ·
+# [hyperparameter](../chapters/glossary.md#hyperparameter) ·
+# [imputation](../chapters/glossary.md#imputation) ·
+# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
+# [missing not at random](../chapters/glossary.md#missing-not-at-random) ·
+# [model selection](../chapters/glossary.md#model-selection) ·
+# [one-hot encoding](../chapters/glossary.md#one-hot-encoding) ·
+# [relative error](../chapters/glossary.md#relative-error) ·
+# [residual](../chapters/glossary.md#residual) ·
+# [root mean squared error](../chapters/glossary.md#root-mean-squared-error) ·
 # [skewness](../chapters/glossary.md#skewness) ·
-# [standardisation](../chapters/glossary.md#standardisation) ·
-# [imputation](../chapters/glossary.md#imputation) · [one-hot
-# encoding](../chapters/glossary.md#one-hot-encoding) · [data
-# leakage](../chapters/glossary.md#data-leakage) · [missing not at
-# random](../chapters/glossary.md#missing-not-at-random) · [relative
-# error](../chapters/glossary.md#relative-error) · [root mean squared
-# error](../chapters/glossary.md#root-mean-squared-error) ·
-# [baseline](../chapters/glossary.md#baseline) · [K-fold
-# cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
-# [hyperparameter](../chapters/glossary.md#hyperparameter) · [model
-# selection](../chapters/glossary.md#model-selection) · [ensemble](../chapters/glossary.md#ensemble)
-# · [residual](../chapters/glossary.md#residual) · [geometric
-# mean](../chapters/glossary.md#geometric-mean)
+# [standardization](../chapters/glossary.md#standardization)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
-#   5.7](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html), for the task, the
-#   recipe and the exercises with numbers without + (CC BY-SA 4.0).
+#   5.7](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html), CC BY-SA 4.0: the
+#   task, the recipe, formulas (5.7.1) and (5.7.2), exercises 5.7.1 to 5.7.5.
 # - De Cock, "Ames, Iowa: Alternative to the Boston Housing Data as an End of Semester Regression
 #   Project", *Journal of Statistics Education* 19(3), 2011.
 # - Kaggle, [House Prices: Advanced Regression

@@ -1238,7 +1238,7 @@ run_epoch = tf.function(all_batches)
 
 # %%
 X, y = tf.constant(x_small), tf.constant(y_small)
-for epoch in range(3):
+for _ in range(3):
     model.reset_metrics()
     run_epoch(X, y, tf.constant(generator.permutation(6000)), 100)
 accuracy_seen = float(model.get_metrics_result()["accuracy"])
@@ -1366,7 +1366,7 @@ activations = None
 check("5.2.8", activations)
 
 # %% [markdown]
-# ### Exercise 5.2.9 — Initialisations compared
+# ### Exercise 5.2.9 — Initializations compared
 # *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.9")`*
 #
 # **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.

@@ -140,20 +140,20 @@ def histories(
         ValueError: If a run has no such metric.
     """
     _, axes = plt.subplots()
-    for (label, run), colour in zip(runs.items(), _cycle(_COLOURS, len(runs)), strict=True):
+    looks = list(zip(_cycle(_COLOURS, len(runs)), _cycle(_LINES, len(runs)), strict=True))
+    both = validation and any(f"val_{metric}" in getattr(r, "history", r) for r in runs.values())
+    for (label, run), (colour, line) in zip(runs.items(), looks, strict=True):
         values = getattr(run, "history", run)
         if metric not in values:
             raise ValueError(f"The run {label!r} has no metric {metric!r}; it has {list(values)}.")
-        epochs = np.arange(1, len(values[metric]) + 1)
-        axes.plot(epochs, values[metric], "-", color=colour, label=f"{label}, training".strip(", "))
-        if validation and f"val_{metric}" in values:
-            axes.plot(
-                epochs,
-                values[f"val_{metric}"],
-                "--",
-                color=colour,
-                label=f"{label}, validation".strip(", "),
-            )
+        # Solid is training and dashed validation; without validation the line tells the run.
+        for name, prefix, own_line in (("training", "", "-"), ("validation", "val_", "--")):
+            if prefix + metric in values and (both or not prefix):
+                curve = values[prefix + metric]
+                look = {"linestyle": own_line if both else line, "color": colour}
+                axes.plot(
+                    range(1, len(curve) + 1), curve, label=f"{label}, {name}".strip(", "), **look
+                )
     axes.set(xlabel="epoch", ylabel=metric.replace("_", " "), title=title)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()

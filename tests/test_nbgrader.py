@@ -71,10 +71,7 @@ def test_autograde_released_solution_gets_full_marks_and_stubs_none(tmp_path, mo
                 for grade in notebook.grades
                 if grade.name.startswith("check-")
             }
-            wanted = {
-                f"check-{slug(found.id)}": found.points if full else 0
-                for found in checked
-            }
+            wanted = {f"check-{slug(found.id)}": found.points if full else 0 for found in checked}
             assert scores == wanted
 
 

@@ -181,6 +181,13 @@ def test_header_has_title_source_and_every_field(name):
 
 
 @pages
+def test_setup_imports_what_the_exercises_send_to(name):
+    setup = "\n".join(cell.source for cell in dict(sections(name))["Setup"])
+    imported = re.search(r"^from helpers import (.+)$", setup, re.M)[1].split(", ")
+    assert {"check", "hint", "progress"} <= set(imported)
+
+
+@pages
 def test_header_run_times_are_measured_and_within_the_limit(name):
     row = header_row(name)
     seconds = re.fullmatch(r"(\d+) s on 2 cores", row["To run, CPU"])

@@ -50,3 +50,15 @@ def test_histogram_grid_without_numbers_says_so():
     assert [axes.texts[0].get_text() for axes in grid[0]] == ["no values", "no values"]
     assert all(axes.get_ylim() == (0, 3) and axes.patches for axes in grid[1])
     assert [axes.get_title() for axes in grid[0]] == ["first", "last"]
+
+
+def test_histories_without_validation_differ_in_line_style(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    plotting.histories({"small": {"loss": [2.0, 1.0]}, "large": {"loss": [2.0, 0.5]}})
+    alone = [line.get_linestyle() for line in plt.gca().lines]
+    run = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5]}
+    plotting.histories({"small": run, "large": run})
+    beside = [line.get_linestyle() for line in plt.gca().lines]
+    plotting.histories({"small": run, "large": run}, validation=False)
+    assert alone == [line.get_linestyle() for line in plt.gca().lines] == ["-", "--"]
+    assert beside == ["-", "--", "-", "--"]

@@ -544,7 +544,7 @@ def _(tuning, case):
     stars=3,
     hints=(
         "With 1,460 rows and 330 columns a hidden layer overfits in seconds. Add width and "
-        "regularisation together.",
+        "regularization together.",
         "Dropout after the hidden layer and an l2 penalty on the kernels; Adam with a learning "
         "rate near 0.001; 100 to 200 epochs.",
         "`build(hidden_units, rate, weight_decay)` returns `Sequential([Input, Dense(units, relu, "

@@ -1531,7 +1531,7 @@ def _(activations, case):
 
 @exercise(
     "5.2.9",
-    "Initialisations compared",
+    "Initializations compared",
     kind="X",
     points=2,
     minutes=15,

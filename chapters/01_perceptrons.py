@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 50 min | 22 s on 2 cores | not measured | ★☆☆ | 11, 22 points | TensorFlow 2.21, Keras 3.15 |
+# | 50 min | 15 s on 2 cores | not measured | ★☆☆ | 11, 22 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 75 min | 31 s on 2 cores | not measured | ★★★ | 21, 48 points | TensorFlow 2.21, Keras 3.15 |
+# | 75 min | 27 s on 2 cores | not measured | ★★★ | 21, 48 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

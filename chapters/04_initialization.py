@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 60 min | 27 s on 2 cores | not measured | ★★☆ | 13, 30 points | TensorFlow 2.21, Keras 3.15 |
+# | 60 min | 21 s on 2 cores | not measured | ★★☆ | 13, 30 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 45 min | 65 s on 2 cores | not measured | ★★☆ | 13, 29 points | TensorFlow 2.21, Keras 3.15 |
+# | 45 min | 58 s on 2 cores | not measured | ★★☆ | 13, 29 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 60 min | 48 s on 2 cores | not measured | ★★☆ | 11, 28 points | TensorFlow 2.21, Keras 3.15 |
+# | 60 min | 37 s on 2 cores | not measured | ★★☆ | 11, 28 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

@@ -241,6 +241,14 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("workbook"))
 
 
+def keep_stand_ins() -> None:
+    """Make the stand-ins that a process without network would make, unless they are there."""
+    if _named_folder() is None:
+        for origin in _ORIGINS:
+            if not _stand_in_file(origin).exists() and None in _cached_files(origin).values():
+                _stand_in(origin)
+
+
 def status() -> list[Status]:
     """Say for each data set where it would come from now, without loading or storing anything."""
     return [_status(origin) for origin in _ORIGINS]
@@ -441,7 +449,7 @@ def _download(origin: _Origin, name: str, mirrors: list[str]) -> bytes:
 
 def _stand_in(origin: _Origin) -> dict[str, bytes]:
     """Return the stand-in's files, from the cache or made now and then kept there."""
-    path = cache_folder() / "stand-ins" / f"{origin.folder}-{standins.VERSION}.zip"
+    path = _stand_in_file(origin)
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in origin.files}
@@ -458,6 +466,10 @@ def _stand_in(origin: _Origin) -> dict[str, bytes]:
     except DataError as error:
         print(f"{error} Until then the stand-in is made again each time.")
     return contents
+
+
+def _stand_in_file(origin: _Origin) -> Path:
+    return cache_folder() / "stand-ins" / f"{origin.folder}-{standins.VERSION}.zip"
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from helpers import data
 from helpers.grading import wire
 from helpers.grading.cgroup import ControlGroup
 from helpers.grading.limits import Limits
@@ -123,6 +124,8 @@ class ForkServer:
             SandboxError: If it does not start; the message has what was written on stderr.
         """
         self.close()
+        if "helpers.data" in self.warm:
+            data.keep_stand_ins()  # once here, not in every worker
         _remove_left_over_folders()
         self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
         folder = Path(self._folder.name)
@@ -186,7 +189,8 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}
-        asked["below_tmp"] = [str(path) for path in _shown() if path.is_relative_to("/tmp")]
+        shown = [*_shown(), Path(self._folder.name)]
+        asked["below_tmp"] = [str(path) for path in shown if path.is_relative_to("/tmp")]
         request = json.dumps({"do": "start", "limits": asked}).encode()
         try:
             socket.send_fds(self._control, [request], [theirs.fileno()])
@@ -510,8 +514,6 @@ def _installed_course(shown: list[Path]) -> list[Path]:
 
 def _data_folders() -> dict[str, Path | None]:
     """Return the folders the pages' data comes from, by the variable that names each."""
-    from helpers import data
-
     named = os.environ.get("WORKBOOK_DATA")
     folders = {
         "WORKBOOK_DATA": Path(named).expanduser().resolve() if named else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import exercises
+from helpers import data, exercises
 from helpers.grading import notebook, score
 from helpers.grading.limits import Limits
 from helpers.grading.sandbox import ForkServer, missing
@@ -60,3 +60,19 @@ def test_released_solution_gets_full_marks_and_the_page_none(path, warm_server):
         notebook.read((ROOT / "chapters" / path.name).read_bytes()), listed, warm_server
     )
     assert {r["outcome"] for r in untouched.values()} == {"not attempted"}
+
+
+def test_page_gets_its_data_where_none_was_ever_loaded(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBOOK_DATA", raising=False)
+    monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "_ORIGINS", (data._HOUSE_PRICES,))
+    cells = tensorflow_cells()
+    source = cells[1]["source"].replace("    x =", "    assert len(houses.train)\n    x =")
+    loaded = "from helpers import data\nfrom helpers.standins import houses as late\n"
+    cells[1]["source"] = f"{loaded}houses = data.load_house_prices()\n{source}"
+    page = notebook.read(dump(cells))
+    listed = [e for e in course.exercises_of("multilayer_perceptrons") if e.id == "5.1.2"]
+    with ForkServer(walls=not missing(), warm=("numpy", "helpers.data")) as server:
+        results = _grade(page, listed, server)
+    assert results["5.1.2"]["points"] == 2.0, results
+    assert len([*(tmp_path / "cache" / "stand-ins").iterdir()]) == 1

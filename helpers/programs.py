@@ -11,7 +11,7 @@ import json
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -108,13 +108,22 @@ def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> 
     """
     shape = describe(model)
     key = (shape or (id(model), *map(id, model.metrics)), batch_size, xla)
-    if key not in _programs:
+
+    def make():
         own = copy(model, data, ready=xla and tf is not None) if shape else model
-        _programs[key] = Program(own, batch_size, xla)
-        if len(_programs) > _KEPT_PROGRAMS:
-            _programs.popitem(last=False)
-    _programs.move_to_end(key)
-    return _programs[key]
+        return Program(own, batch_size, xla)
+
+    return kept(_programs, key, make, _KEPT_PROGRAMS)
+
+
+def kept(programs: OrderedDict, key: Hashable, make: Callable, most: int) -> Any:
+    """Return what is kept under a key, made now if need be; beyond `most`, forget the oldest."""
+    if key not in programs:
+        programs[key] = make()
+        if len(programs) > most:
+            programs.popitem(last=False)
+    programs.move_to_end(key)
+    return programs[key]
 
 
 def build(model: keras.Model, data: tuple) -> None:

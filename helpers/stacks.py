@@ -37,6 +37,7 @@ _ENTRYWISE = (
     keras.optimizers.Lion,
 )
 _SETTINGS = ("rate", "l1", "l2", "weight_decay")
+_TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's state
 
 
 def obstacle(model: keras.Model) -> str | None:
@@ -164,27 +165,23 @@ class Stack:
         apart = [block.reshape(len(self.folds), -1, *block.shape[1:]) for block in blocks]
         return np.concatenate(apart, axis=1)[:, : len(self.models)]
 
-    def _state(self) -> list[list[np.ndarray]]:
-        """Return trainable, optimizer's and non-trainable values; stacked ones as `_joined`."""
-        states = [self._program.state_of(block) for block in self._blocks]
+    def _values(self, part: int) -> list[np.ndarray]:
+        """Return one part of all blocks' states; what is stacked as `_joined` gives it."""
+        by_block = [map(_numpy, self._program.values_of(block, part)) for block in self._blocks]
         return [
-            [
-                self._joined(arrays) if arrays[0].ndim else arrays[0]
-                for arrays in zip(*([_numpy(v) for v in part] for part in parts), strict=True)
-            ]
-            for parts in zip(*states, strict=True)
+            self._joined(arrays) if arrays[0].ndim else arrays[0]
+            for arrays in zip(*by_block, strict=True)
         ]
 
     def weights(self) -> list[list[np.ndarray]]:
         """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
-        trainable, _, non_trainable = self._state()
-        return [trainable, non_trainable]
+        return [self._values(_TRAINABLE), self._values(_NON_TRAINABLE)]
 
     def keep(self, configurations: Sequence[int]) -> None:
         """Go on with some of the configurations only."""
         trainable, optimizer, non_trainable = (
             [v[:, configurations].reshape(-1, *v.shape[2:]) if v.ndim else v for v in part]
-            for part in self._state()
+            for part in map(self._values, (_TRAINABLE, _OPTIMIZER, _NON_TRAINABLE))
         )
         self.release()
         models = [self.models[c] for c in configurations]
@@ -227,12 +224,8 @@ def _program_for(models, non_trainable, data, size, folds, batch_size, xla) -> "
     ]
     shared_seeds = all((array == array[0]).all() for array in seeds)
     key = (describe(template), size, folds, shared_seeds, batch_size, xla)
-    if key not in _programs:
-        _programs[key] = _Program(template, data, size, folds, shared_seeds, batch_size, xla)
-        if len(_programs) > _KEPT_PROGRAMS:
-            _programs.popitem(last=False)
-    _programs.move_to_end(key)
-    return _programs[key]
+    make = functools.partial(_Program, template, data, size, folds, shared_seeds, batch_size, xla)
+    return programs.kept(_programs, key, make, _KEPT_PROGRAMS)
 
 
 class _Program:
@@ -268,14 +261,14 @@ class _Program:
             for value in map(_numpy, self.model.metrics_variables)
         ]
         changed = () if tf else tuple(map(programs.tensors, self._changing()))
-        state = (changed, block.state[2], programs.tensors(metrics))
+        state = (changed, block.state[_NON_TRAINABLE], programs.tensors(metrics))
         settings = {k: keras.ops.convert_to_tensor(v) for k, v in block.settings.items()}
         order = keras.ops.convert_to_tensor(order.astype("int32"))
         (changed, non_trainable, _), logs = self._epochs[which](
             state, settings, data, shifts, order
         )
         if which == "train":
-            block.state[2] = non_trainable
+            block.state[_NON_TRAINABLE] = non_trainable
             for variables, values in zip(self._changing(), changed, strict=False):
                 programs.write(variables, values)
         return logs
@@ -285,16 +278,16 @@ class _Program:
         if self.holder is block:
             return
         if self.holder is not None:
-            self.holder.state = self.state_of(self.holder)
+            self.holder.state[:_NON_TRAINABLE] = map(programs.read, self._changing())
         for variables, values in zip(self._changing(), block.state, strict=False):
             programs.write(variables, values)
         self.holder = block
 
-    def state_of(self, block: _Block) -> list[list]:
-        """Return a block's values, wherever they are now."""
-        if self.holder is not block:
-            return block.state
-        return [*map(programs.read, self._changing()), block.state[2]]
+    def values_of(self, block: _Block, part: int) -> list:
+        """Return one part of a block's state, wherever its values are now."""
+        if self.holder is not block or part == _NON_TRAINABLE:
+            return block.state[part]
+        return programs.read(self._changing()[part])
 
     def _changing(self) -> tuple[list, list]:
         return self.trainable, self.optimizer.variables

@@ -23,6 +23,7 @@ if BACKEND == "jax":
 
 _VALIDATION_ROWS = 1024
 _BLOCK_WEIGHTS = 2_000_000  # more weights at once run out of a CPU's caches
+_GATHERED_NUMBERS = 2**24  # an epoch's batches of up to so many numbers are gathered at once
 _KEPT_PROGRAMS = 4
 _programs: OrderedDict[tuple, "_Program"] = OrderedDict()
 
@@ -301,19 +302,29 @@ class _Program:
         in_xla = self.xla and tf is not None and training  # a few large batches need no fusing
         one_step = programs.compiled(step, xla=True) if in_xla and dropouts else step
 
-        def batch(rows):
-            each = [programs.take(data[0], rows + shifts), programs.take(data[1], rows)]
-            if self.configurations > 1:
-                each = [keras.ops.repeat(array, self.configurations, axis=0) for array in each]
-            return each
+        def gather(rows, data, shifts):
+            return [programs.take(data[0], rows + shifts), programs.take(data[1], rows)]
+
+        def for_each(batch):
+            if self.configurations == 1:
+                return batch
+            return [keras.ops.repeat(array, self.configurations, axis=0) for array in batch]
 
         def full_batches(state, settings, data, shifts, order):
-            def body(index, state):
-                rows = keras.ops.slice(order, (0, index * size), (self.folds, size))
-                state, noise = self._draw(state, dropouts, size)
-                return one_step(state, settings, *batch(rows), noise)
+            steps = order.shape[1] // size
+            rows = keras.ops.reshape(order[:, : steps * size], (self.folds, steps, size))
+            rows = keras.ops.transpose(rows, (1, 0, 2))
+            row_size = sum(np.prod(array.shape[1:], dtype=int) for array in data)
+            at_once = row_size * steps * size * self.folds <= _GATHERED_NUMBERS
+            batches = gather(rows, data, shifts) if at_once else [rows]
 
-            return programs.loop(order.shape[1] // size, body, state)
+            def body(index, state):
+                batch = [array[index] for array in batches]
+                batch = batch if at_once else gather(*batch, data, shifts)
+                state, noise = self._draw(state, dropouts, size)
+                return one_step(state, settings, *for_each(batch), noise)
+
+            return programs.loop(steps, body, state)
 
         if in_xla and not dropouts:
             full_batches = programs.compiled(full_batches, xla=True)
@@ -321,7 +332,8 @@ class _Program:
         rest = order.shape[1] % size
         if rest:
             state, noise = self._draw(state, dropouts, rest)
-            state = step(state, settings, *batch(order[:, -rest:]), noise)
+            batch = for_each(gather(order[:, -rest:], data, shifts))
+            state = step(state, settings, *batch, noise)
         return state, self._map(self._results, (state[2],))
 
     def _draw(self, state, dropouts: list[ReadyDropout], rows: int):

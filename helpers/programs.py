@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from helpers.quiet import keras, silence, tf
+from helpers import dropout
+from helpers.quiet import BACKEND, keras, silence, tf
 
-BACKEND = keras.backend.backend()
 if BACKEND == "jax":
     import jax
 
 _KEPT_PROGRAMS = 8
+_XLA_SECONDS = 2.5
 _XLA_LAYERS = (
     keras.layers.Activation,
     keras.layers.BatchNormalization,
@@ -140,24 +141,19 @@ def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool
     """Decide whether XLA's longer compilation pays, from sizes alone, so that runs repeat.
 
     On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of an epoch of dense
-    layers; with convolutions it is slower, and some layers it cannot compile. It draws other
-    random numbers, so noise must be drawn outside the compiled step (see `ReadyDropout`).
+    layers; with convolutions it is slower, and some layers it cannot compile. It draws random
+    numbers of its own, so those of dropout are drawn here (see `helpers.dropout`).
     The constants are two cores' operations a second and TensorFlow's seconds a step.
     """
     if BACKEND != "tensorflow" or model.jit_compile:
         return True
     known = all(type(layer) in _XLA_LAYERS for layer in model.layers)
-    if not known or not draws_only_dropout(model) or tf.config.list_physical_devices("GPU"):
+    drawn = dropout.draws_all(model) and dropout.in_single_precision(model)
+    if not known or not drawn or tf.config.list_physical_devices("GPU"):
         return False
     operations = 6 * model.count_params() * rows
     seconds = epochs * (operations / 1.5e11 + rows / batch_size * 5e-4)
-    return seconds > 2.5
-
-
-def draws_only_dropout(model: keras.Model) -> bool:
-    """Tell whether all random numbers that a model draws are those of plain dropout layers."""
-    generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
-    return generators == sum(_is_plain_dropout(layer) for layer in model.layers)
+    return seconds > _XLA_SECONDS
 
 
 def copy(model: keras.Model, data: tuple, *, ready: bool) -> keras.Model:
@@ -174,46 +170,9 @@ def copy(model: keras.Model, data: tuple, *, ready: bool) -> keras.Model:
     return own
 
 
-class ReadyDropout(keras.layers.Layer):
-    """Dropout whose noise is drawn before the step, so that the step can be compiled by XLA.
-
-    XLA draws random numbers on a CPU ten times slower than TensorFlow, and different ones. The
-    masks here are those of `keras.layers.Dropout` with the same seed.
-    """
-
-    def __init__(self, rate: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.rate = rate
-        self.noise = None
-        self.seed_generator = keras.random.SeedGenerator(0)
-        self.supports_masking = True
-
-    def draw(self, rows: int) -> Any:
-        """Draw the noise for a batch, uniform in [0, 1)."""
-        shape = (rows, *self.unit_shape)
-        return keras.random.uniform(shape, dtype=self.compute_dtype, seed=self.seed_generator)
-
-    def build(self, input_shape: tuple) -> None:
-        """Remember the shape of one row."""
-        self.unit_shape = input_shape[1:]
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Set a random fraction of the inputs to zero and scale up the others."""
-        if not training:
-            return inputs
-        scaled = inputs * keras.ops.cast(1 / (1 - self.rate), inputs.dtype)
-        # Each backend's own dropout keeps the other end of [0, 1).
-        kept = self.noise < 1 - self.rate if BACKEND == "jax" else self.noise >= self.rate
-        return keras.ops.where(kept, scaled, keras.ops.zeros_like(inputs))
-
-
-def _is_plain_dropout(layer: keras.Layer) -> bool:
-    return type(layer) is keras.layers.Dropout and layer.rate > 0 and layer.noise_shape is None
-
-
 def _own_layer(layer: keras.Layer) -> keras.Layer:
-    if _is_plain_dropout(layer):
-        return ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
+    if dropout.is_plain(layer):
+        return dropout.ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
     return type(layer).from_config(layer.get_config())
 
 
@@ -268,47 +227,37 @@ def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, d
 
 def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Callable:
     """Write the function that takes `step` over all batches of the data and reads the metrics."""
-    dropouts = [layer for layer in model.layers if isinstance(layer, ReadyDropout)]
-    dropouts = dropouts if step is _train_step else []
+    layers = dropout.layers(model) if step is _train_step else []
 
-    def noisy_step(state, batch, noise):
-        for layer, values in zip(dropouts, noise, strict=True):
-            layer.noise = values
-        state, _ = step(model, state, batch)
-        for layer in dropouts:
-            layer.noise = None
-        return state
+    def step_with(masks, state, batch):
+        for layer, mask in zip(layers, masks, strict=True):
+            layer.mask = mask
+        return step(model, state, batch)[0]
 
-    inner_step = compiled(noisy_step, xla) if dropouts else noisy_step
-
-    def draw(rows):
-        return [layer.draw(rows) for layer in dropouts]
-
-    def full_batches(state, data, order):
-        steps = order.shape[0] // batch_size
-
-        def at(index, state, noise):
-            rows = keras.ops.slice(order, (index * batch_size,), (batch_size,))
-            return inner_step(state, take(data, rows), noise)
-
+    def full_batches(state, data, order, masks):
         def body(index, carried):
-            state, noise = carried
-            return at(index, state, noise), draw(batch_size)  # the next noise beside this step
+            state, masks = carried
+            rows = keras.ops.slice(order, (index * batch_size,), (batch_size,))
+            # The next step's masks are drawn beside this step, which does not wait for them.
+            return step_with(masks, state, take(data, rows)), [
+                layer.draw_in_xla(batch_size) for layer in layers
+            ]
 
-        if not dropouts or not steps:
-            return loop(steps, lambda index, state: at(index, state, []), state)
-        state, noise = loop(steps - 1, body, (state, draw(batch_size)))
-        return at(steps - 1, state, noise)
+        return loop(order.shape[0] // batch_size, body, (state, masks))[0]
 
     def epoch(state, data, order):
         given = state
         if tf:
             assign(model, given)
             state = ()
-        state = compiled(full_batches, xla and not dropouts)(state, data, order)
+        masks = [layer.draw(batch_size) for layer in layers]
+        state = compiled(full_batches, xla)(state, data, order, masks)
+        for layer in layers:
+            layer.take_back()  # what the last step drew for a next one
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
-            state = noisy_step(state, take(data, order[-rest:]), draw(rest))
+            masks = [layer.draw(rest) for layer in layers]
+            state = step_with(masks, state, take(data, order[-rest:]))
         logs = _metrics(model, state)
         state = values(model) if tf else state
         changed = (0, 1, 2, 3) if step is _train_step else (3,)
@@ -391,6 +340,8 @@ def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
         return None
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         return None  # a copy of it holds its variables in another order
+    if spares_weights(model.optimizer):
+        return None  # which its configuration does not tell
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of lambdas, which end in None here
@@ -403,6 +354,11 @@ def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
     for index, layer in enumerate(config[0].get("layers", ())):
         text = text.replace(f'"{layer["config"]["name"]}"', f'"layer {index}"')
     return text
+
+
+def spares_weights(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Tell whether some weights were excluded from weight decay; nothing public tells it."""
+    return hasattr(optimizer, "_exclude_from_weight_decay")
 
 
 def _program_part(config: Any, free: tuple[str, ...]) -> Any:

@@ -34,7 +34,8 @@ def silence() -> Iterator[None]:
 with silence():
     import keras
 
-    if keras.backend.backend() == "tensorflow":
+    BACKEND = keras.backend.backend()
+    if BACKEND == "tensorflow":
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # its notices on retracing are for maintainers
@@ -49,4 +50,4 @@ with silence():
 # Keras's own progress bar fills a stored notebook with thousands of control characters.
 keras.config.disable_interactive_logging()
 
-__all__ = ["keras", "silence", "tf"]
+__all__ = ["BACKEND", "keras", "silence", "tf"]

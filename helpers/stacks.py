@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers import programs
-from helpers.programs import BACKEND, ReadyDropout
-from helpers.quiet import keras, silence, tf
+from helpers import dropout, programs
+from helpers.dropout import ReadyDropout
+from helpers.quiet import BACKEND, keras, silence, tf
 
 if BACKEND == "jax":
     import jax
@@ -43,17 +43,19 @@ _TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's stat
 
 def obstacle(model: keras.Model) -> str | None:
     """Say why models like this built one are trained one by one; None where all train at once."""
-    optimizer = model.optimizer
+    optimizer, known = model.optimizer, describe(model) is not None
     obstacles = {
         "PyTorch runs no compiled epochs": BACKEND == "torch",
-        "parts of the model are not Keras's own": describe(model) is None,
+        "weight decay leaves out some weights": programs.spares_weights(optimizer),
+        "parts of the model are not Keras's own": not known,
         "the model runs eagerly": model.run_eagerly,
         f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
         "the optimizer clips norms": optimizer.clipnorm or optimizer.global_clipnorm,
         "the optimizer averages weights": optimizer.use_ema,
         "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
         "weights have constraints": any(v.constraint for v in model.trainable_variables),
-        "layers other than dropout draw numbers": not programs.draws_only_dropout(model),
+        "not only dropout layers, each used once, draw numbers": known
+        and not dropout.draws_all(model),
     }
     return next((reason for reason, stands in obstacles.items() if stands), None)
 
@@ -240,7 +242,7 @@ class _Program:
         self.xla, self.batch_size, self.holder = xla, batch_size, None
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
         self.model = programs.copy(model, data, ready=True)
-        self.dropouts = [layer for layer in self.model.layers if isinstance(layer, ReadyDropout)]
+        self.dropouts = dropout.layers(self.model)
         count = configurations * folds
         self.trainable = [
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
@@ -347,7 +349,7 @@ class _Program:
             seeds, drawn, advanced = non_trainable[place], [], []
             for configuration in range(1 if self.shared_seeds else self.configurations):
                 with keras.StatelessScope([(generator, seeds[configuration])]) as scope:
-                    drawn.append(layer.draw(rows))
+                    drawn.append(layer.noise(rows))
                 advanced.append(scope.get_current_value(generator))
             copies = seeds.shape[0] // len(advanced)
             non_trainable[place] = keras.ops.tile(keras.ops.stack(advanced), (copies, 1))
@@ -364,15 +366,13 @@ class _Program:
         stacked_noise = [] if self.shared_seeds else noise
 
         def learn(trainable, non_trainable, metrics, settings, x, y, own_noise):
-            for layer, values in zip(self.dropouts, own_noise or noise, strict=True):
-                layer.noise = values
             with _Settings(self.model, settings):
+                for layer, values in zip(self.dropouts, own_noise or noise, strict=True):
+                    layer.mask = layer.keeps(values)
                 gradients, kept = programs.gradients(
                     lambda values: self._forward(values, non_trainable, metrics, x, y, True),
                     trainable,
                 )
-            for layer in self.dropouts:
-                layer.noise = None
             return gradients, *kept
 
         parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)

@@ -14,7 +14,7 @@ import numpy as np
 from helpers import checkpoints, inputs, programs, reporting
 from helpers.folds import Result, fold_indices, k_fold, search
 from helpers.programs import epoch_order
-from helpers.quiet import keras
+from helpers.quiet import BACKEND, keras
 
 __all__ = [
     "NonFiniteLoss",
@@ -46,7 +46,7 @@ def device() -> str:
     Returns:
         For example "TensorFlow on the CPU" or "TensorFlow on the GPU (NVIDIA H100)".
     """
-    backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[programs.BACKEND]
+    backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[BACKEND]
     return f"{backend} on the {programs.device_name()}"
 
 
@@ -176,7 +176,7 @@ def _one_epoch(model: keras.Model, runner: "_Runner", events: Any, epoch: int) -
 def _is_short(data: Any, held_out: Any, batch_size: int, epochs: int) -> bool:
     """Tell whether a whole run takes less time than writing a program for it."""
     parts = [part for part in (data, held_out) if part is not None]
-    if programs.BACKEND != "tensorflow" or not all(isinstance(part, tuple) for part in parts):
+    if BACKEND != "tensorflow" or not all(isinstance(part, tuple) for part in parts):
         return False
     return epochs * sum(math.ceil(inputs.rows(part) / batch_size) for part in parts) <= _FEW_STEPS
 
@@ -188,7 +188,7 @@ class _Runner:
         self.model, self.data, self.held_out = model, data, held_out
         self.batch_size, self.seed, self.shuffle = batch_size, run["seed"], shuffle
         self.program = self.steps = None
-        by_batch = listeners or programs.BACKEND == "torch" or model.run_eagerly or run["eager"]
+        by_batch = listeners or BACKEND == "torch" or model.run_eagerly or run["eager"]
         if listeners:
             say(f"{listeners[0]} listens to batches, so this run goes batch by batch.")
         if isinstance(data, tuple) and not by_batch:

@@ -152,6 +152,37 @@ def test_search_of_what_cannot_be_stacked_matches_fit(capsys):
     assert_each_as_alone(result, regressor, configurations, **run)
 
 
+def one_dropout_twice():
+    noise, inputs = keras.layers.Dropout(0.5, seed=1), keras.Input((4,))
+    outputs = keras.layers.Dense(1, kernel_initializer="ones")(noise(noise(inputs)))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    return model
+
+
+def decay_of_biases_only():
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["kernel"])
+    model = models.mlp((3,), 1, inputs=4)
+    model.compile(optimizer, "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (one_dropout_twice, "not only dropout layers, each used once, draw numbers"),
+        (decay_of_biases_only, "weight decay leaves out some weights"),
+    ],
+)
+def test_k_fold_of_what_cannot_be_stacked_matches_fit(build, reason, capsys):
+    run = {"k": 3, "epochs": 2, "batch_size": 16}
+    result = training.k_fold(build, X, Y, **run)
+    note = f"1 of 1 configurations train one after another: {reason}.\n"
+    assert capsys.readouterr().out == note
+    assert_each_as_alone(result, build, [{}], **run)
+
+
 def test_search_next_call_repeats_bit_for_bit():
     run = {"k": 3, "epochs": 2, "batch_size": 16}
     first, second = (

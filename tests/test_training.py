@@ -74,6 +74,15 @@ OPTIMIZERS = {
 }
 
 
+def spared_by_weight_decay():
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["kernel"])
+    return optimizer
+
+
+OPTIMIZERS["weight decay of biases only"] = spared_by_weight_decay
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_each_optimizer_gives_the_numbers_of_model_fit(name):
     assert_same_run(lambda: classifier(OPTIMIZERS[name]), validation_data=(X[:20], LABELS[:20]))
@@ -84,8 +93,60 @@ def test_fit_dropout_gives_the_numbers_of_model_fit():
 
 
 def test_fit_dropout_under_xla_gives_the_numbers_of_model_fit(monkeypatch):
-    monkeypatch.setattr(programs, "use_xla", lambda *_: True)
+    monkeypatch.setattr(programs, "_XLA_SECONDS", 0)
     assert_same_run(lambda: classifier("adam", layers=[dropout]))
+
+
+def shared_dropout():
+    noise, inputs = dropout(), keras.Input((6,))
+    outputs = keras.layers.Dense(3)(noise(keras.layers.Dense(6)(noise(inputs))))
+    return keras.Model(inputs, outputs)
+
+
+class TwiceDropped(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.noise, self.out = dropout(), keras.layers.Dense(3)
+
+    def call(self, x, training=False):
+        return self.out(self.noise(self.noise(x, training=training), training=training))
+
+
+def with_layers(*layers):
+    ends = keras.layers.Dense(5, "relu"), keras.layers.Dense(3)
+    return keras.Sequential([ends[0], *layers, ends[1]])
+
+
+DROPOUTS = {  # whether XLA compiles it, and the model
+    "an odd number of entries": (True, lambda: with_layers(keras.layers.Dropout(0.3, seed=1))),
+    "nearly all": (True, lambda: with_layers(keras.layers.Dropout(0.99, seed=1))),
+    "two layers": (True, lambda: with_layers(dropout(), keras.layers.Dense(6), dropout())),
+    "all": (False, lambda: with_layers(keras.layers.Dropout(1.0, seed=1))),
+    "columns": (False, lambda: with_layers(keras.layers.Dropout(0.5, noise_shape=(1, 5), seed=1))),
+    "other noise": (False, lambda: with_layers(dropout(), keras.layers.GaussianDropout(0.3, 2))),
+    "half precision": (
+        False,
+        lambda: with_layers(keras.layers.Dropout(0.5, seed=1, dtype="mixed_bfloat16")),
+    ),
+    "shared": (False, shared_dropout),
+    "a user's own model": (False, TwiceDropped),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # where all is dropped
+@pytest.mark.parametrize("kind", DROPOUTS)
+def test_fit_dropout_of_any_kind_in_a_long_run_gives_the_numbers_of_model_fit(kind, monkeypatch):
+    monkeypatch.setattr(programs, "_XLA_SECONDS", 0)
+    in_xla, make = DROPOUTS[kind]
+
+    def build():
+        keras.utils.set_random_seed(7)
+        model = make()
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    ours, _ = assert_same_run(build, batch_size=7)
+    assert programs.use_xla(ours, 50, 7, 3) == in_xla
 
 
 def test_fit_batch_normalization_gives_the_numbers_of_model_fit():

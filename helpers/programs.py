@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers import dropout
+from helpers import ready_dropout
 from helpers.quiet import BACKEND, keras, silence, tf
 
 if BACKEND == "jax":
@@ -111,7 +111,8 @@ def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> 
     key = (shape or (id(model), *map(id, model.metrics)), batch_size, xla)
 
     def make():
-        own = copy(model, data, ready=xla and tf is not None) if shape else model
+        ready = xla and tf is not None and ready_dropout.draws_in_xla(model)
+        own = copy(model, data, ready=ready) if shape else model
         return Program(own, batch_size, xla)
 
     return kept(_programs, key, make, _KEPT_PROGRAMS)
@@ -142,13 +143,13 @@ def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool
 
     On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of an epoch of dense
     layers; with convolutions it is slower, and some layers it cannot compile. It draws random
-    numbers of its own, so those of dropout are drawn here (see `helpers.dropout`).
+    numbers of its own, so those of dropout are drawn here (see `helpers.ready_dropout`).
     The constants are two cores' operations a second and TensorFlow's seconds a step.
     """
     if BACKEND != "tensorflow" or model.jit_compile:
         return True
     known = all(type(layer) in _XLA_LAYERS for layer in model.layers)
-    drawn = dropout.draws_all(model) and dropout.in_single_precision(model)
+    drawn = ready_dropout.draws_in_xla(model)
     if not known or not drawn or tf.config.list_physical_devices("GPU"):
         return False
     operations = 6 * model.count_params() * rows
@@ -171,8 +172,8 @@ def copy(model: keras.Model, data: tuple, *, ready: bool) -> keras.Model:
 
 
 def _own_layer(layer: keras.Layer) -> keras.Layer:
-    if dropout.is_plain(layer):
-        return dropout.ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
+    if ready_dropout.is_plain(layer):
+        return ready_dropout.ReadyDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
     return type(layer).from_config(layer.get_config())
 
 
@@ -227,7 +228,7 @@ def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, d
 
 def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Callable:
     """Write the function that takes `step` over all batches of the data and reads the metrics."""
-    layers = dropout.layers(model) if step is _train_step else []
+    layers = ready_dropout.layers(model) if step is _train_step else []
 
     def step_with(masks, state, batch):
         for layer, mask in zip(layers, masks, strict=True):

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers import dropout, programs
-from helpers.dropout import ReadyDropout
+from helpers import programs, ready_dropout
 from helpers.quiet import BACKEND, keras, silence, tf
+from helpers.ready_dropout import ReadyDropout
 
 if BACKEND == "jax":
     import jax
@@ -55,7 +55,7 @@ def obstacle(model: keras.Model) -> str | None:
         "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
         "weights have constraints": any(v.constraint for v in model.trainable_variables),
         "not only dropout layers, each used once, draw numbers": known
-        and not dropout.draws_all(model),
+        and not ready_dropout.draws_all(model),
     }
     return next((reason for reason, stands in obstacles.items() if stands), None)
 
@@ -242,7 +242,7 @@ class _Program:
         self.xla, self.batch_size, self.holder = xla, batch_size, None
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
         self.model = programs.copy(model, data, ready=True)
-        self.dropouts = dropout.layers(self.model)
+        self.dropouts = ready_dropout.layers(self.model)
         count = configurations * folds
         self.trainable = [
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)

@@ -90,9 +90,10 @@ def draws_all(model: keras.Model) -> bool:
     return generators == sum(is_plain(la) and la.name in used_once for la in model.layers)
 
 
-def in_single_precision(model: keras.Model) -> bool:
-    """Tell whether the numbers that a model's dropout draws are float32."""
-    return all(layer.compute_dtype == "float32" for layer in filter(is_plain, model.layers))
+def draws_in_xla(model: keras.Model) -> bool:
+    """Tell whether all that a model draws can be drawn by `ReadyDropout.draw_in_xla`."""
+    dropouts = filter(is_plain, model.layers)
+    return draws_all(model) and all(layer.compute_dtype == "float32" for layer in dropouts)
 
 
 def is_plain(layer: keras.Layer) -> bool:

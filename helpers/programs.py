@@ -299,6 +299,8 @@ def loop(steps: int, body: Callable, state: tuple) -> tuple:
     """Run `state = body(step, state)` for each step, inside a program."""
     if BACKEND == "jax":
         return jax.lax.fori_loop(0, steps, body, state)
+    if steps == 1:
+        return body(tf.constant(0), state)
     return tf.while_loop(
         lambda step, _: step < steps,
         lambda step, state: (step + 1, body(step, state)),
@@ -323,7 +325,7 @@ class Traced:
     def __call__(self, *arguments: Any) -> Any:
         if BACKEND == "jax":
             return self._function(*arguments)
-        kinds = str(keras.tree.map_structure(lambda a: f"{a.shape} {a.dtype}", arguments))
+        kinds = tuple((a.dtype, *a.shape) for a in keras.tree.flatten(arguments))
         if kinds not in self._graphs:
             # Asked for by hand, because tf.function warns when it makes several by itself.
             self._graphs[kinds] = self._function.get_concrete_function(*arguments)

@@ -134,6 +134,7 @@ class Stack:
                 name: np.asarray([settings[c][name] for c in block] * len(self.folds), "float32")
                 for name in settings[0]
             }
+            numbers = {k: keras.ops.convert_to_tensor(v) for k, v in numbers.items()}
             self._blocks.append(_Block(list(map(programs.tensors, state)), numbers))
 
     def _places(self, configurations: Sequence[int]) -> list[int]:
@@ -204,7 +205,7 @@ class _Block:
         settings: The numbers in which the models differ, each (models,).
     """
 
-    def __init__(self, state: list[list], settings: dict[str, np.ndarray]):
+    def __init__(self, state: list[list], settings: dict[str, Any]):
         self.state, self.settings = state, settings
 
 
@@ -251,6 +252,10 @@ class _Program:
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
+        metrics = map(_numpy, self.model.metrics_variables)
+        self._fresh_metrics = programs.tensors(
+            np.broadcast_to(m, (count, *m.shape)) for m in metrics
+        )
         self._epochs = {
             which: programs.Traced(functools.partial(self._epoch, which))
             for which in ("train", "test")
@@ -259,16 +264,11 @@ class _Program:
     def run(self, which: str, block: _Block, data, shifts, order) -> dict:
         """Run one epoch of training or validation for a block and return its metrics."""
         self._hold(block)
-        metrics = [
-            np.broadcast_to(value, (self.configurations * self.folds, *value.shape))
-            for value in map(_numpy, self.model.metrics_variables)
-        ]
         changed = () if tf else tuple(map(programs.tensors, self._changing()))
-        state = (changed, block.state[_NON_TRAINABLE], programs.tensors(metrics))
-        settings = {k: keras.ops.convert_to_tensor(v) for k, v in block.settings.items()}
+        state = (changed, block.state[_NON_TRAINABLE], self._fresh_metrics)
         order = keras.ops.convert_to_tensor(order.astype("int32"))
         (changed, non_trainable, _), logs = self._epochs[which](
-            state, settings, data, shifts, order
+            state, block.settings, data, shifts, order
         )
         if which == "train":
             block.state[_NON_TRAINABLE] = non_trainable

@@ -46,7 +46,7 @@ $(VENV)/installed-test: requirements-test.lock $(STAMP)
 	@touch $@
 
 LOCKED = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-index-url pyproject.toml
+  --no-header --no-annotate pyproject.toml
 
 lock:
 	$(LOCKED) --extra cpu -o requirements.lock

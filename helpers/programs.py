@@ -23,7 +23,7 @@ if BACKEND == "jax":
     import jax
 
 _KEPT_PROGRAMS = 8
-_XLA_SECONDS = 2.5
+_XLA_SECONDS = 2.5  # shorter runs end sooner without XLA
 _XLA_LAYERS = (
     keras.layers.Activation,
     keras.layers.BatchNormalization,

@@ -60,7 +60,7 @@ class ReadyDropout(keras.layers.Layer):
 
     def draw_in_xla(self, rows: int) -> Any:
         """Draw what `draw` draws, in a program that XLA compiles, for float32 inputs."""
-        seed = tf.cast(self.seed_generator.next() % (tf.int32.max - 1), tf.int32)
+        seed = tf.cast(self.seed_generator.next() % (tf.int32.max - 1), tf.int32)  # as Keras does
         count = rows * math.prod(self.unit_shape)
         least = math.ceil(float(np.float32(self.rate)) * 2**23)  # of 23 random bits
         four = [tf.cast(word & (2**23 - 1) >= least, tf.uint32) for word in _philox(seed, count)]
@@ -85,9 +85,12 @@ def draws_all(model: keras.Model) -> bool:
         return True
     if not type(model).__module__.startswith("keras."):
         return False  # its own code may call a layer as often as it likes
-    parts = model.get_config()["layers"]
-    used_once = {p["config"]["name"] for p in parts if len(p.get("inbound_nodes", [0])) == 1}
-    return generators == sum(is_plain(la) and la.name in used_once for la in model.layers)
+    used_once = {
+        part["config"]["name"]
+        for part in model.get_config()["layers"]
+        if len(part.get("inbound_nodes", ["the layer before"])) == 1
+    }
+    return generators == sum(is_plain(layer) and layer.name in used_once for layer in model.layers)
 
 
 def draws_in_xla(model: keras.Model) -> bool:

@@ -16,7 +16,6 @@ import numpy as np
 
 from helpers import programs, ready_dropout
 from helpers.quiet import BACKEND, keras, silence, tf
-from helpers.ready_dropout import ReadyDropout
 
 if BACKEND == "jax":
     import jax
@@ -131,10 +130,11 @@ class Stack:
                 for part in (trainable, optimizer, non_trainable)
             ]
             numbers = {
-                name: np.asarray([settings[c][name] for c in block] * len(self.folds), "float32")
+                name: keras.ops.convert_to_tensor(
+                    [settings[c][name] for c in block] * len(self.folds), "float32"
+                )
                 for name in settings[0]
             }
-            numbers = {k: keras.ops.convert_to_tensor(v) for k, v in numbers.items()}
             self._blocks.append(_Block(list(map(programs.tensors, state)), numbers))
 
     def _places(self, configurations: Sequence[int]) -> list[int]:
@@ -338,7 +338,7 @@ class _Program:
             state = step(state, settings, *batch, noise)
         return state, self._map(self._results, (state[2],))
 
-    def _draw(self, state, dropouts: list[ReadyDropout], rows: int):
+    def _draw(self, state, dropouts: list[ready_dropout.ReadyDropout], rows: int):
         """Draw each dropout layer's noise and advance its seeds; one draw where all seeds agree."""
         changed, non_trainable, metrics = state
         non_trainable, noise = list(non_trainable), []
@@ -460,7 +460,8 @@ def _slots(model: keras.Model) -> dict[str, tuple[Any, str]]:
     """Find the attributes of a model's layers that hold such a number."""
     found = {}
     for index, layer in enumerate(model.layers):
-        owners = [layer] if isinstance(layer, keras.layers.Dropout | ReadyDropout) else []
+        dropouts = keras.layers.Dropout | ready_dropout.ReadyDropout
+        owners = [layer] if isinstance(layer, dropouts) else []
         owners += [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
         for place, owner in enumerate(owners):
             for attribute in _SETTINGS:

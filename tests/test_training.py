@@ -62,25 +62,23 @@ def assert_same_run(build, x=X, y=LABELS, rtol=2e-4, **arguments):
     return ours, history
 
 
-OPTIMIZERS = {
-    "sgd": lambda: keras.optimizers.SGD(0.1),
-    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-    "adam": lambda: keras.optimizers.Adam(0.01),
-    "weight decay": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
-    "schedule": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
-    "clipped": lambda: keras.optimizers.RMSprop(0.01, global_clipnorm=0.1),
-    "averaged": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5),
-    "accumulated": lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
-}
-
-
 def spared_by_weight_decay():
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["kernel"])
     return optimizer
 
 
-OPTIMIZERS["weight decay of biases only"] = spared_by_weight_decay
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.01),
+    "weight decay": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "weight decay of biases only": spared_by_weight_decay,
+    "schedule": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+    "clipped": lambda: keras.optimizers.RMSprop(0.01, global_clipnorm=0.1),
+    "averaged": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5),
+    "accumulated": lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
+}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -56,7 +56,8 @@ def load(path: str | Path, model: keras.Model) -> dict | None:
             "that model, or name another checkpoint."
         )
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        # NumPy's files know bfloat16 as two bytes without a name.
+        variable.assign(value.view(variable.dtype) if value.dtype.kind == "V" else value)
     return run
 
 

@@ -157,10 +157,10 @@ def search(
     for model in models:
         inputs.check_model(model)
         if not model.built:
-            model.build((None, *first.shape[1:]))
+            programs.first_call(model, keras.ops.convert_to_tensor(first[:1]))
         inputs.check_fit(model, (first, y))
 
-    result = Result(build, configurations, len(folds), metric, first.shape[1:])
+    result = Result(build, configurations, len(folds), metric, first[:1])
     with reporting.bar(verbose, epochs) as bar:
         run = (batch_size, epochs, seed, verbose != 0)
         groups = _groups(build, configurations, models, folds, x, y, *run)
@@ -182,10 +182,10 @@ class Result:
         metric: The name of the metric in the table.
     """
 
-    def __init__(self, build, configurations, k, metric, row_shape):
+    def __init__(self, build, configurations, k, metric, first_row):
         self.metric = (metric or "loss").removeprefix("val_")
         self._build, self._configurations, self._k = build, configurations, k
-        self._row_shape = row_shape
+        self._first_row = keras.ops.convert_to_tensor(first_row)
         self._dropped_as = [0] * len(configurations)
         self._runs = {(c, f): _Run() for c in range(len(configurations)) for f in range(k)}
 
@@ -222,7 +222,7 @@ class Result:
         models = []
         for fold in range(self._k):
             model = self._build(**self._configurations[configuration])
-            model.build((None, *self._row_shape))
+            programs.first_call(model, self._first_row)
             kept = itertools.chain(*self._runs[configuration, fold].weights)
             for variable, value in zip(_weights(model), kept, strict=True):
                 variable.assign(value)
@@ -285,6 +285,8 @@ def _train(groups, result, epochs, patience, halving, bar) -> None:
             if result.metric not in val_logs:
                 known = ", ".join(val_logs)
                 raise ValueError(f"metric is one of {known}, not {result.metric!r}.")
+            if val_logs[result.metric].ndim > 2:
+                raise ValueError(f"metric must be one number, but {result.metric} has several.")
             last = epoch == epochs - 1
             weights = group.trainer.weights() if patience or last or epoch + 1 in rungs else None
             for i, f in enumerate(group.folds):
@@ -294,7 +296,8 @@ def _train(groups, result, epochs, patience, halving, bar) -> None:
                         continue
                     for prefix, values in (("", logs), ("val_", val_logs)):
                         for name, array in values.items():
-                            run.history.setdefault(prefix + name, []).append(float(array[i, j]))
+                            value = array[i, j].tolist()
+                            run.history.setdefault(prefix + name, []).append(value)
                     score = float(val_logs[result.metric][i, j])
                     better = not patience or not run.history["loss"][1:]
                     better = better or _rank(score, result.metric) < _rank(run.score, result.metric)
@@ -373,10 +376,16 @@ class _OneByOne:
         self.folds, self.x, self.y, self.batch_size, self.seed = folds, x, y, batch_size, seed
         self.epochs = 0
         self.models = [[build() for build in builders] for _ in folds]
+        self.averaging = {
+            id(model): [_Unaveraged()]
+            for copies in self.models
+            for model in copies
+            if model.optimizer.use_ema
+        }
         first = x[0] if isinstance(x, list) else x
         for copies in self.models:
             for model, start in zip(copies, models, strict=True):
-                model.build((None, *first.shape[1:]))
+                programs.first_call(model, keras.ops.convert_to_tensor(first[:1]))
                 pairs = zip(_weights(model), _weights(start), strict=True)
                 for variable, value in pairs:
                     variable.assign(value)
@@ -399,6 +408,7 @@ class _OneByOne:
                         initial_epoch=self.epochs,
                         batch_size=self.batch_size,
                         seed=self.seed,
+                        callbacks=self.averaging.get(id(model)),
                         verbose=0,
                     ).history
                     logs[-1].append({name: values[0] for name, values in history.items()})
@@ -428,6 +438,20 @@ class _OneByOne:
 
     def release(self) -> None:
         self.models = []
+
+
+class _Unaveraged(keras.callbacks.Callback):
+    """Goes on from the weights themselves, where each end of `fit` leaves their averages."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = ()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        programs.write(self.model.trainable_variables if self.values else (), self.values)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.values = programs.read(self.model.trainable_variables)
 
 
 def _prepared(x, y, folds, prepare) -> np.ndarray | list[np.ndarray]:

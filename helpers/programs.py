@@ -38,6 +38,13 @@ _XLA_LAYERS = (
     keras.layers.Rescaling,
     keras.layers.Reshape,
 )
+# What a configuration names without telling all of it: the user's own code, adapted layers.
+_UNTOLD = ['"registered_name": "', '"__lambda__"'] + [
+    f'"class_name": "{name}"'
+    for name, layer in vars(keras.layers).items()
+    if hasattr(layer, "adapt")
+]
+_NAMING = ("name", "keras_history", "input_layers", "output_layers")
 _programs: OrderedDict[tuple, "Program"] = OrderedDict()
 
 
@@ -68,7 +75,7 @@ class Program:
                 state = (*state[:2], (), state[3])  # the optimizer has no part in it
             state, logs = self._epochs[which](state, data, order)
             assign(model, state)
-        return {name: float(value) for name, value in logs.items()}
+        return numbers(logs)
 
 
 class Steps:
@@ -96,7 +103,7 @@ class Steps:
             getattr(events, f"on_{which}_batch_end")(number, logs)
             if which == "train" and self.model.stop_training:
                 break
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        return numbers(self.model.get_metrics_result())
 
 
 def program_for(model: keras.Model, data: tuple, batch_size: int, xla: bool) -> Program:
@@ -131,11 +138,20 @@ def kept(programs: OrderedDict, key: Hashable, make: Callable, most: int) -> Any
 def build(model: keras.Model, data: tuple) -> None:
     """Create every variable that training needs, from the first rows of the data."""
     x, y, *weight = keras.tree.map_structure(lambda a: keras.ops.convert_to_tensor(a[:2]), data)
-    prediction = model(x)
+    prediction = first_call(model, x)
     model.optimizer.build(model.trainable_variables)
     model.compute_loss(x, y, prediction, *weight)
     model.compute_metrics(x, y, prediction, *weight)
     model.reset_metrics()
+
+
+def first_call(model: keras.Model, x: Any) -> Any:
+    """Call a model, which creates its weights, and leave no other trace: some layers count."""
+    known = model.non_trainable_variables
+    before = read(known)
+    prediction = model(x)
+    write(known, before)
+    return prediction
 
 
 def use_xla(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
@@ -221,7 +237,8 @@ def _train_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, 
 def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, dict]:
     if BACKEND == "jax":
         trainable, non_trainable, optimizer, metrics = state
-        logs, (*_, metrics) = model.test_step((trainable, non_trainable, metrics), batch)
+        logs, state = model.test_step((trainable, non_trainable, metrics), batch)
+        trainable, non_trainable, metrics = state
         return (trainable, non_trainable, optimizer, metrics), logs
     return state, model.test_step(batch)
 
@@ -251,17 +268,18 @@ def _epoch(model: keras.Model, step: Callable, batch_size: int, xla: bool) -> Ca
         if tf:
             assign(model, given)
             state = ()
-        masks = [layer.draw(batch_size) for layer in layers]
-        state = compiled(full_batches, xla)(state, data, order, masks)
-        for layer in layers:
-            layer.take_back()  # what the last step drew for a next one
+        if order.shape[0] >= batch_size:
+            masks = [layer.draw(batch_size) for layer in layers]
+            state = compiled(full_batches, xla)(state, data, order, masks)
+            for layer in layers:
+                layer.take_back()  # what the last step drew for a next one
         rest = order.shape[0] % batch_size
         if rest:  # another shape, so a step of its own
             masks = [layer.draw(rest) for layer in layers]
             state = step_with(masks, state, take(data, order[-rest:]))
         logs = _metrics(model, state)
         state = values(model) if tf else state
-        changed = (0, 1, 2, 3) if step is _train_step else (3,)
+        changed = (0, 1, 2, 3) if step is _train_step else (1, 3)
         return tuple(state[i] if i in changed and given[i] else () for i in range(4)), logs
 
     return epoch
@@ -275,6 +293,11 @@ def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
         tape.watch(trainable)
         loss, kept = function(trainable)
     return tape.gradient(loss, trainable, unconnected_gradients="zero"), kept
+
+
+def numbers(logs: dict) -> dict:
+    """Return metrics as floats, or as lists where a metric has several values."""
+    return {name: keras.ops.convert_to_numpy(value).tolist() for name, value in logs.items()}
 
 
 def tensors(values: Iterable) -> list:
@@ -348,15 +371,16 @@ def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of lambdas, which end in None here
-            config = [model.get_config(), model.get_compile_config()]
-        text = json.dumps(_program_part(config, free), sort_keys=True)
-    except (NotImplementedError, TypeError, ValueError):
+            config, compiled_with = model.get_config(), model.get_compile_config()
+        outputs = config.get("output_layers", [])
+        several = [output[0] for output in outputs if isinstance(output, list)]  # logs name them
+        layers = [name for name in _layer_names(config) if name not in several]
+        names = {name: f"layer {index}" for index, name in enumerate(dict.fromkeys(layers))}
+        parts = _program_part(config, free, names), _program_part(compiled_with, free, {})
+        text = json.dumps(parts, sort_keys=True)
+    except (NotImplementedError, OSError, TypeError, ValueError):  # OSError: no source of a lambda
         return None
-    if '"registered_name": "' in text or '"__lambda__"' in text:
-        return None
-    for index, layer in enumerate(config[0].get("layers", ())):
-        text = text.replace(f'"{layer["config"]["name"]}"', f'"layer {index}"')
-    return text
+    return None if any(part in text for part in _UNTOLD) else text
 
 
 def spares_weights(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -364,21 +388,35 @@ def spares_weights(optimizer: keras.optimizers.Optimizer) -> bool:
     return hasattr(optimizer, "_exclude_from_weight_decay")
 
 
-def _program_part(config: Any, free: tuple[str, ...]) -> Any:
+def _layer_names(config: Any) -> list[str]:
+    """List the names of a model's layers, those of nested models too."""
+    if isinstance(config, list | tuple):
+        return [name for part in config for name in _layer_names(part)]
+    if not isinstance(config, dict):
+        return []
+    own = [config["name"]] if "name" in config and {"trainable", "batch_shape"} & {*config} else []
+    return own + _layer_names([*config.values()])
+
+
+def _program_part(config: Any, free: tuple[str, ...], names: dict[str, str]) -> Any:
     """Leave out of a configuration what only decides values of variables, and free numbers."""
     if isinstance(config, list | tuple):
-        return [_program_part(part, free) for part in config]
+        return [_program_part(part, free, names) for part in config]
     if not isinstance(config, dict):
         return config
     kept = {}
     for key, part in config.items():
         is_value = key == "seed" or key.endswith("_initializer")
         is_rate = key == "learning_rate" and not isinstance(part, dict)
-        is_title = key == "name" and {"layers", "learning_rate"} & set(config)
+        is_title = key == "name" and {"layers", "learning_rate"} & {*config}
+        if is_value or is_rate or is_title:
+            continue
         if key in free and isinstance(part, float) and part:
             kept[key] = "free"
-        elif not (is_value or is_rate or is_title):
-            kept[key] = _program_part(part, free)
+        elif key in _NAMING:
+            kept[key] = keras.tree.map_structure(lambda name: names.get(name, name), part)
+        else:
+            kept[key] = _program_part(part, free, names)
     return kept
 
 

@@ -86,7 +86,7 @@ def draws_all(model: keras.Model) -> bool:
     if not type(model).__module__.startswith("keras."):
         return False  # its own code may call a layer as often as it likes
     used_once = {
-        part["config"]["name"]
+        part["config"].get("name")
         for part in model.get_config()["layers"]
         if len(part.get("inbound_nodes", ["the layer before"])) == 1
     }

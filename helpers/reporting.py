@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from helpers.quiet import keras
 
 _BRIEF = 0.5  # seconds
@@ -141,7 +143,8 @@ class LivePlot(keras.callbacks.Callback):
 
 
 def _metrics(logs: dict | None) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+    numbers = {name: value for name, value in (logs or {}).items() if not np.ndim(value)}
+    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
 
 
 def _in_notebook() -> bool:

@@ -20,7 +20,7 @@ from helpers.quiet import BACKEND, keras, silence, tf
 if BACKEND == "jax":
     import jax
 
-_VALIDATION_ROWS = 1024
+_VALIDATION_ROWS = 1024  # at once, where a loss is a mean
 _BLOCK_WEIGHTS = 2_000_000  # more weights at once run out of a CPU's caches
 _GATHERED_NUMBERS = 2**24  # an epoch's batches of up to so many numbers are gathered at once
 _KEPT_PROGRAMS = 4
@@ -36,17 +36,23 @@ _ENTRYWISE = (
     keras.optimizers.Adamax,
     keras.optimizers.Lion,
 )
+_ADAM = (keras.optimizers.Adam, keras.optimizers.AdamW)
+_REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2)
 _SETTINGS = ("rate", "l1", "l2", "weight_decay")
 _TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's state
 
 
 def obstacle(model: keras.Model) -> str | None:
     """Say why models like this built one are trained one by one; None where all train at once."""
-    optimizer, known = model.optimizer, describe(model) is not None
+    optimizer, description = model.optimizer, describe(model)
+    known = description is not None
     obstacles = {
         "PyTorch runs no compiled epochs": BACKEND == "torch",
         "weight decay leaves out some weights": programs.spares_weights(optimizer),
-        "parts of the model are not Keras's own": not known,
+        "parts of the model are not Keras's own, or adapted to data": not known,
+        # On TensorFlow, Adam squares the rows of such a gradient before it adds up equal ones.
+        "embeddings have sparse gradients": tf and known and 'Embedding", "config"' in description,
+        "TensorFlow cannot map SpectralNormalization": tf and known and '"Spectral' in description,
         "the model runs eagerly": model.run_eagerly,
         f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
         "the optimizer clips norms": optimizer.clipnorm or optimizer.global_clipnorm,
@@ -61,7 +67,11 @@ def obstacle(model: keras.Model) -> str | None:
 
 def describe(model: keras.Model) -> str | None:
     """Describe what models must share to be stacked: all but the numbers that are stacked."""
-    return programs.describe(model, free=_SETTINGS)
+    description = programs.describe(model, free=_SETTINGS)
+    stacked = _settings_of(model).keys() - {"learning_rate"}
+    if description and description.count('"free"') != len(stacked):
+        return programs.describe(model)  # some numbers are where `_slots` does not look
+    return description
 
 
 class Stack:
@@ -240,10 +250,12 @@ class _Program:
     """
 
     def __init__(self, model, data, configurations, folds, shared_seeds, batch_size, xla):
-        self.xla, self.batch_size, self.holder = xla, batch_size, None
+        self.xla, self.holder = xla, None
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
         self.model = programs.copy(model, data, ready=True)
         self.dropouts = ready_dropout.layers(self.model)
+        is_sum = '"reduction": "sum"' in describe(model)
+        self.rows = {"train": batch_size, "test": batch_size if is_sum else _VALIDATION_ROWS}
         count = configurations * folds
         self.trainable = [
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
@@ -252,6 +264,11 @@ class _Program:
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
+        is_adam = type(self.optimizer) in _ADAM and not self.optimizer.amsgrad
+        is_float32 = all(v.dtype == "float32" for v in self.trainable)
+        one_rate = tf is not None and configurations == 1
+        fused = is_adam and is_float32 and one_rate
+        self._update_one = self._adam_step if fused else self.optimizer.update_step
         metrics = map(_numpy, self.model.metrics_variables)
         self._fresh_metrics = programs.tensors(
             np.broadcast_to(m, (count, *m.shape)) for m in metrics
@@ -298,7 +315,7 @@ class _Program:
     def _epoch(self, which: str, state, settings, data, shifts, order):
         """Take all models over all batches of their rows and read the metrics."""
         training = which == "train"
-        size = min(self.batch_size if training else _VALIDATION_ROWS, order.shape[1])
+        size = min(self.rows[which], order.shape[1])
         dropouts = self.dropouts if training else []
         step = self._train_step if training else self._test_step
         in_xla = self.xla and tf is not None and training  # a few large batches need no fusing
@@ -410,7 +427,7 @@ class _Program:
             for variables, values in zip(parts, (trainable, non_trainable, metrics), strict=True)
             for pair in zip(variables, values, strict=True)
         ]
-        with keras.StatelessScope(pairs) as scope:
+        with keras.StatelessScope(pairs, collect_losses=True) as scope:
             prediction = model(x, training=training)
             loss = model.compute_loss(x, y, prediction, None, training=training)
             model.metrics[0].update_state(loss, sample_weight=x.shape[0])  # the mean loss
@@ -435,8 +452,27 @@ class _Program:
             if "weight_decay" in settings:
                 decay = keras.ops.reshape(settings["weight_decay"], shape)
                 variable.assign(variable - variable * decay * rate)
-            optimizer.update_step(gradient, variable, rate)
+            self._update_one(gradient, variable, rate)
         optimizer.iterations.assign(optimizer.iterations + 1)
+
+    def _adam_step(self, gradient, variable, rate) -> None:
+        """Take Keras's step of Adam in one pass over the weights, by TensorFlow's kernel for it."""
+        adam = self.optimizer
+        place = next(i for i, v in enumerate(self.trainable) if v is variable)
+        momentum, velocity = adam.variables[-2 * len(self.trainable) :][2 * place : 2 * place + 2]
+        step = tf.cast(adam.iterations + 1, "float32")
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
+            beta1_power=adam.beta_1**step,
+            beta2_power=adam.beta_2**step,
+            lr=tf.reshape(rate, (-1,))[0],
+            beta1=adam.beta_1,
+            beta2=adam.beta_2,
+            epsilon=adam.epsilon,
+            grad=gradient,
+        )
 
     def _map(self, function: Callable, parts: tuple):
         if BACKEND == "jax":
@@ -462,7 +498,8 @@ def _slots(model: keras.Model) -> dict[str, tuple[Any, str]]:
     for index, layer in enumerate(model.layers):
         dropouts = keras.layers.Dropout | ready_dropout.ReadyDropout
         owners = [layer] if isinstance(layer, dropouts) else []
-        owners += [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
+        regularizers = [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
+        owners += [owner for owner in regularizers if type(owner) in _REGULARIZERS]
         for place, owner in enumerate(owners):
             for attribute in _SETTINGS:
                 if getattr(owner, attribute, None):

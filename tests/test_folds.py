@@ -95,6 +95,25 @@ def test_k_fold_classification_under_xla_matches_fit(monkeypatch):
     pd.testing.assert_frame_equal(result.table, compiled.table)
 
 
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta_1": 0.5, "beta_2": 0.8, "epsilon": 0.1},
+        {"amsgrad": True, "beta_2": 0.5},
+        {"weight_decay": 0.3},
+        {"clipvalue": 0.01},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)},
+    ],
+    ids=lambda options: "+".join(options),
+)
+def test_k_fold_adam_with_options_matches_fit(options, xla, monkeypatch):
+    monkeypatch.setattr("helpers.programs.use_xla", lambda *_: xla)
+    run = {"k": 3, "epochs": 3, "batch_size": 8}
+    result = training.k_fold(lambda: regressor(**options), X, Y, **run)
+    assert_each_as_alone(result, lambda: regressor(**options), [{}], **run)
+
+
 def test_search_with_stacked_numbers_matches_fit():
     configurations = [
         {"rate": 0.2, "learning_rate": 0.1, "seed": 0, "weight_decay": 0.01},
@@ -152,6 +171,98 @@ def test_search_of_what_cannot_be_stacked_matches_fit(capsys):
     assert_each_as_alone(result, regressor, configurations, **run)
 
 
+def regularized_activity():
+    keras.utils.set_random_seed(1)
+    both = keras.regularizers.L1L2(0.01, 0.1)
+    layer = keras.layers.Dense(3, activity_regularizer="l2", kernel_regularizer=both)
+    penalty = keras.layers.ActivityRegularization(l1=0.1)
+    model = keras.Sequential([keras.Input((4,)), layer, penalty, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+def summed_loss():
+    model = models.mlp((3,), 1, inputs=4)
+    model.compile("adam", keras.losses.MeanSquaredError(reduction="sum"))
+    return model
+
+
+def several_values():
+    model = models.mlp((3,), 2, inputs=4)
+    model.compile("adam", "mse", metrics=[keras.metrics.R2Score(class_aggregation=None)])
+    return model
+
+
+@pytest.mark.parametrize("build", [regularized_activity, summed_loss, several_values])
+def test_k_fold_stacks_what_depends_on_a_batch(build):
+    y = np.stack([Y, -Y], axis=1) if build is several_values else Y
+    run = {"k": 3, "epochs": 2, "batch_size": 8}
+    result = training.k_fold(build, X, y, **run)
+    assert_each_as_alone(result, build, [{}], X, y, **run)
+
+
+def test_k_fold_by_a_metric_of_several_values_is_refused():
+    with pytest.raises(ValueError, match="one number, but r2_score has several"):
+        y = np.stack([Y, -Y], axis=1)
+        training.k_fold(several_values, X, y, k=3, epochs=1, metric="r2_score")
+
+
+def test_search_numbers_that_are_not_stacked_are_told_apart():
+    def build(l2):
+        keras.utils.set_random_seed(1)
+        norm = keras.layers.LayerNormalization(gamma_regularizer=keras.regularizers.L2(l2))
+        model = keras.Sequential([keras.Input((4,)), norm, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    configurations = [{"l2": 0.1}, {"l2": 10.0}]
+    run = {"k": 3, "epochs": 2, "batch_size": 16}
+    result = training.search(build, configurations, X, Y, **run)
+    assert_each_as_alone(result, build, configurations, **run)
+
+
+class CountingModel(keras.Model):
+    """Has no `build`, so that its weights come with its first call; counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(1, kernel_initializer="ones")
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return self.out(x) * (1 + self.calls / 10)
+
+
+def counting():
+    model = CountingModel()
+    model.compile("adam", "mse")
+    return model
+
+
+def averaged_weights():
+    model = models.mlp((3,), 1, inputs=4)
+    model.compile(keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.5), "mse")
+    return model
+
+
+def adapted_to_data():
+    normalization = keras.layers.Normalization()
+    normalization.adapt(3 * X + 2)
+    out = keras.layers.Dense(1, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((4,)), normalization, out])
+    model.compile("adam", "mse")
+    return model
+
+
+def spectral_normalization():
+    keras.utils.set_random_seed(1)
+    layer = keras.layers.SpectralNormalization(keras.layers.Dense(3))
+    model = keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 def one_dropout_twice():
     noise, inputs = keras.layers.Dropout(0.5, seed=1), keras.Input((4,))
     outputs = keras.layers.Dense(1, kernel_initializer="ones")(noise(noise(inputs)))
@@ -168,19 +279,35 @@ def decay_of_biases_only():
     return model
 
 
+def embedding_of_a_label():
+    embedding = keras.layers.Embedding(2, 3, embeddings_initializer=keras.initializers.Constant(1))
+    model = keras.Sequential(
+        [keras.Input((1,), dtype="int32"), embedding, keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    model.layers[-1].set_weights([np.ones((3, 1)), np.zeros(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
         (one_dropout_twice, "not only dropout layers, each used once, draw numbers"),
         (decay_of_biases_only, "weight decay leaves out some weights"),
+        (embedding_of_a_label, "embeddings have sparse gradients"),
+        (spectral_normalization, "TensorFlow cannot map SpectralNormalization"),
+        (averaged_weights, "the optimizer averages weights"),
+        (adapted_to_data, "parts of the model are not Keras's own, or adapted to data"),
+        (counting, "parts of the model are not Keras's own, or adapted to data"),
     ],
 )
 def test_k_fold_of_what_cannot_be_stacked_matches_fit(build, reason, capsys):
     run = {"k": 3, "epochs": 2, "batch_size": 16}
-    result = training.k_fold(build, X, Y, **run)
+    x = LABELS[:, None] if build is embedding_of_a_label else X
+    result = training.k_fold(build, x, Y, **run)
     note = f"1 of 1 configurations train one after another: {reason}.\n"
     assert capsys.readouterr().out == note
-    assert_each_as_alone(result, build, [{}], **run)
+    assert_each_as_alone(result, build, [{}], x, **run)
 
 
 def test_search_next_call_repeats_bit_for_bit():

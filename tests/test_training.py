@@ -1,5 +1,6 @@
 """`training.fit` gives the numbers of `model.fit`, and what a long run needs."""
 
+import functools
 import os
 import signal
 
@@ -164,20 +165,29 @@ def test_fit_regularizers_give_the_numbers_of_model_fit():
     batch_size=st.integers(1, 60),
     weighted=st.booleans(),
     split=st.sampled_from([0.0, 0.3]),
+    xla=st.booleans(),
 )
-def test_fit_any_sizes_give_the_numbers_of_model_fit(rows, batch_size, weighted, split):
+def test_fit_any_sizes_give_the_numbers_of_model_fit(rows, batch_size, weighted, split, xla):
     if int(rows * (1 - split)) in (0, rows):
         split = 0.0
     weights = np.linspace(0.1, 2, rows).astype("float32") if weighted else None
-    assert_same_run(
-        lambda: classifier(weighted_metrics=["accuracy"]),
-        X[:rows],
-        LABELS[:rows],
-        epochs=2,
-        batch_size=batch_size,
-        sample_weight=weights,
-        validation_split=split,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "_XLA_SECONDS", 0 if xla else 1e9)
+        assert_same_run(
+            lambda: classifier(weighted_metrics=["accuracy"]),
+            X[:rows],
+            LABELS[:rows],
+            epochs=2,
+            batch_size=batch_size,
+            sample_weight=weights,
+            validation_split=split,
+        )
+
+
+def test_fit_fewer_rows_than_a_batch_under_xla_give_the_numbers_of_model_fit(monkeypatch):
+    monkeypatch.setattr(programs, "_XLA_SECONDS", 0)
+    assert_same_run(classifier, validation_data=(X[:3], LABELS[:3]))
+    assert_same_run(lambda: classifier("adam", layers=[dropout]), X[:9], LABELS[:9])
 
 
 def test_fit_class_weights_give_the_numbers_of_model_fit():
@@ -216,6 +226,63 @@ def test_fit_own_loss_and_layer_give_the_numbers_of_model_fit():
         return model
 
     assert_same_run(build, X, TARGETS)
+
+
+def test_fit_own_layer_with_dropout_gives_the_numbers_of_model_fit():
+    class Noisy(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.noise = dropout()
+
+        def call(self, inputs, training=False):
+            return self.noise(inputs, training=training)
+
+    assert_same_run(lambda: classifier(layers=[Noisy]))
+
+
+def test_fit_adapted_layer_gives_the_numbers_of_model_fit():
+    def build():
+        normalization = keras.layers.Normalization()
+        normalization.adapt(3 * X + 2)
+        keras.utils.set_random_seed(7)
+        model = keras.Sequential([keras.Input((6,)), normalization, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    assert_same_run(build, X, TARGETS)
+
+
+def test_fit_recurrent_dropout_gives_the_numbers_of_model_fit():
+    def build():
+        keras.utils.set_random_seed(7)
+        cells = keras.layers.LSTM(3, dropout=0.5, seed=1)  # it advances its seed in validation too
+        model = keras.Sequential([keras.Input((6, 1)), cells, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    x = X[:, :, None]
+    assert_same_run(build, x, TARGETS, validation_data=(x[:9], TARGETS[:9]))
+
+
+def test_fit_metric_of_several_values_is_listed_as_model_fit_gives_it(capsys, tmp_path):
+    def build():
+        model = classifier()
+        model.compile("sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score(name="f1")])
+        return model
+
+    _, history = assert_same_run(build, y=np.eye(3)[LABELS], verbose=2)
+    assert len(history.history["f1"][0]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 1/3: loss ") and "f1" not in lines[0]
+    run = {"epochs": 2, "checkpoint": tmp_path / "run.npz"}
+    kept = training.fit(build(), X, np.eye(3)[LABELS], **run).history
+    assert training.fit(build(), X, np.eye(3)[LABELS], **run).history == kept
+
+
+def test_fit_own_loss_without_a_source_file_is_taken():
+    model = models.linear(inputs=6)
+    model.compile("sgd", eval("lambda y, p: abs(y - p)"))
+    assert training.fit(model, X, TARGETS).history["loss"][0] > 0
 
 
 def test_fit_own_loss_compiled_again_takes_effect():
@@ -325,6 +392,41 @@ def test_fit_models_of_one_shape_share_a_program():
     assert dict(programs._programs) != kept
 
 
+def test_fit_models_with_inner_models_share_a_program():
+    def build(units, seed):
+        keras.utils.set_random_seed(seed)
+        inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(units, "relu")])
+        wrapped = keras.layers.TimeDistributed(keras.layers.Dense(3))
+        ends = keras.layers.Reshape((units, 1)), wrapped, keras.layers.GlobalAveragePooling1D()
+        model = keras.Sequential([keras.Input((6,)), inner, *ends])
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    assert_same_run(lambda: build(4, 1))
+    kept = dict(programs._programs)
+    assert_same_run(lambda: build(4, 2))
+    assert dict(programs._programs) == kept
+    assert_same_run(lambda: build(5, 1))
+
+
+def test_fit_layers_named_after_their_settings_give_the_numbers_of_model_fit():
+    for activation in ("tanh", "relu", "sigmoid"):
+        layer = functools.partial(keras.layers.Dense, 4, activation, name=activation)
+        assert_same_run(lambda layer=layer: classifier(layers=[layer]))
+
+
+def test_fit_history_has_the_names_of_this_models_outputs():
+    def build(names):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((6,))
+        model = keras.Model(inputs, [keras.layers.Dense(1, name=name)(inputs) for name in names])
+        model.compile("sgd", ["mse", "mae"])
+        return model
+
+    for names in ("ab", "cd"):  # batches of one size: Keras forgets sizes in an output's loss
+        assert_same_run(lambda names=names: build(names), X, [TARGETS, TARGETS], batch_size=10)
+
+
 def test_fit_epoch_callbacks_are_called_in_order():
     seen = []
     callback = keras.callbacks.LambdaCallback(
@@ -385,9 +487,11 @@ def test_fit_interrupt_ends_with_the_history_so_far(capsys):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_fit_resumed_from_a_checkpoint_is_bit_identical(tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_fit_resumed_from_a_checkpoint_is_bit_identical(tmp_path, dtype):
     def build():
-        return classifier("adam", layers=[dropout])
+        narrow = functools.partial(keras.layers.Dense, 4, dtype=dtype)
+        return classifier("adam", layers=[dropout, narrow])
 
     straight = build()
     wanted = training.fit(straight, X, LABELS, epochs=4, seed=2)

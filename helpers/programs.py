@@ -348,7 +348,8 @@ class Traced:
     def __call__(self, *arguments: Any) -> Any:
         if BACKEND == "jax":
             return self._function(*arguments)
-        kinds = tuple((a.dtype, *a.shape) for a in keras.tree.flatten(arguments))
+        structure = repr(keras.tree.map_structure(lambda _: 0, arguments))
+        kinds = (structure, *((a.dtype, *a.shape) for a in keras.tree.flatten(arguments)))
         if kinds not in self._graphs:
             # Asked for by hand, because tf.function warns when it makes several by itself.
             self._graphs[kinds] = self._function.get_concrete_function(*arguments)

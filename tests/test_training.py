@@ -351,6 +351,34 @@ def test_fit_tensors_and_frames_are_taken_as_arrays():
         assert len(training.fit(classifier(), x, y).history["loss"]) == 1
 
 
+def test_fit_frame_of_numbers_and_indicators_is_taken_as_its_array():
+    import pandas as pd
+
+    frame = pd.DataFrame(X).assign(indicator=X[:, 0] > 0).drop(columns=5)
+    history = training.fit(classifier(), frame, LABELS, seed=0).history
+    assert history == training.fit(classifier(), frame.to_numpy("float32"), LABELS, seed=0).history
+    with_a_gap = frame.convert_dtypes()
+    with_a_gap.loc[3, 0] = pd.NA
+    with pytest.raises(ValueError, match="NaN or infinite entries in 1 of its 50 rows"):
+        training.fit(classifier(), with_a_gap, LABELS)
+    with pytest.raises(ValueError, match="encode categories"):
+        training.fit(classifier(), frame.assign(indicator=["yes", "no"] * 25), LABELS)
+
+
+def test_fit_inputs_in_any_structure_give_the_numbers_of_model_fit():
+    def build():
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((2,), name="left"), keras.Input((4,), name="right")
+        joined = keras.layers.Concatenate()(inputs)
+        model = keras.Model(list(inputs), keras.layers.Dense(1)(joined))
+        model.compile("sgd", "mse")
+        return model
+
+    parts = X[:, :2], X[:, 2:]
+    for x in ([*parts], parts, {"left": parts[0], "right": parts[1]}):
+        assert_same_run(build, x, TARGETS)
+
+
 def test_fit_data_larger_than_the_device_trains_by_batch_and_says_so(monkeypatch, capsys):
     resident = classifier("adam")
     training.fit(resident, X, LABELS, epochs=2, batch_size=16, seed=1)

@@ -198,14 +198,15 @@ def growth_section(rows: int, quick: bool) -> dict[str, list[list]]:
         *(("width", width, width, BATCH) for width in widths),
         *(("batch size", batch, 256, batch) for batch in batches),
     ]:
-        best = []
-        for loop in (training.fit, keras.Model.fit):
-            watch = Stopwatch()
-            model = classifier(hidden_units=(width,))
-            run = {"batch_size": min(batch, rows), "verbose": 0, "callbacks": [watch], **LONG_RUN}
-            loop(model, x, y, **run)
-            best.append(min(watch.seconds[1:]))
-        growth[kind].append([value, *best])
+        run = {"batch_size": min(batch, rows), "verbose": 0, **LONG_RUN}
+        loops = [
+            (loop, classifier(hidden_units=(width,)), Stopwatch())
+            for loop in (training.fit, keras.Model.fit)
+        ]
+        for _ in range(1 if quick else 3):
+            for loop, model, watch in loops:
+                loop(model, x, y, callbacks=[watch], **run)
+        growth[kind].append([value, *(min(watch.seconds[1:]) for *_, watch in loops)])
     features = RNG.normal(size=(1460, 330)).astype("float32")
     for count in (1, 8) if quick else (1, 4, 16, 64):
         numbers = [{"learning_rate": 0.001}] * count

@@ -46,13 +46,18 @@ def obstacle(model: keras.Model) -> str | None:
     """Say why models like this built one are trained one by one; None where all train at once."""
     optimizer, description = model.optimizer, describe(model)
     known = description is not None
+
+    def has(*layers: str) -> bool:
+        return known and any(f'"class_name": "{name}"' in description for name in layers)
+
     obstacles = {
         "PyTorch runs no compiled epochs": BACKEND == "torch",
         "weight decay leaves out some weights": programs.spares_weights(optimizer),
+        "the optimizer scales the loss": isinstance(optimizer, keras.optimizers.LossScaleOptimizer),
         "parts of the model are not Keras's own, or adapted to data": not known,
         # On TensorFlow, Adam squares the rows of such a gradient before it adds up equal ones.
-        "embeddings have sparse gradients": tf and known and 'Embedding", "config"' in description,
-        "TensorFlow cannot map SpectralNormalization": tf and known and '"Spectral' in description,
+        "embeddings have sparse gradients": tf and has("Embedding", "ReversibleEmbedding"),
+        "TensorFlow cannot map SpectralNormalization": tf and has("SpectralNormalization"),
         "the model runs eagerly": model.run_eagerly,
         f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
         "the optimizer clips norms": optimizer.clipnorm or optimizer.global_clipnorm,
@@ -68,8 +73,10 @@ def obstacle(model: keras.Model) -> str | None:
 def describe(model: keras.Model) -> str | None:
     """Describe what models must share to be stacked: all but the numbers that are stacked."""
     description = programs.describe(model, free=_SETTINGS)
+    if description is None:
+        return None
     stacked = _settings_of(model).keys() - {"learning_rate"}
-    if description and description.count('"free"') != len(stacked):
+    if description.count('"free"') != len(stacked):
         return programs.describe(model)  # some numbers are where `_slots` does not look
     return description
 

@@ -240,6 +240,12 @@ def counting():
     return model
 
 
+def scaled_loss():
+    model = models.mlp((3,), 1, inputs=4)
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.05)), "mse")
+    return model
+
+
 def averaged_weights():
     model = models.mlp((3,), 1, inputs=4)
     model.compile(keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.5), "mse")
@@ -297,6 +303,7 @@ def embedding_of_a_label():
         (embedding_of_a_label, "embeddings have sparse gradients"),
         (spectral_normalization, "TensorFlow cannot map SpectralNormalization"),
         (averaged_weights, "the optimizer averages weights"),
+        (scaled_loss, "the optimizer scales the loss"),
         (adapted_to_data, "parts of the model are not Keras's own, or adapted to data"),
         (counting, "parts of the model are not Keras's own, or adapted to data"),
     ],

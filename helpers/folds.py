@@ -119,7 +119,8 @@ def search(
     """Train every configuration on every fold, all at once, and compare them.
 
     Configurations of one architecture are one program, also where they differ in learning rate,
-    weight decay, dropout rate, regularization, initial weights or seed.
+    weight decay, dropout rate, regularization, initial weights or seed. Keras numbers metrics
+    without a name, `AUC()` for one, anew in each model: name them, so that they stay one program.
 
     Args:
         build: `build(**configuration)` returns a compiled model.

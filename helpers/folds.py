@@ -158,7 +158,7 @@ def search(
     for model in models:
         inputs.check_model(model)
         if not model.built:
-            programs.first_call(model, keras.ops.convert_to_tensor(first[:1]))
+            programs.first_call(model, first[:1])
         inputs.check_fit(model, (first, y))
 
     result = Result(build, configurations, len(folds), metric, first[:1])
@@ -186,7 +186,7 @@ class Result:
     def __init__(self, build, configurations, k, metric, first_row):
         self.metric = (metric or "loss").removeprefix("val_")
         self._build, self._configurations, self._k = build, configurations, k
-        self._first_row = keras.ops.convert_to_tensor(first_row)
+        self._first_row = first_row
         self._dropped_as = [0] * len(configurations)
         self._runs = {(c, f): _Run() for c in range(len(configurations)) for f in range(k)}
 
@@ -386,7 +386,7 @@ class _OneByOne:
         first = x[0] if isinstance(x, list) else x
         for copies in self.models:
             for model, start in zip(copies, models, strict=True):
-                programs.first_call(model, keras.ops.convert_to_tensor(first[:1]))
+                programs.first_call(model, first[:1])
                 pairs = zip(_weights(model), _weights(start), strict=True)
                 for variable, value in pairs:
                     variable.assign(value)
@@ -449,7 +449,8 @@ class _Unaveraged(keras.callbacks.Callback):
         self.values = ()
 
     def on_epoch_begin(self, epoch, logs=None):
-        programs.write(self.model.trainable_variables if self.values else (), self.values)
+        if self.values:
+            programs.write(self.model.trainable_variables, self.values)
 
     def on_epoch_end(self, epoch, logs=None):
         self.values = programs.read(self.model.trainable_variables)

@@ -255,10 +255,9 @@ def _as_arrays(structure: Any, name: str) -> Any:
 def one_array(part: Any, name: str) -> np.ndarray:
     """Return finite numbers as a NumPy array, floats in Keras's float type."""
     array = np.asarray(part) if not keras.ops.is_tensor(part) else keras.ops.convert_to_numpy(part)
-    if array.dtype == object and hasattr(part, "select_dtypes"):
-        # A data frame with columns of several types, for example numbers and indicators.
-        if part.select_dtypes(["number", "bool", "boolean"]).shape == part.shape:
-            array = part.to_numpy(keras.config.floatx(), na_value=np.nan)
+    is_mixed = array.dtype == object and hasattr(part, "select_dtypes")  # columns of several types
+    if is_mixed and part.select_dtypes(["number", "bool", "boolean"]).shape == part.shape:
+        array = part.to_numpy(keras.config.floatx(), na_value=np.nan)
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise ValueError(
             f"{name} has entries of type {array.dtype}, not numbers: encode categories and fill "

@@ -38,12 +38,9 @@ _XLA_LAYERS = (
     keras.layers.Rescaling,
     keras.layers.Reshape,
 )
-# What a configuration names without telling all of it: the user's own code, adapted layers.
-_UNTOLD = ['"registered_name": "', '"__lambda__"'] + [
-    f'"class_name": "{name}"'
-    for name, layer in vars(keras.layers).items()
-    if hasattr(layer, "adapt")
-]
+# What configurations name without telling all of it: the user's own code, and adapted layers.
+_OWN_CODE = ('"registered_name": "', '"__lambda__"')
+_ADAPTED = [name for name, layer in vars(keras.layers).items() if hasattr(layer, "adapt")]
 _NAMING = ("name", "keras_history", "input_layers", "output_layers")
 _programs: OrderedDict[tuple, "Program"] = OrderedDict()
 
@@ -149,7 +146,7 @@ def first_call(model: keras.Model, x: Any) -> Any:
     """Call a model, which creates its weights, and leave no other trace: some layers count."""
     known = model.non_trainable_variables
     before = read(known)
-    prediction = model(x)
+    prediction = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x))
     write(known, before)
     return prediction
 
@@ -237,8 +234,8 @@ def _train_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, 
 def _test_step(model: keras.Model, state: tuple, batch: tuple) -> tuple[tuple, dict]:
     if BACKEND == "jax":
         trainable, non_trainable, optimizer, metrics = state
-        logs, state = model.test_step((trainable, non_trainable, metrics), batch)
-        trainable, non_trainable, metrics = state
+        before = trainable, non_trainable, metrics
+        logs, (trainable, non_trainable, metrics) = model.test_step(before, batch)
         return (trainable, non_trainable, optimizer, metrics), logs
     return state, model.test_step(batch)
 
@@ -381,7 +378,14 @@ def describe(model: keras.Model, free: tuple[str, ...] = ()) -> str | None:
         text = json.dumps(parts, sort_keys=True)
     except (NotImplementedError, OSError, TypeError, ValueError):  # OSError: no source of a lambda
         return None
-    return None if any(part in text for part in _UNTOLD) else text
+    if any(part in text for part in _OWN_CODE) or has_layer(text, *_ADAPTED):
+        return None
+    return text
+
+
+def has_layer(description: str, *classes: str) -> bool:
+    """Tell whether a described model has a layer of one of these Keras classes, at any depth."""
+    return any(f'"class_name": "{name}"' in description for name in classes)
 
 
 def spares_weights(optimizer: keras.optimizers.Optimizer) -> bool:

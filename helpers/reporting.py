@@ -143,8 +143,8 @@ class LivePlot(keras.callbacks.Callback):
 
 
 def _metrics(logs: dict | None) -> str:
-    numbers = {name: value for name, value in (logs or {}).items() if not np.ndim(value)}
-    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    pairs = (logs or {}).items()
+    return ", ".join(f"{name} {value:.4g}" for name, value in pairs if not np.ndim(value))
 
 
 def _in_notebook() -> bool:

@@ -37,6 +37,7 @@ _ENTRYWISE = (
     keras.optimizers.Lion,
 )
 _ADAM = (keras.optimizers.Adam, keras.optimizers.AdamW)
+_DROPOUTS = (keras.layers.Dropout, ready_dropout.ReadyDropout)
 _REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2)
 _SETTINGS = ("rate", "l1", "l2", "weight_decay")
 _TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's state
@@ -46,10 +47,7 @@ def obstacle(model: keras.Model) -> str | None:
     """Say why models like this built one are trained one by one; None where all train at once."""
     optimizer, description = model.optimizer, describe(model)
     known = description is not None
-
-    def has(*layers: str) -> bool:
-        return known and any(f'"class_name": "{name}"' in description for name in layers)
-
+    has = functools.partial(programs.has_layer, description or "")
     obstacles = {
         "PyTorch runs no compiled epochs": BACKEND == "torch",
         "weight decay leaves out some weights": programs.spares_weights(optimizer),
@@ -244,8 +242,11 @@ def _program_for(models, non_trainable, data, size, folds, batch_size, xla) -> "
         if "seed_generator" in variable.path
     ]
     shared_seeds = all((array == array[0]).all() for array in seeds)
-    key = (describe(template), size, folds, shared_seeds, batch_size, xla)
-    make = functools.partial(_Program, template, data, size, folds, shared_seeds, batch_size, xla)
+    description = describe(template)
+    is_sum = '"reduction": "sum"' in description
+    rows = {"train": batch_size, "test": batch_size if is_sum else _VALIDATION_ROWS}
+    key = (description, size, folds, shared_seeds, batch_size, xla)
+    make = functools.partial(_Program, template, data, size, folds, shared_seeds, rows, xla)
     return programs.kept(_programs, key, make, _KEPT_PROGRAMS)
 
 
@@ -256,13 +257,11 @@ class _Program:
         holder: The block whose values the variables hold.
     """
 
-    def __init__(self, model, data, configurations, folds, shared_seeds, batch_size, xla):
-        self.xla, self.holder = xla, None
+    def __init__(self, model, data, configurations, folds, shared_seeds, rows, xla):
+        self.xla, self.rows, self.holder = xla, rows, None
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
         self.model = programs.copy(model, data, ready=True)
         self.dropouts = ready_dropout.layers(self.model)
-        is_sum = '"reduction": "sum"' in describe(model)
-        self.rows = {"train": batch_size, "test": batch_size if is_sum else _VALIDATION_ROWS}
         count = configurations * folds
         self.trainable = [
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
@@ -465,8 +464,9 @@ class _Program:
     def _adam_step(self, gradient, variable, rate) -> None:
         """Take Keras's step of Adam in one pass over the weights, by TensorFlow's kernel for it."""
         adam = self.optimizer
-        place = next(i for i, v in enumerate(self.trainable) if v is variable)
-        momentum, velocity = adam.variables[-2 * len(self.trainable) :][2 * place : 2 * place + 2]
+        moments = adam.variables[-2 * len(self.trainable) :]
+        slots = zip(self.trainable, moments[::2], moments[1::2], strict=True)
+        momentum, velocity = next((m, v) for weight, m, v in slots if weight is variable)
         step = tf.cast(adam.iterations + 1, "float32")
         tf.raw_ops.ResourceApplyAdam(
             var=variable.value.handle,
@@ -503,8 +503,7 @@ def _slots(model: keras.Model) -> dict[str, tuple[Any, str]]:
     """Find the attributes of a model's layers that hold such a number."""
     found = {}
     for index, layer in enumerate(model.layers):
-        dropouts = keras.layers.Dropout | ready_dropout.ReadyDropout
-        owners = [layer] if isinstance(layer, dropouts) else []
+        owners = [layer] if isinstance(layer, _DROPOUTS) else []
         regularizers = [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
         owners += [owner for owner in regularizers if type(owner) in _REGULARIZERS]
         for place, owner in enumerate(owners):

@@ -67,6 +67,15 @@ def seconds(run) -> float:
     return time.perf_counter() - start
 
 
+def in_turns(loops: dict, rounds: int) -> dict[str, Stopwatch]:
+    """Run all loops again and again, one after the other, and time their epochs."""
+    watches = {name: Stopwatch() for name in loops}
+    for _ in range(rounds):
+        for name, loop in loops.items():
+            loop(callbacks=[watches[name]])
+    return watches
+
+
 def matrix_products(rows: int, widths: list[int]) -> float:
     """Time the products of an epoch's forward and backward passes in NumPy, best of eight."""
     pairs = [
@@ -104,10 +113,7 @@ def fit_section(rows: int, rounds: int, peers: list[tuple[str, str]]) -> list[li
                 training.fit, ours, x, y, **long_run
             ),
         }
-        watches = {name: Stopwatch() for name in loops}
-        for _ in range(rounds):
-            for name, loop in loops.items():
-                loop(callbacks=[watches[name]])
+        watches = in_turns(loops, rounds)
         widths = [784, *sizes["hidden_units"], 10]
         best = {name: min(w.seconds[1:]) for name, w in watches.items()}
         first = {name: w.seconds[0] for name, w in watches.items()}
@@ -199,14 +205,12 @@ def growth_section(rows: int, quick: bool) -> dict[str, list[list]]:
         *(("batch size", batch, 256, batch) for batch in batches),
     ]:
         run = {"batch_size": min(batch, rows), "verbose": 0, **LONG_RUN}
-        loops = [
-            (loop, classifier(hidden_units=(width,)), Stopwatch())
-            for loop in (training.fit, keras.Model.fit)
-        ]
-        for _ in range(1 if quick else 3):
-            for loop, model, watch in loops:
-                loop(model, x, y, callbacks=[watch], **run)
-        growth[kind].append([value, *(min(watch.seconds[1:]) for *_, watch in loops)])
+        loops = {
+            name: functools.partial(loop, classifier(hidden_units=(width,)), x, y, **run)
+            for name, loop in (("ours", training.fit), ("Keras's", keras.Model.fit))
+        }
+        watches = in_turns(loops, 1 if quick else 3)
+        growth[kind].append([value, *(min(w.seconds[1:]) for w in watches.values())])
     features = RNG.normal(size=(1460, 330)).astype("float32")
     for count in (1, 8) if quick else (1, 4, 16, 64):
         numbers = [{"learning_rate": 0.001}] * count

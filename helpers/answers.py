@@ -192,9 +192,9 @@ def scope(source: str) -> dict[str, Any]:
     """Return the modules that `source` names: np always, tf and keras only if it uses them."""
     names: dict[str, Any] = {"np": np}
     if re.search(r"\b(tf|keras)\b", source):
-        from helpers import quiet
+        from helpers import backend
 
-        names |= {"tf": quiet.tf, "keras": quiet.keras}
+        names |= {"tf": backend.tf, "keras": backend.keras}
     return names
 
 

@@ -131,20 +131,20 @@ def _data(options: argparse.Namespace) -> int:
 
 def _notebooks(options: argparse.Namespace) -> int:
     try:
-        from helpers import notebooks
+        from helpers import authoring
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Deriving notebooks needs {error.name}, which authors install with `make test`."
         ) from None
     stale = []
-    for page in notebooks.pages(options.pages):
+    for page in authoring.pages(options.pages):
         if options.check:
-            stale += notebooks.out_of_step(page)
+            stale += authoring.out_of_step(page)
         elif options.no_execute:
-            for path, text in notebooks.derive(page).items():
-                notebooks.write_atomically(path, text)
+            for path, text in authoring.derive(page).items():
+                authoring.write_atomically(path, text)
         else:
-            seconds = notebooks.execute(page)
+            seconds = authoring.execute(page)
             print(f"{page.name}: executed in {seconds:.0f} s")
     for path in stale:
         print(f"{path.name} in {path.parent.name}/ is out of step; run `make notebooks`.")

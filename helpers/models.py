@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from helpers.quiet import keras
+from helpers.backend import keras
 
 
 def linear(units: int = 1, *, inputs: int, seed: int = 0) -> keras.Sequential:

@@ -28,7 +28,7 @@ def test_import_helpers_loads_neither_tensorflow_nor_numpy():
 def test_import_grading_is_not_reached_from_a_students_modules():
     done = _fresh_python(
         "import sys\nfrom helpers import check, data, hint, models, plotting, progress, training\n"
-        "import helpers.exercises.perceptrons\n"
+        "import helpers.exercises.ch01_perceptrons\n"
         "print([m for m in sys.modules if m.startswith('helpers.grading')])"
     )
     assert done.stdout.strip() == "[]", done.stderr

@@ -8,8 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from helpers import exercises
-from helpers.exercises import Exercise, expect, expect_close
+from helpers.exercises import Exercise, expect, expect_close, registry
 from helpers.feedback import CheckFailed, check, hint, progress
 
 
@@ -33,8 +32,8 @@ def _two_exercises(monkeypatch):
         Exercise("+1.2", "Mean", "C", 1, 5, 1, hints, ("mean",), _mean),
         Exercise("+1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
     ]
-    monkeypatch.setattr(exercises, "_registry", {found.id: found for found in listed})
-    monkeypatch.setattr(exercises, "_load", lambda chapter: None)
+    monkeypatch.setattr(registry, "_registry", {found.id: found for found in listed})
+    monkeypatch.setattr(registry, "_load", lambda chapter: None)
     monkeypatch.setattr("helpers.feedback._hints_given", {})
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import models
-from helpers.quiet import keras
+from helpers.backend import keras
 
 
 def test_linear_is_one_dense_layer():

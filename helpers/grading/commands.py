@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.grading.limits import Limits
+from helpers.grading.sandbox.limits import Limits
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
@@ -86,11 +86,11 @@ def _mark(options: argparse.Namespace) -> int:
 
 
 def _tell(made: Any, options: argparse.Namespace, course: str) -> None:
-    from helpers.grading import report
+    from helpers.grading.results import report
 
     print(report.summary(made, options.out))
     if options.nbgrader:
-        from helpers.grading.gradebook import write_scores
+        from helpers.grading.results.nbgrader import write_scores
 
         chapters = list(importlib.import_module(course).CHAPTERS)
         count = write_scores(made, options.nbgrader, chapters)

@@ -13,13 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from helpers.grading import report
-from helpers.grading.cluster import grade_on_cluster
-from helpers.grading.limits import Limits
-from helpers.grading.notebook import Notebook, Unreadable, chapter_by_name, chapter_of, course, read
-from helpers.grading.process import grade_all
-from helpers.grading.store import EXPLANATIONS, Store, file_key
+from helpers.grading.dask import grade_on_cluster
+from helpers.grading.local import grade_all
+from helpers.grading.results import report
+from helpers.grading.results.store import EXPLANATIONS, Store, file_key
+from helpers.grading.sandbox.limits import Limits
 from helpers.grading.submissions import Submission, collect
+from helpers.grading.submitted_notebook import (
+    Notebook,
+    Unreadable,
+    chapter_by_name,
+    chapter_of,
+    course,
+    read,
+)
 
 _VERSION = 1
 
@@ -148,9 +155,9 @@ def _seed(settings: Settings, last: dict) -> int:
 def _fingerprint(module: ModuleType, settings: Settings) -> str:
     """Return a text that changes when the checks, the grader or its limits do."""
     parts = [str(_VERSION), repr(sorted(settings.limits.as_dict().items())), str(settings.walls)]
-    folders = {Path(module.__file__).parent, Path(__file__).parent, Path(__file__).parents[1]}
+    folders = {Path(module.__file__).parent, Path(__file__).parents[1]}
     for folder in sorted(folders):
-        for path in sorted(folder.glob("*.py")):
+        for path in sorted(folder.rglob("*.py")):
             parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -13,9 +13,9 @@ from typing import Any
 from helpers.answers import AnswerError
 from helpers.exercises import Exercise, Outcome
 from helpers.grading import proxy
-from helpers.grading.limits import Limits
-from helpers.grading.notebook import Notebook, written_answer
 from helpers.grading.sandbox import ForkServer, Worker, WorkerLost
+from helpers.grading.sandbox.limits import Limits
+from helpers.grading.submitted_notebook import Notebook, written_answer
 
 _MAX_TEXT = 1_200
 _MAX_ANSWER = 6_000

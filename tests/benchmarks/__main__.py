@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import models, training
-from helpers.quiet import keras, tf
+from helpers.backend import keras, tf
 
 RESULTS = Path(__file__).parent / "results"
 RNG = np.random.default_rng(0)

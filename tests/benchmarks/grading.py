@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 from helpers.grading import run
-from tests.grading import corpus, course, pages
+from tests.grading import cases, course, pages
 
 _TESTS = {
     "+1.4": (
@@ -187,7 +187,7 @@ def grade_with_nbgrader(chapter: str, count: int) -> None:
             assert sum(s or 0 for s in scores.values()) == wanted, scores
 
 
-def nbgrader_on_case(case: corpus.Case, course_folder: Path) -> dict:
+def nbgrader_on_case(case: cases.Case, course_folder: Path) -> dict:
     """Return what nbgrader makes of one case: whether every score is what is due."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "course"
@@ -204,7 +204,7 @@ def nbgrader_on_case(case: corpus.Case, course_folder: Path) -> dict:
     for id, points in course.points_of("perceptrons").items():
         due = case.points.get(id, points)
         got = scores.get(f"check-{id.replace('+', 'own-').replace('.', '-')}")
-        if due is not corpus.ANY and (got or 0.0) != due:
+        if due is not cases.ANY and (got or 0.0) != due:
             wrong[id] = [got, due]
     fine = not wrong and not case.reason
     return {"right": fine, "wrong": wrong, "seconds": round(spent, 1)}
@@ -213,14 +213,14 @@ def nbgrader_on_case(case: corpus.Case, course_folder: Path) -> dict:
 def serve_cases(folder: Path, names: list[str]) -> None:
     """Grade cases with nbgrader, each in a fork of this process; print a line before and after."""
     Path("/tmp/grades.csv").write_text("marks")
-    cases = {case.name: case for case in corpus.all_cases(_world(folder))}
+    known = {case.name: case for case in cases.all_cases(_world(folder))}
     made = Path("/tmp/course")
     course_for_nbgrader(made, "perceptrons", pages.cells())
     for name in names:
         print(json.dumps({"begins": name}), flush=True)
         child = os.fork()
         if child == 0:
-            result = nbgrader_on_case(cases[name], made)
+            result = nbgrader_on_case(known[name], made)
             print(json.dumps({"name": name, **result}), flush=True)
             os._exit(0)
         ends = time.monotonic() + 150
@@ -240,8 +240,8 @@ def corpus_table(out: Path, seconds: float, only: str) -> None:
         folder = Path(place)
         folder.chmod(0o755)
         (folder / "canary_solution.py").write_text("def step(x):\n    return (x > 0) * 1.0\n")
-        kinds = {case.name: case.kind for case in corpus.all_cases(_world(folder))}
-        alone = {case.name for case in corpus.all_cases(_world(folder)) if case.walls}
+        kinds = {case.name: case.kind for case in cases.all_cases(_world(folder))}
+        alone = {case.name for case in cases.all_cases(_world(folder)) if case.walls}
         waiting = [name for name in kinds if name not in done and kinds[name] in only]
         waiting.sort(key=lambda name: name in alone)
         lanes = [threading.Thread(target=_lane, args=(folder, waiting[k::2], alone, done, ends))
@@ -281,8 +281,8 @@ def _lane(folder: Path, names: list[str], alone: set[str], done: dict, ends: flo
         process.wait()
 
 
-def _world(folder: Path) -> corpus.World:
-    return corpus.World(str(folder / "canary_solution.py"), "/tmp/grades.csv", 9, "WORKBOOK_SECRET")
+def _world(folder: Path) -> cases.World:
+    return cases.World(str(folder / "canary_solution.py"), "/tmp/grades.csv", 9, "WORKBOOK_SECRET")
 
 
 def _walled(folder: Path, names: list[str]) -> list[str]:

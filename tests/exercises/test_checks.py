@@ -11,11 +11,10 @@ import pytest
 from helpers.exercises import CHAPTERS, chapter_of, exercises_of, find
 
 HERE = Path(__file__).parent
-WRITTEN = [name for name in CHAPTERS if (HERE / f"corpus_{name}.py").exists()]
 CASES = [
     case
-    for name in WRITTEN
-    for case in importlib.import_module(f"tests.exercises.corpus_{name}").CASES
+    for name in sorted(path.stem for path in HERE.glob("answers_*.py"))
+    for case in importlib.import_module(f"tests.exercises.{name}").CASES
 ]
 
 
@@ -40,7 +39,7 @@ def test_check_answer_gets_its_outcome(case, seed):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_corpus_every_code_and_experiment_exercise_has_right_and_wrong_answers(chapter):
+def test_every_code_and_experiment_exercise_has_right_and_wrong_answers(chapter):
     right = Counter(case.id for case in CASES if case.says is None)
     wrong = Counter(case.id for case in CASES if case.says is not None)
     thin = {

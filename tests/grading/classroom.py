@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.grading import corpus, pages
+from tests.grading import cases, pages
 
 NAMES = (
     "Kim Minsu", "Lee Jiwoo", "Park Seo-yeon", "José Álvarez", "Zoë", "O'Brien", "=1+1", "@all",
@@ -13,14 +13,14 @@ NAMES = (
 )  # fmt: skip
 
 
-def write_class(folder: Path, size: int, world: corpus.World, walls: bool = True) -> dict[str, str]:
+def write_class(folder: Path, size: int, world: cases.World, walls: bool = True) -> dict[str, str]:
     """Write a folder of `size` students as Moodle does; return each one's kind of submission.
 
     Every third submission is hostile or broken, the others are honest in odd shapes.
     """
-    cases = [case for case in corpus.all_cases(world) if walls or not case.walls]
-    bad = [case for case in cases if case.kind != "honest"]
-    good = [case for case in cases if case.kind == "honest"]
+    listed = [case for case in cases.all_cases(world) if walls or not case.walls]
+    bad = [case for case in listed if case.kind != "honest"]
+    good = [case for case in listed if case.kind == "honest"]
     kinds = {}
     for number in range(size):
         pool = bad if number % 3 == 2 else good

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from helpers.grading import sandbox
-from helpers.grading.limits import Limits
+from helpers.grading.sandbox.limits import Limits
 from tests.grading import course
-from tests.grading.corpus import World
+from tests.grading.cases import World
 
 SECRET = "WORKBOOK_TEST_SECRET"
 LIMITS = Limits(

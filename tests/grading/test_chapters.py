@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from helpers import data, exercises
-from helpers.grading import notebook, score
-from helpers.grading.limits import Limits
+from helpers.grading import score, submitted_notebook
 from helpers.grading.sandbox import ForkServer, missing
+from helpers.grading.sandbox.limits import Limits
 from tests.grading import course
 from tests.grading.pages import RIGHT_TENSORFLOW, dump, tensorflow_cells
 
@@ -25,13 +25,13 @@ def warm_server():
         yield server
 
 
-def _grade(page: notebook.Notebook, listed, server) -> dict[str, dict]:
+def _grade(page: submitted_notebook.Notebook, listed, server) -> dict[str, dict]:
     results = score.grade_notebook(page, listed, server, Limits(), run_seed=11)
     return {result["id"]: result for result in results}
 
 
 def test_tensorflow_answers_get_full_marks_twice_the_same(warm_server):
-    page = notebook.read(dump(tensorflow_cells()))
+    page = submitted_notebook.read(dump(tensorflow_cells()))
     listed = course.exercises_of("multilayer_perceptrons")
     results = _grade(page, listed, warm_server)
     assert {id: r["points"] for id, r in results.items()} == {"5.1.2": 2.0, "5.2.1": 2.0}
@@ -42,7 +42,9 @@ def test_tensorflow_wrong_model_loses_only_its_points(warm_server):
     page = tensorflow_cells()
     page[-2]["source"] = RIGHT_TENSORFLOW["5.2.1"].replace("relu", "tanh")
     results = _grade(
-        notebook.read(dump(page)), course.exercises_of("multilayer_perceptrons"), warm_server
+        submitted_notebook.read(dump(page)),
+        course.exercises_of("multilayer_perceptrons"),
+        warm_server,
     )
     assert (results["5.1.2"]["points"], results["5.2.1"]["points"]) == (2.0, 0.0)
 
@@ -52,12 +54,12 @@ def test_tensorflow_wrong_model_loses_only_its_points(warm_server):
 def test_released_solution_gets_full_marks_and_the_page_none(path, warm_server):
     chapter = path.stem[3:]
     listed = exercises.exercises_of(chapter)
-    solved = _grade(notebook.read(path.read_bytes()), listed, warm_server)
+    solved = _grade(submitted_notebook.read(path.read_bytes()), listed, warm_server)
     wanted = {e.id: "pending" if e.check is None else "correct" for e in listed}
     told = {id: r["message"] for id, r in solved.items() if r["outcome"] != wanted[id]}
     assert told == {}
     untouched = _grade(
-        notebook.read((ROOT / "chapters" / path.name).read_bytes()), listed, warm_server
+        submitted_notebook.read((ROOT / "chapters" / path.name).read_bytes()), listed, warm_server
     )
     assert {r["outcome"] for r in untouched.values()} == {"not attempted"}
 
@@ -68,9 +70,9 @@ def test_page_gets_its_data_where_none_was_ever_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "_ORIGINS", (data._HOUSE_PRICES,))
     cells = tensorflow_cells()
     source = cells[1]["source"].replace("    x =", "    assert len(houses.train)\n    x =")
-    loaded = "from helpers import data\nfrom helpers.standins import houses as late\n"
+    loaded = "from helpers import data\nfrom helpers.data.synthetic import houses as late\n"
     cells[1]["source"] = f"{loaded}houses = data.load_house_prices()\n{source}"
-    page = notebook.read(dump(cells))
+    page = submitted_notebook.read(dump(cells))
     listed = [e for e in course.exercises_of("multilayer_perceptrons") if e.id == "5.1.2"]
     with ForkServer(walls=not missing(), warm=("numpy", "helpers.data")) as server:
         results = _grade(page, listed, server)

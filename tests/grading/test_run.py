@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grading import report, run, sandbox
-from helpers.grading.store import Store
+from helpers.grading import run, sandbox
+from helpers.grading.results import report
+from helpers.grading.results.store import Store
 from tests.grading import course
 from tests.grading.classroom import right_notebook, write_class
 from tests.grading.conftest import LIMITS
@@ -249,7 +250,7 @@ def test_killed_grader_process_costs_nobody_anything(tmp_path):
                 graders = [
                     int(pid)
                     for pid in children
-                    if b"helpers.grading.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if b"helpers.grading.local" in Path(f"/proc/{pid}/cmdline").read_bytes()
                 ]
                 os.kill(graders[0], signal.SIGKILL)
                 killed.append(graders[0])

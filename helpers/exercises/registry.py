@@ -1,0 +1,305 @@
+"""What an exercise is: its points, hints and check, defined once for the page and for grading."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any, Literal
+
+import numpy as np
+
+from helpers.answers import (
+    AnswerChangedInput,
+    AnswerError,
+    AnswerNotCallable,
+    LocalAnswer,
+)
+from helpers.exercises.expectations import NotYet, expect, show
+
+__all__ = [
+    "CHAPTERS",
+    "Exercise",
+    "Outcome",
+    "chapter_of",
+    "exercise",
+    "exercises_of",
+    "explanation",
+    "find",
+    "quiz",
+    "slug",
+]
+
+CHAPTERS = (
+    "perceptrons",
+    "multilayer_perceptrons",
+    "backpropagation",
+    "initialization",
+    "generalization",
+    "dropout",
+    "house_prices",
+)
+_CHAPTER_OF_SECTION = {"5.1": 2, "5.2": 2, "5.3": 3, "5.4": 4, "5.5": 5, "5.6": 6, "5.7": 7}
+
+Status = Literal["correct", "not yet", "not attempted", "stopped"]
+Kind = Literal["C", "X", "T", "Q"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one check.
+
+    Attributes:
+        status: "correct", "not yet", "not attempted" or "stopped" (the student's code raised).
+        points: Points earned, 0 <= points <= the exercise's points.
+        message: One or two sentences for the student; empty when correct and nothing is to say.
+        line: The student's own line that raised, for "stopped".
+    """
+
+    status: Status
+    points: float
+    message: str = ""
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: what a page, a check and a gradebook need to know of it.
+
+    Attributes:
+        id: "5.6.6", "5.2.5a", "+1.4", "5.5.2-quiz"; the numbers are d2l's, + marks our own.
+        kind: C code, X experiment, T explanation (a person marks it), Q multiple choice.
+        minutes: Time a student should plan (minutes).
+        stars: Difficulty, 1 to 3.
+        hints: The idea, the formula, the shape of the code.
+        names: Names of the student's answers, in the order the check takes them.
+        check: Called with one answer a name and `case`; raises `NotYet`; may yield the fraction
+            of the points earned so far. None for an explanation.
+        rubric: (points, criterion) pairs for the person who marks an explanation.
+        may_change_input: Whether an answer may write into the arrays it is given.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    points: int
+    minutes: int
+    stars: int
+    hints: tuple[str, str, str]
+    names: tuple[str, ...] = ()
+    check: Callable[..., Iterator[float] | None] | None = None
+    rubric: tuple[tuple[float, str], ...] = ()
+    may_change_input: bool = False
+
+    def local_answers(self, targets: Sequence[Any]) -> list[LocalAnswer]:
+        """Return the student's objects of this process as answers for `run`."""
+        siblings = dict(zip(self.names, targets, strict=True))
+        return [
+            LocalAnswer(name, target, siblings, self.may_change_input)
+            for name, target in siblings.items()
+        ]
+
+    def run(self, answers: Sequence[Any], seed: int) -> Outcome:
+        """Run the check on `answers`, one for each name, with the inputs that `seed` draws.
+
+        Args:
+            answers: Objects with the interface of `LocalAnswer`.
+            seed: Seed of the inputs; the same seed draws the same inputs.
+
+        Raises:
+            ValueError: If the exercise is an explanation, which only a person can mark.
+        """
+        if self.check is None:
+            raise ValueError(f"Exercise {self.id} is an explanation: a person marks it.")
+        if any(_is_placeholder(answer) for answer in answers):
+            return Outcome("not attempted", 0.0)
+        earned = 0.0
+        try:
+            steps = self.check(*answers, np.random.default_rng(seed))
+            if inspect.isgenerator(steps):
+                for fraction in steps:
+                    earned = float(fraction)
+        except AnswerError as error:
+            if error.kind == "NotImplementedError" and earned == 0.0:
+                return Outcome("not attempted", 0.0)
+            return Outcome("stopped", earned * self.points, str(error), error.line)
+        except (NotYet, AnswerChangedInput, AnswerNotCallable) as reason:
+            return Outcome("not yet", earned * self.points, str(reason))
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            return Outcome(
+                "not yet",
+                earned * self.points,
+                f"The check cannot use what came back ({type(error).__name__}: {error}). Compare "
+                "the type and shape you return with what the exercise asks for.",
+            )
+        return Outcome("correct", float(self.points))
+
+
+def _is_placeholder(answer: Any) -> bool:
+    value = answer.value
+    return value is None or isinstance(value, EllipsisType)
+
+
+_registry: dict[str, Exercise] = {}
+
+
+def _register(new: Exercise) -> Exercise:
+    if new.id in _registry:
+        raise ValueError(f"Exercise {new.id} is defined twice; give the second its own id.")
+    if len(new.hints) != 3:
+        raise ValueError(f"Exercise {new.id} has {len(new.hints)} hints; it needs three.")
+    _registry[new.id] = new
+    return new
+
+
+def exercise(
+    id: str,
+    title: str,
+    *,
+    kind: Literal["C", "X"],
+    points: int,
+    minutes: int,
+    stars: int,
+    hints: tuple[str, str, str],
+    may_change_input: bool = False,
+) -> Callable[[Callable], Callable]:
+    """Register the decorated function as the check of exercise `id`.
+
+    The function's parameters are the names the student defines, followed by `case`, a seeded
+    `numpy.random.Generator`.
+    """
+
+    def register(check: Callable) -> Callable:
+        names = tuple(inspect.signature(check).parameters)
+        if len(names) < 2 or names[-1] != "case":
+            raise ValueError(f"The check of exercise {id} must take its answers and then `case`.")
+        _register(
+            Exercise(
+                id,
+                title,
+                kind,
+                points,
+                minutes,
+                stars,
+                tuple(hints),
+                names[:-1],
+                check,
+                may_change_input=may_change_input,
+            )
+        )
+        return check
+
+    return register
+
+
+def quiz(
+    id: str,
+    title: str,
+    *,
+    name: str,
+    right: str,
+    reasons: Mapping[str, str],
+    points: int,
+    minutes: int,
+    stars: int,
+    hints: tuple[str, str, str],
+) -> None:
+    """Register a multiple-choice question whose answer is one letter in the variable `name`.
+
+    Args:
+        right: The right letter.
+        reasons: For each letter, why it is wrong (or right).
+    """
+
+    def check(answer: Any, case: np.random.Generator) -> None:
+        choice = answer.value
+        letters = ", ".join(sorted(reasons))
+        if not isinstance(choice, str) or choice.strip().lower() not in reasons:
+            raise NotYet(f"`{name}` is {show(choice)}; give one of the letters {letters}.")
+        choice = choice.strip().lower()
+        expect(choice == right, f"Not {choice}: {reasons[choice]}")
+
+    _register(Exercise(id, title, "Q", points, minutes, stars, tuple(hints), (name,), check))
+
+
+def explanation(
+    id: str,
+    title: str,
+    *,
+    points: int,
+    minutes: int,
+    stars: int,
+    hints: tuple[str, str, str],
+    rubric: Sequence[tuple[float, str]],
+) -> None:
+    """Register a question answered in words, which a person marks by `rubric`.
+
+    Args:
+        rubric: (points, criterion) pairs; their points add up to `points`.
+    """
+    if sum(share for share, _ in rubric) != points:
+        raise ValueError(f"The rubric of exercise {id} does not add up to {points} points.")
+    _register(Exercise(id, title, "T", points, minutes, stars, tuple(hints), rubric=tuple(rubric)))
+
+
+def chapter_of(id: str) -> str:
+    """Return the chapter an exercise id belongs to.
+
+    Raises:
+        ValueError: If the id has no form of an exercise of this workbook.
+
+    >>> chapter_of("+1.4"), chapter_of("5.2.5a")
+    ('perceptrons', 'multilayer_perceptrons')
+    """
+    match = re.fullmatch(r"(\+(\d)\.\d+|(5\.\d)\.\d+[a-z]?)(-[a-z0-9-]+)?", str(id))
+    number = match and (int(match[2]) if match[2] else _CHAPTER_OF_SECTION.get(match[3]))
+    if not number or number > len(CHAPTERS):
+        raise ValueError(
+            f"There is no exercise {id!r}. An id looks like '+1.4' or '5.6.3'; it stands in the "
+            "heading of the exercise."
+        )
+    return CHAPTERS[number - 1]
+
+
+def exercises_of(chapter: str) -> list[Exercise]:
+    """Return the exercises of a chapter in the order of its page.
+
+    Args:
+        chapter: A name of `CHAPTERS`.
+
+    Raises:
+        ValueError: If there is no such chapter.
+    """
+    if chapter not in CHAPTERS:
+        raise ValueError(f"There is no chapter {chapter!r}; there are {', '.join(CHAPTERS)}.")
+    _load(chapter)
+    return [found for found in _registry.values() if chapter_of(found.id) == chapter]
+
+
+def _load(chapter: str) -> None:
+    importlib.import_module(f"helpers.exercises.ch{CHAPTERS.index(chapter) + 1:02}_{chapter}")
+
+
+def find(id: str) -> Exercise:
+    """Return the exercise with this id.
+
+    Raises:
+        ValueError: If there is none; the message names those that start alike.
+    """
+    listed = {found.id: found for found in exercises_of(chapter_of(id))}
+    if id not in listed:
+        near = [other for other in listed if other.split("-")[0].startswith(id[:5])] or list(listed)
+        raise ValueError(f"There is no exercise {id!r}; did you mean {', '.join(near)}?")
+    return listed[id]
+
+
+def slug(id: str) -> str:
+    """Return an exercise id in nbgrader's alphabet.
+
+    >>> slug("+1.4"), slug("5.5.2-quiz")
+    ('own-1-4', '5-5-2-quiz')
+    """
+    return id.replace("+", "own-").replace(".", "-")

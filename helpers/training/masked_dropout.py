@@ -1,0 +1,126 @@
+"""Dropout whose numbers are drawn before the step that needs them.
+
+A step with its random numbers given can be compiled by XLA and mapped over many models. On a CPU
+XLA draws other numbers than TensorFlow does, and slowly, so that here TensorFlow's generator is
+written down: the masks are those of `keras.layers.Dropout` with the same seed.
+
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011), Philox 4x32-10.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from helpers.backend import BACKEND, keras, tf
+
+_ROUNDS = 10
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+
+
+class ReadyDropout(keras.layers.Layer):
+    """Dropout that is given its mask.
+
+    Attributes:
+        mask: Which entries of the inputs the next call keeps, of the inputs' shape, 0 or 1.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.mask = None
+        self.seed_generator = keras.random.SeedGenerator(0)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        """Remember the shape of one row."""
+        self.unit_shape = input_shape[1:]
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Set a random fraction of the inputs to zero and scale up the others."""
+        if not training:
+            return inputs
+        scaled = inputs * keras.ops.cast(1 / (1 - self.rate), inputs.dtype)
+        return keras.ops.where(keras.ops.cast(self.mask, "bool"), scaled, 0)
+
+    def noise(self, rows: int) -> Any:
+        """Draw the noise for a batch, uniform in [0, 1)."""
+        shape = (rows, *self.unit_shape)
+        return keras.random.uniform(shape, dtype=self.compute_dtype, seed=self.seed_generator)
+
+    def keeps(self, noise: Any) -> Any:
+        """Return the mask that noise makes, bool."""
+        # Each backend's own dropout keeps the other end of [0, 1).
+        return noise < 1 - self.rate if BACKEND == "jax" else noise >= self.rate
+
+    def draw(self, rows: int) -> Any:
+        """Draw a batch's mask, (rows, ...) uint8."""
+        return keras.ops.cast(self.keeps(self.noise(rows)), "uint8")
+
+    def draw_in_xla(self, rows: int) -> Any:
+        """Draw what `draw` draws, in a program that XLA compiles, for float32 inputs."""
+        seed = tf.cast(self.seed_generator.next() % (tf.int32.max - 1), tf.int32)  # as Keras does
+        count = rows * math.prod(self.unit_shape)
+        least = math.ceil(float(np.float32(self.rate)) * 2**23)  # of 23 random bits
+        four = [tf.cast(word & (2**23 - 1) >= least, tf.uint32) for word in _philox(seed, count)]
+        packed = sum(tf.bitwise.left_shift(kept, 8 * place) for place, kept in enumerate(four))
+        mask = tf.reshape(tf.bitcast(packed, tf.uint8), (-1,))[:count]
+        return tf.reshape(mask, (rows, *self.unit_shape))
+
+    def take_back(self) -> None:
+        """Undo the last draw, so that the next one repeats it."""
+        self.seed_generator.state.assign_sub([0, 1])
+
+
+def layers(model: keras.Model) -> list[ReadyDropout]:
+    """Return the layers of a model that must be given masks."""
+    return [layer for layer in model.layers if isinstance(layer, ReadyDropout)]
+
+
+def draws_all(model: keras.Model) -> bool:
+    """Tell whether dropout layers that `is_plain` knows, each used once, draw all of a model."""
+    generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
+    if not generators:
+        return True
+    if not type(model).__module__.startswith("keras."):
+        return False  # its own code may call a layer as often as it likes
+    used_once = {
+        part["config"].get("name")
+        for part in model.get_config()["layers"]
+        if len(part.get("inbound_nodes", ["the layer before"])) == 1
+    }
+    return generators == sum(is_plain(layer) and layer.name in used_once for layer in model.layers)
+
+
+def draws_in_xla(model: keras.Model) -> bool:
+    """Tell whether all that a model draws can be drawn by `ReadyDropout.draw_in_xla`."""
+    dropouts = filter(is_plain, model.layers)
+    return draws_all(model) and all(layer.compute_dtype == "float32" for layer in dropouts)
+
+
+def is_plain(layer: keras.Layer) -> bool:
+    """Tell whether a layer is dropout that `ReadyDropout` can stand for."""
+    return type(layer) is keras.layers.Dropout and 0 < layer.rate < 1 and layer.noise_shape is None
+
+
+def _philox(seed: Any, count: int) -> list:
+    """Return four arrays of random words; word j of group i is number 4 i + j, at least `count`."""
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    groups = tf.cast(tf.range(-(-count // 4), dtype=tf.int64), tf.uint64)
+    a, b = _halves(groups)  # the counter's first half starts at 0
+    c, d = _halves(tf.broadcast_to(counter[1], groups.shape))
+    keys = _halves(key[0])
+    for _ in range(_ROUNDS):
+        (a_low, a_high), (c_low, c_high) = (
+            _halves(tf.cast(word, tf.uint64) * multiplier)
+            for word, multiplier in zip((a, c), _MULTIPLIERS, strict=True)
+        )
+        a, b, c, d = c_high ^ b ^ keys[0], c_low, a_high ^ d ^ keys[1], a_low
+        keys = [key + step for key, step in zip(keys, _KEY_STEPS, strict=True)]
+    return [a, b, c, d]
+
+
+def _halves(words: Any) -> list:
+    """Split 64-bit words into their low and their high 32 bits."""
+    return [tf.cast(half, tf.uint32) for half in (words, tf.bitwise.right_shift(words, 32))]

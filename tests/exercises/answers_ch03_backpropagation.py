@@ -1,0 +1,1346 @@
+"""Right and wrong answers to the exercises of chapter 3, with the words a wrong one must meet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers import numeric
+from tests.exercises.answers import right, wrong
+
+
+def tf():
+    from helpers.backend import tf
+
+    return tf
+
+
+# +3.1
+
+
+def central(f, x, h=1e-5):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def central_numpy(f, x, h=1e-5):
+    up, down = np.add(x, h), np.subtract(x, h)
+    return np.divide(np.subtract(f(up), f(down)), 2.0 * h)
+
+
+def central_halves(f, x, h=1e-5):
+    right_side, left_side = (f(x + h) - f(x)) / h, (f(x) - f(x - h)) / h
+    return (right_side + left_side) / 2
+
+
+CENTRAL = [
+    right("+3.1", "formula", central),
+    right("+3.1", "numpy functions", central_numpy),
+    right("+3.1", "mean of both sides", central_halves),
+    wrong("+3.1", "forward", "forward difference", lambda f, x, h=1e-5: (f(x + h) - f(x)) / h),
+    wrong("+3.1", "backward", "backward difference", lambda f, x, h=1e-5: (f(x) - f(x - h)) / h),
+    wrong(
+        "+3.1", "divides by h", "twice too large", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / h
+    ),
+    wrong("+3.1", "parentheses", "/ (2 * h)", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / 2 * h),
+    wrong("+3.1", "sign", "sign is turned", lambda f, x, h=1e-5: (f(x - h) - f(x + h)) / (2 * h)),
+    wrong("+3.1", "rise only", "rise only", lambda f, x, h=1e-5: f(x + h) - f(x - h)),
+    wrong("+3.1", "no default", "argument", lambda f, x, h: central(f, x, h)),
+    wrong("+3.1", "prints", "is None", lambda f, x, h=1e-5: None),
+]
+
+
+# +3.2
+
+
+def best_step(dtype=np.float32, steps=None, index=False, absolute=True):
+    steps = 10.0 ** np.linspace(0, -7, 29) if steps is None else steps
+    x, table = dtype(1), {"h": list(steps), "forward": [], "central": []}
+    for h in map(dtype, steps):
+        for name, estimate in (
+            ("forward", (np.sin(x + h) - np.sin(x)) / h),
+            ("central", (np.sin(x + h) - np.sin(x - h)) / (2 * h)),
+        ):
+            error = float(estimate) - np.cos(1.0)
+            table[name].append(abs(error) if absolute else error)
+    for name in ("forward", "central"):
+        best = int(np.argmin(table[name]))
+        table[f"best_{name}"] = best if index else steps[best]
+    return table
+
+
+def tensorflow_steps():
+    table = best_step()
+    h = tf().constant(table["h"], tf().float32)
+    one = tf().constant(1.0)
+    up, here, down = tf().sin(one + h), tf().sin(one), tf().sin(one - h)
+    table["forward"] = np.abs(((up - here) / h).numpy() - np.cos(1.0))
+    table["central"] = np.abs(((up - down) / (2 * h)).numpy() - np.cos(1.0))
+    for name in ("forward", "central"):
+        table[f"best_{name}"] = table["h"][int(np.argmin(table[name]))]
+    return table
+
+
+def without(table, key):
+    return {name: value for name, value in table.items() if name != key}
+
+
+STEPS = [
+    right("+3.2", "float32 loop", best_step()),
+    right("+3.2", "coarse grid", best_step(steps=10.0 ** np.linspace(-1, -6.5, 12))),
+    right("+3.2", "rising grid, arrays", best_step(steps=10.0 ** np.linspace(-7, 0, 36))),
+    right("+3.2", "tensorflow", tensorflow_steps()),
+    wrong("+3.2", "float64", "float64", best_step(np.float64)),
+    wrong("+3.2", "signed errors", "absolute", best_step(absolute=False)),
+    wrong("+3.2", "index for step", "neither its index", best_step(index=True)),
+    wrong("+3.2", "few steps", "at least 12", best_step(steps=[0.1, 0.01, 1e-3])),
+    wrong("+3.2", "no key", "keys h, forward, central", without(best_step(), "central")),
+    wrong("+3.2", "no best", "best_central", without(best_step(), "best_central")),
+    wrong("+3.2", "a list", "dict", [1.0, 2.0]),
+    wrong(
+        "+3.2", "relative", "|estimate - cos(1)|",
+        best_step() | {"forward": [e / 0.54 for e in best_step()["forward"]]},
+    ),
+]  # fmt: skip
+
+
+# +3.3
+
+
+def gradient_loop(f, x):
+    x = np.array(x, dtype=np.float64)
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += 1e-5
+        down[index] -= 1e-5
+        gradient[index] = (f(up) - f(down)) / 2e-5
+    return gradient
+
+
+def gradient_nditer(f, x):
+    x = np.array(x, dtype=np.float64)
+    gradient = np.zeros_like(x)
+    iterator = np.nditer(x, flags=["multi_index"])
+    for value in iterator:
+        index, kept = iterator.multi_index, float(value)
+        x[index] = kept + 1e-4
+        up = f(x)
+        x[index] = kept - 1e-4
+        gradient[index] = (up - f(x)) / 2e-4
+        x[index] = kept
+    return gradient
+
+
+def gradient_flat(f, x):
+    x = np.asarray(x, dtype=np.float64)
+    units = np.eye(x.size).reshape(x.size, *x.shape) * 1e-5
+    return np.array([(f(x + unit) - f(x - unit)) / 2e-5 for unit in units]).reshape(x.shape)
+
+
+def gradient_integer(f, x):
+    x, gradient = x.copy(), np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        kept = x[index]
+        x[index] = kept + 1e-5
+        up = f(x)
+        x[index] = kept - 1e-5
+        gradient[index] = (up - f(x)) / 2e-5
+        x[index] = kept
+    return gradient
+
+
+def gradient_in_place(f, x):
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        x[index] += 1e-5
+        up = f(x)
+        x[index] -= 2e-5
+        gradient[index] = (up - f(x)) / 2e-5
+    return gradient
+
+
+def gradient_float32(f, x):
+    if x.dtype != np.float32:
+        return gradient_loop(f, x)
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += np.float32(1e-5)
+        down[index] -= np.float32(1e-5)
+        gradient[index] = (f(up) - f(down)) / 2e-5
+    return gradient
+
+
+def gradient_forward(f, x):
+    x = np.array(x, dtype=np.float64)
+    units = np.eye(x.size).reshape(x.size, *x.shape) * 1e-5
+    return np.array([(f(x + unit) - f(x)) / 1e-5 for unit in units]).reshape(x.shape)
+
+
+def gradient_not_set_back(f, x):
+    return gradient_in_place(f, np.array(x, dtype=np.float64))
+
+
+def gradient_float32_zeros(f, x):
+    return gradient_loop(f, x).astype(x.dtype if x.dtype == np.float32 else float)
+
+
+GRADIENT = [
+    right("+3.3", "ndindex", gradient_loop),
+    right("+3.3", "nditer, restores", gradient_nditer),
+    right("+3.3", "unit vectors", gradient_flat),
+    right("+3.3", "helpers", numeric.numerical_gradient),
+    wrong("+3.3", "integer zeros", "integer", gradient_integer),
+    wrong("+3.3", "in place", "changes its argument", gradient_in_place),
+    wrong("+3.3", "float32 steps", "float32", gradient_float32),
+    wrong("+3.3", "flattened", "has the shape of x", lambda f, x: gradient_loop(f, x).ravel()),
+    wrong(
+        "+3.3", "one direction", "one number came back", lambda f, x: (f(x + 1e-5) - f(x)) / 1e-5
+    ),
+    wrong("+3.3", "twice", "twice too large", lambda f, x: 2 * gradient_loop(f, x)),
+    wrong("+3.3", "sign", "sign is turned", lambda f, x: -gradient_loop(f, x)),
+    wrong("+3.3", "forward", "forward differences", gradient_forward),
+    wrong("+3.3", "not set back", "stays changed", gradient_not_set_back),
+    wrong("+3.3", "float32 zeros", "should be float64", gradient_float32_zeros),
+]
+
+
+# +3.4
+
+
+def descend(gradient, start, learning_rate, steps):
+    x = np.array(start, dtype=float)
+    path = [x]
+    for _ in range(steps):
+        x = x - learning_rate * gradient(x)
+        path.append(x)
+    return np.array(path)
+
+
+def descend_table(gradient, start, learning_rate, steps):
+    path = np.zeros((steps + 1, len(start)))
+    path[0] = start
+    for step in range(steps):
+        path[step + 1] = path[step] - learning_rate * gradient(path[step])
+    return path
+
+
+def descend_list(gradient, start, learning_rate, steps):
+    path = [[float(value) for value in start]]
+    for _ in range(steps):
+        slopes = gradient(np.array(path[-1]))
+        path.append([v - learning_rate * s for v, s in zip(path[-1], slopes, strict=True)])
+    return path
+
+
+def descend_aliased(gradient, start, learning_rate, steps):
+    x = np.array(start, dtype=float)
+    path = [x]
+    for _ in range(steps):
+        x -= learning_rate * gradient(x)
+        path.append(x)
+    return np.array(path)
+
+
+def descend_integer(gradient, start, learning_rate, steps):
+    path = np.zeros((steps + 1, len(start)), dtype=start.dtype)
+    path[0] = start
+    for step in range(steps):
+        path[step + 1] = path[step] - learning_rate * gradient(path[step])
+    return path
+
+
+def descend_on_start(gradient, start, learning_rate, steps):
+    path = [start.copy()]
+    for _ in range(steps):
+        start -= learning_rate * gradient(start)
+        path.append(start.copy())
+    return np.array(path)
+
+
+DESCENT = [
+    right("+3.4", "list of arrays", descend),
+    right("+3.4", "table", descend_table),
+    right("+3.4", "plain lists", descend_list),
+    wrong("+3.4", "climbs", "path climbs", lambda g, x, rate, n: descend(g, x, -rate, n)),
+    wrong("+3.4", "no rate", "learning rate is missing", lambda g, x, rate, n: descend(g, x, 1, n)),
+    wrong("+3.4", "aliased", "every row is the last point", descend_aliased),
+    wrong("+3.4", "last only", "only one point", lambda *a: descend(*a)[-1]),
+    wrong("+3.4", "no start", "rows came back", lambda *a: descend(*a)[1:]),
+    wrong("+3.4", "integers", "cut off the fractions", descend_integer),
+    wrong("+3.4", "changes start", "changes its argument", descend_on_start),
+]
+
+
+# 5.3.1
+
+BILINEAR = [
+    right("5.3.1", "outer", lambda X, a, b: np.outer(a, b)),
+    right("5.3.1", "column times row", lambda X, a, b: a[:, None] @ b[None, :]),
+    right("5.3.1", "float32 loop", lambda X, a, b: [[np.float32(p * q) for q in b] for p in a]),
+    right("5.3.1", "tensorflow", lambda X, a, b: tf().tensordot(a, b, 0)),
+    wrong("5.3.1", "transposed", "shape (2, 3)", lambda X, a, b: np.outer(b, a)),
+    wrong(
+        "5.3.1",
+        "differences",
+        "Differences drown",
+        lambda X, a, b: numeric.numerical_gradient(lambda V: a @ V @ b, X),
+    ),
+    wrong("5.3.1", "f itself", "that is f itself", lambda X, a, b: a @ X @ b),
+    wrong("5.3.1", "times X", "no longer contains X", lambda X, a, b: np.outer(a, b) * X),
+    wrong("5.3.1", "derivative for b", "with respect to b", lambda X, a, b: a @ X),
+    wrong("5.3.1", "derivative for a", "with respect to a", lambda X, a, b: X @ b),
+]
+
+
+# +3.5 and +3.6
+
+
+def forward(X, Y, W1, W2, weight_decay, **change):
+    z = X @ W1
+    h = change.get("activation", lambda v: np.maximum(v, 0))(z)
+    o = h @ W2
+    L = change.get("loss", lambda gap: (gap**2).sum() / (2 * len(X)))(o - Y)
+    s = change.get("penalty", lambda: weight_decay / 2 * ((W1**2).sum() + (W2**2).sum()))()
+    return {"z": z, "h": h, "o": o, "L": L, "s": s, "J": L + s}
+
+
+def forward_tensorflow(X, Y, W1, W2, weight_decay):
+    t = tf()
+    z = t.matmul(X, W1)
+    h = t.nn.relu(z)
+    o = h @ W2
+    L = t.reduce_mean(t.reduce_sum((o - Y) ** 2, axis=1)) / 2
+    s = weight_decay * (t.nn.l2_loss(W1) + t.nn.l2_loss(W2))
+    return {"z": z, "h": h, "o": o, "L": L, "s": s, "J": L + s}
+
+
+def forward_loop(X, Y, W1, W2, weight_decay):
+    z = np.array([W1.T @ row for row in X])
+    h = np.where(z > 0, z, 0)
+    o = np.array([W2.T @ row for row in h])
+    L = sum(0.5 * np.sum((a - b) ** 2) for a, b in zip(o, Y, strict=True)) / len(X)
+    s = weight_decay / 2 * sum(float(w) ** 2 for W in (W1, W2) for w in W.flat)
+    return {"z": z, "h": h, "o": o, "L": L, "s": s, "J": L + s}
+
+
+def forward_float32(*arguments):
+    return forward(*(np.asarray(value, np.float32) for value in arguments))
+
+
+def changed(**change):
+    return lambda *arguments: forward(*arguments, **change)
+
+
+def forward_no_sum(*arguments):
+    values = forward(*arguments)
+    return values | {"J": values["L"]}
+
+
+def forward_no_root(X, Y, W1, W2, weight_decay):
+    norms = np.linalg.norm(W1) + np.linalg.norm(W2)
+    return forward(X, Y, W1, W2, weight_decay, penalty=lambda: weight_decay / 2 * norms)
+
+
+def forward_half_penalty(X, Y, W1, W2, weight_decay):
+    return forward(X, Y, W1, W2, weight_decay, penalty=lambda: weight_decay / 2 * (W1**2).sum())
+
+
+FORWARD = [
+    right("+3.5", "numpy", forward),
+    right("+3.5", "tensorflow", forward_tensorflow),
+    right("+3.5", "row by row", forward_loop),
+    right("+3.5", "float32", forward_float32),
+    wrong("+3.5", "no activation", "activation is missing", changed(activation=lambda z: z)),
+    wrong("+3.5", "tanh", "not tanh", changed(activation=np.tanh)),
+    wrong("+3.5", "no batch", "batch size is missing", changed(loss=lambda g: (g**2).sum() / 2)),
+    wrong("+3.5", "mean of all", "without the factor 1/2", changed(loss=lambda g: (g**2).mean())),
+    wrong("+3.5", "norms not squared", "norms are squared", forward_no_root),
+    wrong("+3.5", "one matrix", "missing from the penalty", forward_half_penalty),
+    wrong("+3.5", "J without s", "add the penalty", forward_no_sum),
+    wrong("+3.5", "tuple", "should return a dict", lambda *a: tuple(forward(*a).values())),
+    wrong("+3.5", "key missing", "'J'", lambda *a: without(forward(*a), "J")),
+]
+
+
+def backward(values, X, Y, W1, W2, weight_decay, *, n=None, gate=None, decay=1.0, sign=1.0):
+    do = sign * (values["o"] - Y) / (n or len(X))
+    dz = do @ W2.T * (gate(values) if gate else values["z"] > 0)
+    return (
+        X.T @ dz + decay * weight_decay * W1,
+        values["h"].T @ do + decay * weight_decay * W2,
+    )
+
+
+def backward_tape(values, X, Y, W1, W2, weight_decay):
+    t = tf()
+    V1, V2 = t.Variable(W1), t.Variable(W2)
+    with t.GradientTape() as tape:
+        J = forward_tensorflow(X, Y, V1, V2, weight_decay)["J"]
+    return tape.gradient(J, [V1, V2])
+
+
+def backward_rows(values, X, Y, W1, W2, weight_decay):
+    dW1, dW2 = weight_decay * W1, weight_decay * W2
+    for x, y, z, h, o in zip(X, Y, values["z"], values["h"], values["o"], strict=True):
+        do = (o - y) / len(X)
+        dW2 = dW2 + np.outer(h, do)
+        dW1 = dW1 + np.outer(x, np.where(z > 0, W2 @ do, 0))
+    return dW1, dW2
+
+
+def backward_float32(values, *rest):
+    values = {key: np.asarray(value, np.float32) for key, value in values.items()}
+    return backward(values, *(np.asarray(each, np.float32) for each in rest))
+
+
+BACKWARD = [
+    right("+3.6", "equations", backward),
+    right("+3.6", "tape", backward_tape),
+    right("+3.6", "row by row", backward_rows),
+    right("+3.6", "float32", backward_float32),
+    wrong("+3.6", "no batch size", "divide by the batch size", lambda *a: backward(*a, n=1)),
+    wrong("+3.6", "no decay", "weight decay is missing", lambda *a: backward(*a, decay=0)),
+    wrong("+3.6", "decay twice", "without the 2", lambda *a: backward(*a, decay=2)),
+    wrong(
+        "+3.6", "no gate", "ReLU's derivative is missing", lambda *a: backward(*a, gate=lambda v: 1)
+    ),
+    wrong(
+        "+3.6", "n is the size of Y", "not the entries of Y", lambda *a: backward(*a, n=a[2].size)
+    ),
+    wrong(
+        "+3.6", "tanh", "network has ReLU", lambda *a: backward(*a, gate=lambda v: 1 - v["h"] ** 2)
+    ),
+    wrong("+3.6", "gate is h", "not z itself", lambda *a: backward(*a, gate=lambda v: v["h"])),
+    wrong("+3.6", "sign", "sign is turned", lambda *a: backward(*a, sign=-1)),
+    wrong("+3.6", "order", "wrong order", lambda *a: backward(*a)[::-1]),
+    wrong("+3.6", "transposed", "shape", lambda *a: tuple(each.T for each in backward(*a))),
+    wrong("+3.6", "only one", "2 values", lambda *a: backward(*a)[0]),
+]
+
+
+# 5.3.2a and 5.3.2b
+
+EDGES = [
+    ("x", "u"), ("W1", "u"), ("u", "z"), ("b1", "z"), ("z", "h"), ("h", "o"), ("W2", "o"),
+    ("o", "L"), ("y", "L"), ("W1", "s"), ("W2", "s"), ("L", "J"), ("s", "J"),
+]  # fmt: skip
+
+GRAPH = [
+    right("5.3.2a", "pairs", EDGES),
+    right("5.3.2a", "other order, lists", [list(edge) for edge in reversed(EDGES)]),
+    right("5.3.2a", "an edge twice, a tuple", (*EDGES, EDGES[0])),
+    wrong("5.3.2a", "bias in penalty", "leaves the bias out", [*EDGES, ("b1", "s")]),
+    wrong("5.3.2a", "turned", "against the computation", [edge[::-1] for edge in EDGES]),
+    wrong("5.3.2a", "no u", "through u", [e for e in EDGES if "u" not in e] + [("x", "z")]),
+    wrong("5.3.2a", "missing", "Look at L", [edge for edge in EDGES if edge != ("y", "L")]),
+    wrong("5.3.2a", "too many", "is no edge", [*EDGES, ("x", "L")]),
+    wrong("5.3.2a", "strange name", "no node W3", [*EDGES, ("W3", "o")]),
+    wrong("5.3.2a", "not pairs", "list of pairs", ["x", "u", "z"]),
+]
+
+
+def cost(x, y, W1, b1, W2, weight_decay):
+    o = W2 @ np.tanh(W1 @ x + b1)
+    return ((o - y) ** 2).sum() / 2 + weight_decay / 2 * ((W1**2).sum() + (W2**2).sum())
+
+
+def gradients(x, y, W1, b1, W2, weight_decay, *, decay=1.0, slope=True):
+    h = np.tanh(W1 @ x + b1)
+    do = W2 @ h - y
+    dz = W2.T @ do * (1 - h**2 if slope is True else slope)
+    decay = decay * weight_decay
+    return np.outer(dz, x) + decay * W1, dz, np.outer(do, h) + decay * W2
+
+
+def cost_tensorflow(x, y, W1, b1, W2, weight_decay):
+    t = tf()
+    o = t.linalg.matvec(W2, t.tanh(t.linalg.matvec(W1, x) + b1))
+    return t.nn.l2_loss(o - y) + weight_decay * (t.nn.l2_loss(W1) + t.nn.l2_loss(W2))
+
+
+def gradients_tape(x, y, W1, b1, W2, weight_decay):
+    t = tf()
+    V1, c1, V2 = t.Variable(W1), t.Variable(b1), t.Variable(W2)
+    with t.GradientTape() as tape:
+        J = cost_tensorflow(x, y, V1, c1, V2, weight_decay)
+    return tape.gradient(J, [V1, c1, V2])
+
+
+def gradients_by_differences(x, y, W1, b1, W2, weight_decay):
+    return (
+        numeric.numerical_gradient(lambda V: cost(x, y, V, b1, W2, weight_decay), W1),
+        numeric.numerical_gradient(lambda c: cost(x, y, W1, c, W2, weight_decay), b1),
+        numeric.numerical_gradient(lambda V: cost(x, y, W1, b1, V, weight_decay), W2),
+    )
+
+
+def decayed_bias(x, y, W1, b1, W2, weight_decay):
+    dW1, db1, dW2 = gradients(x, y, W1, b1, W2, weight_decay)
+    return dW1, db1 + weight_decay * b1, dW2
+
+
+def swapped(*arguments):
+    dW1, db1, dW2 = gradients(*arguments)
+    return db1, dW1, dW2
+
+
+BIAS = [
+    right("5.3.2b", "equations", cost, gradients),
+    right("5.3.2b", "tensorflow", cost_tensorflow, gradients_tape),
+    right("5.3.2b", "differences", cost, gradients_by_differences),
+    wrong(
+        "5.3.2b", "cost without bias", "the bias is missing",
+        lambda x, y, W1, b1, W2, wd: cost(x, y, W1, 0 * b1, W2, wd), gradients,
+    ),
+    wrong(
+        "5.3.2b", "bias in cost", "leave b1 out",
+        lambda x, y, W1, b1, W2, wd: cost(x, y, W1, b1, W2, wd) + wd / 2 * (b1**2).sum(), gradients,
+    ),
+    wrong("5.3.2b", "bias decayed", "bias is not regularised", cost, decayed_bias),
+    wrong(
+        "5.3.2b", "no decay", "weight decay is missing", cost, lambda *a: gradients(*a, decay=0)
+    ),
+    wrong(
+        "5.3.2b", "no slope", "derivative of tanh", cost, lambda *a: gradients(*a, slope=1)
+    ),
+    wrong("5.3.2b", "order", "wrong order", cost, swapped),
+    wrong(
+        "5.3.2b", "no half", "both factors 1/2",
+        lambda *a: 2 * cost(*a), gradients,
+    ),
+    wrong(
+        "5.3.2b", "slope of z", "not 1 - z**2",
+        cost, lambda *a: gradients(*a, slope=1 - (a[2] @ a[0] + a[3]) ** 2),
+    ),
+    wrong("5.3.2b", "two only", "3 values", cost, lambda *a: gradients(*a)[:2]),
+]  # fmt: skip
+
+
+# +3.7
+
+
+def worst(f, gradient, x):
+    difference = np.abs(gradient - gradient_loop(f, x))
+    index = np.unravel_index(np.argmax(difference), difference.shape)
+    return difference[index], index
+
+
+def worst_loop(f, gradient, x):
+    numerical = gradient_loop(f, x)
+    best, place = -1.0, None
+    for index in np.ndindex(x.shape):
+        if abs(gradient[index] - numerical[index]) > best:
+            best, place = abs(gradient[index] - numerical[index]), index
+    return best, place
+
+
+def worst_where(f, gradient, x):
+    difference = np.abs(np.asarray(gradient) - numeric.numerical_gradient(f, x))
+    largest = difference.max()
+    return largest, np.argwhere(difference == largest)[0]
+
+
+def worst_helpers(f, gradient, x):
+    result = numeric.gradient_check(f, gradient, x)
+    return result.difference, list(result.index)
+
+
+def worst_signed(f, gradient, x):
+    difference = gradient - gradient_loop(f, x)
+    index = np.unravel_index(np.argmax(difference), difference.shape)
+    return difference[index], index
+
+
+def worst_flat(f, gradient, x):
+    difference = np.abs(gradient - gradient_loop(f, x))
+    return difference.max(), np.argmax(difference)
+
+
+def worst_relative(f, gradient, x):
+    numerical = gradient_loop(f, x)
+    difference = np.abs(gradient - numerical)
+    index = np.unravel_index(np.argmax(difference), difference.shape)
+    return (difference / np.abs(numerical))[index], index
+
+
+CHECK = [
+    right("+3.7", "argmax", worst),
+    right("+3.7", "loop", worst_loop),
+    right("+3.7", "argwhere", worst_where),
+    right("+3.7", "helpers", worst_helpers),
+    wrong("+3.7", "signed", "absolute values", worst_signed),
+    wrong("+3.7", "flat index", "unravel_index", worst_flat),
+    wrong("+3.7", "relative", "relative difference", worst_relative),
+    wrong(
+        "+3.7", "mean", "mean of all",
+        lambda f, g, x: (np.abs(g - gradient_loop(f, x)).mean(), worst(f, g, x)[1]),
+    ),
+    wrong("+3.7", "no place", "2 values", lambda f, g, x: worst(f, g, x)[0]),
+    wrong(
+        "+3.7", "wrong place", "the place should be",
+        lambda f, g, x: (worst(f, g, x)[0], [0] * x.ndim),
+    ),
+]  # fmt: skip
+
+
+# 5.3.3
+
+
+def footprint(d, h, q, batch_size):
+    parameters = h * d + q * h
+    training = 2 * parameters + batch_size * (d + q) + batch_size * (2 * h + q)
+    return training, parameters + batch_size * max(d + h, 2 * h, h + q)
+
+
+def footprint_arrays(d, h, q, batch_size):
+    matrices = [np.zeros((h, d)), np.zeros((q, h))]
+    X, Y = np.zeros((batch_size, d)), np.zeros((batch_size, q))
+    z, o = np.zeros((batch_size, h)), np.zeros((batch_size, q))
+    weights = sum(matrix.size for matrix in matrices)
+    training = 2 * weights + X.size + Y.size + 2 * z.size + o.size
+    return np.array([training, weights + max(X.size + z.size, 2 * z.size, z.size + o.size)])
+
+
+def footprint_float(d, h, q, batch_size):
+    return [float(count) for count in footprint(d, h, q, batch_size)]
+
+
+def memory(training=None, prediction=None):
+    def wrong_footprint(d, h, q, batch_size):
+        both = list(footprint(d, h, q, batch_size))
+        if training:
+            both[0] += training(d, h, q, batch_size)
+        if prediction:
+            both[1] = prediction(d, h, q, batch_size)
+        return both
+
+    return wrong_footprint
+
+
+MEMORY = [
+    right("5.3.3", "formula", footprint),
+    right("5.3.3", "sizes of arrays", footprint_arrays),
+    right("5.3.3", "floats in a list", footprint_float),
+    wrong("5.3.3", "no gradients", "gradients of the", memory(lambda d, h, q, n: -h * (d + q))),
+    wrong("5.3.3", "no inputs", "inputs X are missing", memory(lambda d, h, q, n: -n * d)),
+    wrong("5.3.3", "order", "wrong order", lambda d, h, q, n: footprint(d, h, q, n)[::-1]),
+    wrong("5.3.3", "no labels", "labels Y are missing", memory(lambda d, h, q, n: -n * q)),
+    wrong("5.3.3", "no values", "intermediates", memory(lambda d, h, q, n: -n * (2 * h + q))),
+    wrong("5.3.3", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
+    wrong("5.3.3", "bias", "no bias", memory(lambda d, h, q, n: 2 * (h + q))),
+    wrong(
+        "5.3.3", "prediction keeps all", "lets go",
+        memory(prediction=lambda d, h, q, n: h * (d + q) + n * (d + 2 * h + q)),
+    ),
+    wrong(
+        "5.3.3", "outputs only", "count both",
+        memory(prediction=lambda d, h, q, n: h * (d + q) + n * max(d, h, q)),
+    ),
+    wrong("5.3.3", "one number", "2 values", lambda d, h, q, n: footprint(d, h, q, n)[0]),
+]  # fmt: skip
+
+
+# +3.8: the page's own classes
+
+
+class Variable:
+    def __init__(self, data, creator=None):
+        self.data = np.asarray(data, dtype=float)
+        self.grad = None
+        self.creator = creator
+        self.generation = 0 if creator is None else creator.generation + 1
+
+
+class Function:
+    def __call__(self, *inputs):
+        self.inputs = tuple(v if isinstance(v, Variable) else Variable(v) for v in inputs)
+        self.generation = max(v.generation for v in self.inputs)
+        self.output = Variable(self.forward(*(v.data for v in self.inputs)), creator=self)
+        return self.output
+
+
+def function(forward, backward):
+    """Make a class of two functions; backward takes the function and the gradient."""
+    return type(
+        "Made", (Function,), {"forward": lambda self, *a: forward(*a), "backward": backward}
+    )
+
+
+def arrays(self):
+    return tuple(variable.data for variable in self.inputs)
+
+
+def one(f):
+    return lambda self, g: f(arrays(self)[0], g)
+
+
+def two(f):
+    return lambda self, g: f(*arrays(self), g)
+
+
+Square = function(lambda x: x**2, one(lambda x, g: 2 * x * g))
+Exp = function(np.exp, lambda self, g: g * self.output.data)
+Add = function(lambda a, b: a + b, lambda self, g: (g, g))
+Mul = function(lambda a, b: a * b, two(lambda a, b, g: (g * b, g * a)))
+MatMul = function(lambda a, b: a @ b, two(lambda a, b, g: (g @ b.T, a.T @ g)))
+FIVE = {"Square": Square, "Exp": Exp, "Add": Add, "Mul": Mul, "MatMul": MatMul}
+
+
+def five(**change):
+    return tuple((FIVE | change).values())
+
+
+class KeepsSquare(Function):
+    """Stores what it needs in forward, and returns tuples and lists."""
+
+    def forward(self, x):
+        self.x = x
+        return np.multiply(x, x)
+
+    def backward(self, gradient):
+        return (gradient * self.x * 2.0,)
+
+
+class ListMul(Function):
+    def forward(self, a, b):
+        self.kept = a.copy(), b.copy()
+        return np.multiply(a, b)
+
+    def backward(self, gradient):
+        return [gradient * self.kept[1], gradient * self.kept[0]]
+
+
+def finished_form():
+    from helpers import autograd
+
+    square = type(
+        "Square",
+        (autograd.Function,),
+        {
+            "forward": lambda self, x: x * x,
+            "backward": lambda self, g: 2 * self.inputs[0] * g,
+        },
+    )
+    return (square, autograd.Exp, autograd.Add, autograd.Mul, autograd.MatMul)
+
+
+FUNCTIONS = [
+    right("+3.8", "as on the page", *five()),
+    right("+3.8", "stored inputs, tuples, lists", *five(Square=KeepsSquare, Mul=ListMul)),
+    right("+3.8", "finished form", *finished_form()),
+    right(
+        "+3.8", "a tensor",
+        *five(Exp=function(np.exp, lambda self, g: self.output.data * tf().constant(g))),
+    ),
+    wrong(
+        "+3.8", "square without gradient", "multiply it by the gradient",
+        *five(Square=function(lambda x: x**2, one(lambda x, g: 2 * x))),
+    ),
+    wrong(
+        "+3.8", "square without 2", "gradient of input 0",
+        *five(Square=function(lambda x: x**2, one(lambda x, g: x * g))),
+    ),
+    wrong(
+        "+3.8", "exp passes on", "gradient of input 0",
+        *five(Exp=function(np.exp, lambda self, g: g)),
+    ),
+    wrong(
+        "+3.8", "add returns one", "each gets its own",
+        *five(Add=function(lambda a, b: a + b, lambda self, g: g)),
+    ),
+    wrong(
+        "+3.8", "mul swapped", "swapped",
+        *five(Mul=function(lambda a, b: a * b, two(lambda a, b, g: (g * a, g * b)))),
+    ),
+    wrong(
+        "+3.8", "matmul order", "swapped",
+        *five(MatMul=function(lambda a, b: a @ b, two(lambda a, b, g: (a.T @ g, g @ b.T)))),
+    ),
+    wrong(
+        "+3.8", "matmul is entry by entry", "operands",
+        *five(MatMul=function(lambda a, b: a * b, two(lambda a, b, g: (g * b, g * a)))),
+    ),
+    wrong(
+        "+3.8", "forward returns nothing", "is a `return` missing",
+        *five(Square=function(lambda x: None, one(lambda x, g: 2 * x * g))),
+    ),
+    wrong(
+        "+3.8", "backward returns nothing", "is a `return` missing",
+        *five(Exp=function(np.exp, lambda self, g: None)),
+    ),
+]  # fmt: skip
+
+
+# +3.9 and +3.10
+
+
+def adds_in_place(result):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        waiting.sort(key=lambda function: function.generation)
+        for variable, gradient in inputs_of(waiting.pop()):
+            if variable.grad is None:
+                variable.grad = gradient
+            else:
+                variable.grad += gradient
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
+
+
+def add_to(variable, gradient):
+    variable.grad = gradient if variable.grad is None else variable.grad + gradient
+
+
+def inputs_of(function):
+    gradients = function.input_gradients(function.output.grad)
+    return zip(function.inputs, gradients, strict=True)
+
+
+def by_sorting(result):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        waiting.sort(key=lambda function: function.generation)
+        for variable, gradient in inputs_of(waiting.pop()):
+            add_to(variable, gradient)
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
+
+
+def by_heap(result):
+    import heapq
+
+    result.grad = np.ones_like(result.data)
+    heap, seen, count = [(-result.creator.generation, 0, result.creator)], {id(result.creator)}, 0
+    while heap:
+        *_, function = heapq.heappop(heap)
+        for variable, gradient in inputs_of(function):
+            add_to(variable, gradient)
+            if variable.creator is not None and id(variable.creator) not in seen:
+                seen.add(id(variable.creator))
+                count += 1
+                heapq.heappush(heap, (-variable.creator.generation, count, variable.creator))
+
+
+def by_waves(result):
+    """Collect first with a set, then go through the generations."""
+    found, stack = {result.creator}, [result.creator]
+    while stack:
+        for variable in stack.pop().inputs:
+            if variable.creator is not None and variable.creator not in found:
+                found.add(variable.creator)
+                stack.append(variable.creator)
+    result.grad = np.ones_like(result.data)
+    for function in sorted(found, key=lambda each: -each.generation):
+        for variable, gradient in zip(
+            function.inputs, function.backward(function.output.grad), strict=True
+        ):
+            add_to(variable, gradient)
+
+
+def by_recursion(result):
+    def visit(function):
+        for variable, gradient in inputs_of(function):
+            add_to(variable, gradient)
+        for variable in dict.fromkeys(function.inputs):
+            if variable.creator is not None:
+                visit(variable.creator)
+
+    result.grad = np.ones_like(result.data)
+    visit(result.creator)
+
+
+def by_deep_recursion(result):
+    order, seen = [], set()
+
+    def visit(function):
+        if function in seen:
+            return
+        seen.add(function)
+        for variable in function.inputs:
+            if variable.creator is not None:
+                visit(variable.creator)
+        order.append(function)
+
+    visit(result.creator)
+    result.grad = np.ones_like(result.data)
+    for function in reversed(order):
+        for variable, gradient in inputs_of(function):
+            add_to(variable, gradient)
+
+
+def as_found(result):
+    result.grad = np.ones_like(result.data)
+    waiting = [result.creator]
+    while waiting:
+        for variable, gradient in inputs_of(waiting.pop()):
+            add_to(variable, gradient)
+            if variable.creator is not None:
+                waiting.append(variable.creator)
+
+
+def replaces(result):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        waiting.sort(key=lambda function: function.generation)
+        for variable, gradient in inputs_of(waiting.pop()):
+            variable.grad = gradient
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
+
+
+def one_step(result):
+    result.grad = np.ones_like(result.data)
+    for variable, gradient in inputs_of(result.creator):
+        add_to(variable, gradient)
+
+
+def lowest_first(result):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        waiting.sort(key=lambda function: -function.generation)
+        for variable, gradient in inputs_of(waiting.pop()):
+            add_to(variable, gradient)
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
+
+
+LOOP = [
+    right("+3.9", "sorted list", by_sorting),
+    right("+3.9", "heap", by_heap),
+    right("+3.9", "collected first", by_waves),
+    wrong("+3.9", "recursion along paths", "visited once", by_recursion),
+    wrong("+3.9", "topological recursion", "stack ran out", by_deep_recursion),
+    wrong("+3.9", "as found", "visited once", as_found),
+    wrong("+3.9", "adds in place", "`+=` works in place", adds_in_place),
+    wrong("+3.9", "replaces", "gradients add up", replaces),
+    wrong("+3.9", "one step", "x.grad is None", one_step),
+    wrong("+3.9", "no seed", "TypeError", lambda result: list(inputs_of(result.creator))),
+    wrong("+3.9", "lowest first", "highest generation first", lowest_first),
+]
+
+
+def clear(result):
+    waiting, seen = [result], {result}
+    while waiting:
+        variable = waiting.pop()
+        variable.grad = None
+        for each in variable.creator.inputs if variable.creator else ():
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+
+
+def clear_by_functions(result):
+    result.grad = None
+    functions, seen = [result.creator], set()
+    while functions:
+        function = functions.pop()
+        if function is None or id(function) in seen:
+            continue
+        seen.add(id(function))
+        for variable in function.inputs:
+            variable.grad = None
+            functions.append(variable.creator)
+
+
+def clear_layers(result):
+    layer = {result}
+    while layer:
+        for variable in layer:
+            variable.grad = None
+        layer = {each for v in layer if v.creator for each in v.creator.inputs}
+
+
+def clear_recursively(result):
+    result.grad = None
+    if result.creator is not None:
+        for variable in result.creator.inputs:
+            clear_recursively(variable)
+
+
+def clear_leaves(result):
+    waiting, seen = [result], set()
+    while waiting:
+        variable = waiting.pop()
+        if variable in seen:
+            continue
+        seen.add(variable)
+        if variable.creator is None:
+            variable.grad = None
+        else:
+            waiting.extend(variable.creator.inputs)
+
+
+def clear_inputs(result):
+    for variable in result.creator.inputs:
+        variable.grad = None
+    result.grad = None
+
+
+def add_copy(variable, gradient):
+    if variable.grad is None:
+        variable.grad = np.zeros_like(variable.data)
+    variable.grad = np.add(variable.grad, gradient)
+
+
+def add_own(variable, gradient):
+    if variable.grad is None:
+        variable.grad = gradient.copy()
+    else:
+        variable.grad += gradient
+
+
+def add_in_place(variable, gradient):
+    if variable.grad is None:
+        variable.grad = gradient
+    else:
+        variable.grad += gradient
+
+
+def add_replace(variable, gradient):
+    variable.grad = gradient
+
+
+def add_first(variable, gradient):
+    if variable.grad is None:
+        variable.grad = gradient
+
+
+ACCUMULATE = [
+    right("+3.10", "new array", add_to, clear),
+    right("+3.10", "starts from zeros", add_copy, clear_by_functions),
+    right("+3.10", "own copy, in place", add_own, clear_layers),
+    wrong("+3.10", "in place on a shared array", "shared array", add_in_place, clear),
+    wrong("+3.10", "replaces", "replaced the first", add_replace, clear),
+    wrong("+3.10", "keeps the first", "was lost", add_first, clear),
+    wrong("+3.10", "forgets to set", "still None", lambda variable, gradient: gradient, clear),
+    wrong("+3.10", "leaves only", "intermediate", add_to, clear_leaves),
+    wrong("+3.10", "one step", "leaf w", add_to, clear_inputs),
+    wrong("+3.10", "recursion", "stack ran out", add_to, clear_recursively),
+]
+
+
+# 5.3.4
+
+
+def hessian(f, x):
+    t = tf()
+    with t.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with t.GradientTape() as inner:
+            inner.watch(x)
+            value = f(x)
+        entries = t.unstack(inner.gradient(value, x))
+    return t.stack([outer.gradient(entry, x) for entry in entries])
+
+
+def hessian_jacobian(f, x):
+    t = tf()
+    with t.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with t.GradientTape() as inner:
+            inner.watch(x)
+            value = f(x)
+        gradient = inner.gradient(value, x)
+    return outer.jacobian(gradient, x, experimental_use_pfor=False)
+
+
+def hessian_products(f, x):
+    t = tf()
+    columns = []
+    for unit in t.unstack(t.eye(len(x), dtype=x.dtype)):
+        with t.GradientTape() as outer:
+            outer.watch(x)
+            with t.GradientTape() as inner:
+                inner.watch(x)
+                value = f(x)
+            product = t.reduce_sum(inner.gradient(value, x) * unit)
+        columns.append(outer.gradient(product, x).numpy())
+    return np.stack(columns, axis=1)
+
+
+def hessian_row_sums(f, x):
+    t = tf()
+    with t.GradientTape() as outer:
+        outer.watch(x)
+        with t.GradientTape() as inner:
+            inner.watch(x)
+            value = f(x)
+        gradient = inner.gradient(value, x)
+    return outer.gradient(gradient, x)
+
+
+def hessian_outside(f, x):
+    t = tf()
+    with t.GradientTape() as outer, t.GradientTape() as inner:
+        outer.watch(x)
+        inner.watch(x)
+        value = f(x)
+    return outer.gradient(inner.gradient(value, x), x)
+
+
+def only_gradient(f, x):
+    t = tf()
+    with t.GradientTape() as tape:
+        tape.watch(x)
+        value = f(x)
+    return tape.gradient(value, x)
+
+
+def repeats(medians, count=3):
+    """Return `count` measured-looking times around each median."""
+    noise = np.random.default_rng(5).normal(1, 0.03, size=(len(medians), count))
+    return (np.array(medians)[:, None] * np.sort(noise, axis=1)).tolist()
+
+
+TIMES = {
+    "n": [4, 8, 16, 32],
+    "gradient_seconds": repeats([1.0e-3, 1.1e-3, 1.0e-3, 1.2e-3]),
+    "hessian_seconds": repeats([5e-3, 9e-3, 17e-3, 33e-3]),
+    "total_seconds": 0.41,
+}
+
+
+def times(**change):
+    return TIMES | change
+
+
+SECOND = [
+    right("5.3.4", "rows", hessian, TIMES),
+    right(
+        "5.3.4", "jacobian, arrays", hessian_jacobian,
+        {name: np.array(column) for name, column in TIMES.items()},
+    ),
+    right(
+        "5.3.4", "products with unit vectors, a slow start", hessian_products,
+        times(n=np.array([2, 5, 10, 40]), hessian_seconds=repeats([0.1, 0.2, 0.3, 0.9], 5),
+              total_seconds=60.0),
+    ),
+    wrong("5.3.4", "sums", "sum of each row", hessian_row_sums, TIMES),
+    wrong("5.3.4", "gradient only", "that is the gradient", only_gradient, TIMES),
+    wrong("5.3.4", "outside the tape", "outside the outer tape", hessian_outside, TIMES),
+    wrong(
+        "5.3.4", "few sizes", "at least 4", hessian,
+        {k: v[:3] if k != "total_seconds" else v for k, v in TIMES.items()},
+    ),
+    wrong("5.3.4", "no key", "keys n", hessian, without(TIMES, "hessian_seconds")),
+    wrong("5.3.4", "no total", "total_seconds", hessian, without(TIMES, "total_seconds")),
+    wrong(
+        "5.3.4", "exchanged", "less time than a gradient", hessian,
+        times(gradient_seconds=TIMES["hessian_seconds"], hessian_seconds=TIMES["gradient_seconds"]),
+    ),
+    wrong(
+        "5.3.4", "same n every time", "should grow with n", hessian,
+        times(hessian_seconds=repeats([5e-3, 5.1e-3, 5e-3, 5.2e-3])),
+    ),
+    wrong(
+        "5.3.4", "jacobian that builds a graph", "experimental_use_pfor=False", hessian,
+        times(hessian_seconds=repeats([0.104, 0.11, 0.101, 0.104]), total_seconds=2.0),
+    ),
+    wrong("5.3.4", "zeros", "above 0", hessian, times(gradient_seconds=[[0.0] * 3] * 4)),
+    wrong(
+        "5.3.4", "milliseconds", "milliseconds", hessian,
+        times(hessian_seconds=repeats([500.0, 900.0, 1700.0, 3300.0])),
+    ),
+    wrong(
+        "5.3.4", "one time a size", "3 repeats", hessian,
+        times(hessian_seconds=[5.1234e-3, 9.2345e-3, 17.3456e-3, 33.4567e-3]),
+    ),
+    wrong(
+        "5.3.4", "made up", "without rounding", hessian,
+        times(gradient_seconds=[[0.001, 0.0011, 0.0012]] * 4,
+              hessian_seconds=[[0.005, 0.0051, 0.0049], [0.01, 0.011, 0.0099],
+                               [0.02, 0.021, 0.0199], [0.04, 0.041, 0.039]]),
+    ),
+    wrong(
+        "5.3.4", "one run three times", "without rounding", hessian,
+        times(hessian_seconds=[[5.1234e-3] * 3, [9.2345e-3] * 3, [17.3456e-3] * 3,
+                               [33.4567e-3] * 3]),
+    ),
+    wrong(
+        "5.3.4", "first call timed", "call it once before", hessian,
+        times(gradient_seconds=repeats([1e-5, 1e-5, 1e-5, 4e-3])),
+    ),
+    wrong("5.3.4", "a total below its parts", "contains the repeats", hessian,
+          times(total_seconds=0.05)),
+]  # fmt: skip
+
+
+# 5.3.5a
+
+
+def split(X, W1, W2, devices, *, half=None, relu=None):
+    t = tf()
+    half = half or W1.shape[1] // 2
+    relu = relu or t.nn.relu
+    with t.device(devices[0]):
+        first = relu(X @ W1[:, :half]) @ W2[:half]
+    with t.device(devices[1]):
+        second = relu(X @ W1[:, half:]) @ W2[half:]
+    return first + second
+
+
+def split_batch(X, W1, W2, devices):
+    t = tf()
+    half = len(X) // 2
+    with t.device(devices[0]):
+        first = t.nn.relu(X[:half] @ W1) @ W2
+    with t.device(devices[1]):
+        second = t.nn.relu(X[half:] @ W1) @ W2
+    return t.concat([first, second], axis=0)
+
+
+def split_loop(X, W1, W2, devices):
+    t = tf()
+    count = W1.shape[1]
+    bounds = [0, count - count // 2, count]
+    shares = []
+    for device, start, end in zip(devices, bounds, bounds[1:], strict=False):
+        with t.device(device):
+            hidden = t.maximum(t.matmul(X, W1[:, start:end]), 0.0)
+            shares.append(t.matmul(hidden, W2[start:end]))
+    return t.add_n(shares)
+
+
+def split_gather(X, W1, W2, devices):
+    t = tf()
+    half = W1.shape[1] // 2
+    units = range(W1.shape[1])
+    total = 0.0
+    for device, mine in ((devices[0], units[:half]), (devices[1], units[half:])):
+        with t.device(device):
+            A, B = t.gather(W1, list(mine), axis=1), t.gather(W2, list(mine), axis=0)
+            total = total + t.einsum("nh,hq->nq", t.nn.relu(t.einsum("nd,dh->nh", X, A)), B)
+    return total
+
+
+def split_numpy(X, W1, W2, devices):
+    return np.maximum(np.asarray(X) @ np.asarray(W1), 0) @ np.asarray(W2)
+
+
+def split_not(X, W1, W2, devices):
+    return tf().nn.relu(X @ W1) @ W2
+
+
+def split_whole(X, W1, W2, devices):
+    t = tf()
+    half = W1.shape[1] // 2
+    with t.device(devices[0]):
+        first = t.nn.relu(X @ W1)[:, :half] @ W2[:half]
+    with t.device(devices[1]):
+        second = t.nn.relu(X @ W1)[:, half:] @ W2[half:]
+    return first + second
+
+
+def split_one_device(X, W1, W2, devices):
+    return split(X, W1, W2, [devices[0], devices[0]])
+
+
+def split_drops(X, W1, W2, devices):
+    half = W1.shape[1] // 2
+    return split(X, W1[:, : 2 * half], W2[: 2 * half], devices)
+
+
+def split_first(X, W1, W2, devices):
+    half = W1.shape[1] // 2
+    return tf().nn.relu(X @ W1[:, :half]) @ W2[:half]
+
+
+def split_linear(X, W1, W2, devices):
+    return X @ W1 @ W2
+
+
+def split_by_layer(X, W1, W2, devices):
+    t = tf()
+    half = W1.shape[1] // 2
+    with t.device(devices[0]):
+        hidden = [t.nn.relu(X @ W1[:, :half]), t.nn.relu(X @ W1[:, half:])]
+    with t.device(devices[1]):
+        return hidden[0] @ W2[:half] + hidden[1] @ W2[half:]
+
+
+def split_outputs_outside(X, W1, W2, devices):
+    t = tf()
+    half = W1.shape[1] // 2
+    with t.device(devices[0]):
+        first = t.nn.relu(X @ W1[:, :half]) @ W2[:half]
+    with t.device(devices[1]):
+        second = t.nn.relu(X @ W1[:, half:])
+    return first + second @ W2[half:]
+
+
+def split_three_ways(X, W1, W2, devices):
+    t = tf()
+    total = split(X, W1[:, 1:], W2[1:], devices)
+    return total + t.nn.relu(X @ W1[:, :1]) @ W2[:1]
+
+
+def split_tf_split(X, W1, W2, devices):
+    t = tf()
+    A, B = t.split(W1, [W1.shape[1] // 2, -1], axis=1)
+    C, D = t.split(W2, [W1.shape[1] // 2, -1], axis=0)
+    shares = []
+    for device, columns, rows in zip(devices, (A, B), (C, D), strict=True):
+        with t.device(device):
+            shares.append(t.linalg.matmul(t.nn.relu(t.linalg.matmul(X, columns)), rows))
+    with t.device(devices[0]):
+        return t.add(*shares)
+
+
+DEVICES = [
+    right("5.3.5a", "tf.split", split_tf_split),
+    wrong("5.3.5a", "layers dealt out", "its share of the output", split_by_layer),
+    wrong("5.3.5a", "an output share outside", "its share of the output", split_outputs_outside),
+    wrong("5.3.5a", "one unit outside", "stand outside", split_three_ways),
+    wrong("5.3.5a", "one unit and the rest", "gets 4 units", lambda *a: split(*a, half=1)),
+    right("5.3.5a", "two halves", split),
+    right("5.3.5a", "loop, first gets one more", split_loop),
+    right("5.3.5a", "gather and einsum", split_gather),
+    right("5.3.5a", "sizes by len", lambda X, *rest: split(X, *rest, half=len(rest[1]) // 2)),
+    right(
+        "5.3.5a",
+        "sizes from NumPy",
+        lambda X, *rest: split(X, *rest, half=len(rest[1].numpy()) // 2),
+    ),
+    wrong("5.3.5a", "halves of the batch", "one device holds all units", split_batch),
+    wrong(
+        "5.3.5a",
+        "numpy in halves",
+        "TensorFlow saw no matrix product",
+        lambda *a: split(*(each.numpy() for each in a[:3]), a[3], relu=lambda z: np.maximum(z, 0)),
+    ),
+    wrong("5.3.5a", "not split", "no matrix product was placed", split_not),
+    wrong("5.3.5a", "numpy", "without NumPy", split_numpy),
+    wrong("5.3.5a", "whole product on each", "one device holds all units", split_whole),
+    wrong("5.3.5a", "one device", "devices[1]", split_one_device),
+    wrong("5.3.5a", "odd unit lost", "hidden unit was lost", split_drops),
+    wrong("5.3.5a", "first half only", "only the first half", split_first),
+    wrong("5.3.5a", "no relu", "ReLU is missing", split_linear),
+]
+
+CASES = [
+    *CENTRAL,
+    *STEPS,
+    *GRADIENT,
+    *DESCENT,
+    *BILINEAR,
+    *FORWARD,
+    *GRAPH,
+    *BACKWARD,
+    *BIAS,
+    *CHECK,
+    *MEMORY,
+    *FUNCTIONS,
+    *LOOP,
+    *ACCUMULATE,
+    *SECOND,
+    *DEVICES,
+]

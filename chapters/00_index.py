@@ -40,7 +40,7 @@
 # | ○ Not attempted | the stub is still there |
 # | ! Stopped with an error | your code raised; the box names your line |
 #
-# Stuck? Run `hint("5.6.6")` with the number in the exercise's heading: first the idea, then the
+# Stuck? Run `hint("6.12")` with the number in the exercise's heading: first the idea, then the
 # formula, then the shape of the code. Exercises that end in `-explain` are answered in words, and
 # a person marks them.
 

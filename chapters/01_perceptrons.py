@@ -165,8 +165,8 @@ plotting.decision_boundary(lambda X: bias_neuron(X, w, b), rows, only_x1)
 # shift it a little and it still does, which is why so many weights are right.
 
 # %% [markdown]
-# ### Exercise +1.1 — Gates from weights
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+1.1")`*
+# ### Exercise 1.1 — Gates from weights
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("1.1")`*
 #
 # **Given** two numbers `x1` and `x2`; each is 0 or 1 on the truth table, and the gates also take
 # any number in between or beyond.
@@ -182,21 +182,21 @@ plotting.decision_boundary(lambda X: bias_neuron(X, w, b), rows, only_x1)
 # %%
 def and_gate(x1, x2):
     """Return 1 if both inputs are 1."""
-    raise NotImplementedError("Exercise +1.1")
+    raise NotImplementedError("Exercise 1.1")
 
 
 def nand_gate(x1, x2):
     """Return 0 if both inputs are 1."""
-    raise NotImplementedError("Exercise +1.1")
+    raise NotImplementedError("Exercise 1.1")
 
 
 def or_gate(x1, x2):
     """Return 1 if at least one input is 1."""
-    raise NotImplementedError("Exercise +1.1")
+    raise NotImplementedError("Exercise 1.1")
 
 
 # %%
-check("+1.1", and_gate, nand_gate, or_gate)
+check("1.1", and_gate, nand_gate, or_gate)
 
 # %% [markdown]
 # ## XOR has no line
@@ -227,10 +227,10 @@ print("most rows right on the whole grid:", (outputs == xor[:, None]).sum(axis=0
 # four.
 
 # %% [markdown]
-# ### Exercise +1.2 — XOR by composition
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+1.2")`*
+# ### Exercise 1.2 — XOR by composition
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("1.2")`*
 #
-# **Given** your three gates from exercise +1.1.
+# **Given** your three gates from exercise 1.1.
 #
 # **Write** `xor_gate(x1, x2)` by calling gates on the outputs of other gates. No `if`, no
 # comparison, no new weights.
@@ -243,15 +243,15 @@ print("most rows right on the whole grid:", (outputs == xor[:, None]).sum(axis=0
 # %%
 def xor_gate(x1, x2):
     """Return 1 if exactly one input is 1."""
-    raise NotImplementedError("Exercise +1.2")
+    raise NotImplementedError("Exercise 1.2")
 
 
 # %%
-check("+1.2", xor_gate)
+check("1.2", xor_gate)
 
 # %% [markdown]
-# ### Exercise +1.3-quiz — No line for XOR
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("+1.3-quiz")`*
+# ### Exercise 1.3 — No line for XOR
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("1.3")`*
 #
 # A neuron that computed XOR would satisfy these four inequalities: (1) $b \le 0$, (2) $w_1 + b >
 # 0$, (3) $w_2 + b > 0$, (4) $w_1 + w_2 + b \le 0$. Which statement shows that no such neuron
@@ -267,17 +267,17 @@ check("+1.2", xor_gate)
 choice_1_3 = None
 
 # %%
-check("+1.3-quiz", choice_1_3)
+check("1.3", choice_1_3)
 
 # %% [markdown]
-# ### Exercise +1.3-explain — The argument in a picture
-# *2 points · ★★☆ · 5 min · stuck? run `hint("+1.3-explain")`*
+# ### Exercise 1.4 — The argument in a picture
+# *2 points · ★★☆ · 5 min · stuck? run `hint("1.4")`*
 #
 # Explain to someone who has not seen an inequality today why no straight line parts the ones of XOR
 # from its zeros. Use the midpoint of the square. Then say what a second layer of neurons changes.
 
 # %% [markdown]
-# **Answer +1.3-explain.** *Write your answer here.*
+# **Answer 1.4.** *Write your answer here.*
 
 # %% [markdown]
 # ## The first multilayer perceptron
@@ -352,8 +352,8 @@ print("largest slope of the sigmoid:", naive_sigmoid(0) * (1 - naive_sigmoid(0))
 # is ¼ in the middle and fades to both sides.
 
 # %% [markdown]
-# ### Exercise +1.4 — Step and sigmoid for whole arrays
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.4")`*
+# ### Exercise 1.5 — Step and sigmoid for whole arrays
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.5")`*
 #
 # **Given** an array `z` of any shape, of floats or integers, with values up to ±1000 and beyond.
 # The formula in (1.5) overflows there: `np.exp(1000)` is infinite and NumPy warns.
@@ -369,16 +369,16 @@ print("largest slope of the sigmoid:", naive_sigmoid(0) * (1 - naive_sigmoid(0))
 # %%
 def step(z):
     """Return 1 where z is above zero and 0 elsewhere."""
-    raise NotImplementedError("Exercise +1.4")
+    raise NotImplementedError("Exercise 1.5")
 
 
 def sigmoid(z):
     """Return 1 / (1 + exp(-z)) for z of any size."""
-    raise NotImplementedError("Exercise +1.4")
+    raise NotImplementedError("Exercise 1.5")
 
 
 # %%
-check("+1.4", step, sigmoid)
+check("1.5", step, sigmoid)
 
 # %% [markdown]
 # ## A perceptron learns from its mistakes
@@ -408,8 +408,8 @@ for _ in range(4):
 # weights rest.
 
 # %% [markdown]
-# ### Exercise +1.5 — The perceptron learning rule
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+1.5")`*
+# ### Exercise 1.6 — The perceptron learning rule
+# *3 points · ★★☆ · 20 min · stuck? run `hint("1.6")`*
 #
 # **Given** examples `X` and labels `y`, each 0 or 1.
 #
@@ -426,11 +426,11 @@ for _ in range(4):
 # %%
 def train_perceptron(X, y, max_epochs=100):
     """Return weights, bias and the number of mistakes of the perceptron learning rule."""
-    raise NotImplementedError("Exercise +1.5")
+    raise NotImplementedError("Exercise 1.6")
 
 
 # %%
-check("+1.5", train_perceptron)
+check("1.6", train_perceptron)
 
 
 # %% [markdown]
@@ -505,8 +505,8 @@ print(f"for b: formula {2 * error:.3f}, nudge {by_nudge_b:.3f}")
 # $b$ should shrink.
 
 # %% [markdown]
-# ### Exercise +1.6 — Gradients of the mean squared error
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.6")`*
+# ### Exercise 1.7 — Gradients of the mean squared error
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.7")`*
 #
 # **Given** examples `X`, targets `y`, weights `w` and the bias `b` of a linear neuron.
 #
@@ -521,11 +521,11 @@ print(f"for b: formula {2 * error:.3f}, nudge {by_nudge_b:.3f}")
 # %%
 def mse_gradients(X, y, w, b):
     """Return the gradients of the mean squared error with respect to w and b."""
-    raise NotImplementedError("Exercise +1.6")
+    raise NotImplementedError("Exercise 1.7")
 
 
 # %%
-check("+1.6", mse_gradients)
+check("1.7", mse_gradients)
 
 # %% [markdown]
 # ## Gradient descent
@@ -589,8 +589,8 @@ plt.show()
 # they jump from side to side and climb.
 
 # %% [markdown]
-# ### Exercise +1.7 — A sweep of learning rates
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.7")`*
+# ### Exercise 1.8 — A sweep of learning rates
+# *2 points · ★★☆ · 15 min · stuck? run `hint("1.8")`*
 #
 # **Given** `x_line` and `y_line` from above. All runs start at $w = b = 0$ and take 100 steps;
 # together they take less than a second.
@@ -613,7 +613,7 @@ sweep = None
 verdicts = None
 
 # %%
-check("+1.7", sweep, verdicts)
+check("1.8", sweep, verdicts)
 
 # %% [markdown]
 # ## A matrix is a map
@@ -670,8 +670,8 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 # without bound on the left.
 
 # %% [markdown]
-# ### Exercise +1.8 — Three losses
-# *3 points · ★★☆ · 15 min · stuck? run `hint("+1.8")`*
+# ### Exercise 1.9 — Three losses
+# *3 points · ★★☆ · 15 min · stuck? run `hint("1.9")`*
 #
 # **Given** predictions `y` and targets `t` of equal, arbitrary shape; class `probabilities` with
 # rows that sum to 1; `labels` in either form: [one-hot](../chapters/glossary.md#one-hot-encoding)
@@ -688,21 +688,21 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 # %%
 def sum_of_squares(y, t):
     """Return half the sum of the squared differences."""
-    raise NotImplementedError("Exercise +1.8")
+    raise NotImplementedError("Exercise 1.9")
 
 
 def mean_squared_error(y, t):
     """Return the mean of the squared differences."""
-    raise NotImplementedError("Exercise +1.8")
+    raise NotImplementedError("Exercise 1.9")
 
 
 def cross_entropy(probabilities, labels):
     """Return the mean of -log(probability of the true class)."""
-    raise NotImplementedError("Exercise +1.8")
+    raise NotImplementedError("Exercise 1.9")
 
 
 # %%
-check("+1.8", sum_of_squares, mean_squared_error, cross_entropy)
+check("1.9", sum_of_squares, mean_squared_error, cross_entropy)
 
 # %% [markdown]
 # ## Why squares? A Gaussian answers
@@ -731,8 +731,8 @@ for mean in (160, 170, 180):
 # exactly as the mean squared error does.
 
 # %% [markdown]
-# ### Exercise +1.9 — Gaussian negative log-likelihood
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.9")`*
+# ### Exercise 1.10 — Gaussian negative log-likelihood
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.10")`*
 #
 # **Given** targets `y`, predictions `mean` (a number or an array like `y`) and a standard deviation
 # `sigma > 0`.
@@ -749,16 +749,16 @@ for mean in (160, 170, 180):
 # %%
 def gaussian_nll(y, mean, sigma):
     """Return the mean negative log-likelihood of y under a normal distribution."""
-    raise NotImplementedError("Exercise +1.9")
+    raise NotImplementedError("Exercise 1.10")
 
 
 def nll_from_mse(mse, sigma):
     """Return the mean negative log-likelihood that belongs to a mean squared error."""
-    raise NotImplementedError("Exercise +1.9")
+    raise NotImplementedError("Exercise 1.10")
 
 
 # %%
-check("+1.9", gaussian_nll, nll_from_mse)
+check("1.10", gaussian_nll, nll_from_mse)
 
 # %% [markdown]
 # ## The same neuron in Keras
@@ -786,8 +786,8 @@ print("loss of the last epoch below 0.1:", history.history["loss"][-1] < 0.1)
 # above.
 
 # %% [markdown]
-# ### Exercise +1.10 — Least squares with Dense(1)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.10")`*
+# ### Exercise 1.11 — Least squares with Dense(1)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("1.11")`*
 #
 # **Given** examples `X` with inputs of about unit size, and targets `y`.
 #
@@ -803,11 +803,11 @@ print("loss of the last epoch below 0.1:", history.history["loss"][-1] < 0.1)
 # %%
 def fit_linear(X, y):
     """Return a Keras model of one linear neuron, trained on X and y."""
-    raise NotImplementedError("Exercise +1.10")
+    raise NotImplementedError("Exercise 1.11")
 
 
 # %%
-check("+1.10", fit_linear)
+check("1.11", fit_linear)
 
 # %% [markdown]
 # ## Limits of a linear neuron: one direction only

@@ -89,8 +89,8 @@ print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
 # The stack of two behaves like one. In the first exercise you find that one.
 
 # %% [markdown]
-# ### Exercise 5.1.1 — A stack of linear layers collapses
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.1.1")`*
+# ### Exercise 2.1 — A stack of linear layers collapses (d2l 5.1.1)
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.1")`*
 #
 # **Given** the arrays of two linear layers, `W1`, `b1`, `W2`, `b2`.
 #
@@ -106,11 +106,11 @@ print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
 # %%
 def collapse(W1, b1, W2, b2):
     """Return W and b of the one layer that equals the two."""
-    raise NotImplementedError("Exercise 5.1.1")
+    raise NotImplementedError("Exercise 2.1")
 
 
 # %%
-check("5.1.1", collapse)
+check("2.1", collapse)
 
 # %% [markdown]
 # ## Extra linear layers can take away
@@ -132,8 +132,8 @@ for name, W in {"one layer": direct, "two layers, 2 units between": through_two}
 # functions.
 
 # %% [markdown]
-# ### Exercise 5.1.1-rank — A narrow layer loses rank
-# *2 points · ★★★ · 20 min · stuck? run `hint("5.1.1-rank")`*
+# ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
+# *2 points · ★★★ · 20 min · stuck? run `hint("2.2")`*
 #
 # **Given** the weights `W` of one linear layer, and a `width`.
 #
@@ -149,11 +149,11 @@ for name, W in {"one layer": direct, "two layers, 2 units between": through_two}
 # %%
 def squeeze(W, width):
     """Return W1 and W2 with `width` units between, their product as close to W as possible."""
-    raise NotImplementedError("Exercise 5.1.1-rank")
+    raise NotImplementedError("Exercise 2.2")
 
 
 # %%
-check("5.1.1-rank", squeeze)
+check("2.2", squeeze)
 
 
 # %% [markdown]
@@ -223,8 +223,8 @@ plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prel
 # Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
 
 # %% [markdown]
-# ### Exercise 5.1.2 — The derivative of pReLU
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.2")`*
+# ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("2.3")`*
 #
 # **Given** an array `x` without zeros, and a number `alpha`.
 #
@@ -238,11 +238,11 @@ plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prel
 # %%
 def prelu_derivative(x, alpha):
     """Return the derivative of pReLU at each entry of x."""
-    raise NotImplementedError("Exercise 5.1.2")
+    raise NotImplementedError("Exercise 2.3")
 
 
 # %%
-check("5.1.2", prelu_derivative)
+check("2.3", prelu_derivative)
 
 # %% [markdown]
 # ## Sigmoid and tanh
@@ -297,8 +297,8 @@ for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
 # are smooth.
 
 # %% [markdown]
-# ### Exercise 5.1.3 — The derivative of Swish
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.1.3")`*
+# ### Exercise 2.4 — The derivative of Swish (d2l 5.1.3)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("2.4")`*
 #
 # **Given** an array `x` and a positive number `beta`.
 #
@@ -313,11 +313,11 @@ for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
 # %%
 def swish_derivative(x, beta):
     """Return the derivative of x * sigmoid(beta * x) at each entry of x."""
-    raise NotImplementedError("Exercise 5.1.3")
+    raise NotImplementedError("Exercise 2.4")
 
 
 # %%
-check("5.1.3", swish_derivative)
+check("2.4", swish_derivative)
 
 # %% [markdown]
 # ## A ReLU network is made of straight pieces
@@ -348,8 +348,8 @@ plt.show()
 # a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
 
 # %% [markdown]
-# ### Exercise 5.1.4 — The pieces of a ReLU network
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.4")`*
+# ### Exercise 2.5 — The pieces of a ReLU network (d2l 5.1.4)
+# *3 points · ★★★ · 25 min · stuck? run `hint("2.5")`*
 #
 # **Given** the weights of the network $f(x) = \sum_j w^{(2)}_j \max(w^{(1)}_j x + b^{(1)}_j, 0)$.
 #
@@ -364,22 +364,22 @@ plt.show()
 # %%
 def pieces(w1, b1, w2):
     """Return the sorted breakpoints and the slopes of the pieces between them."""
-    raise NotImplementedError("Exercise 5.1.4")
+    raise NotImplementedError("Exercise 2.5")
 
 
 # %%
-check("5.1.4", pieces)
+check("2.5", pieces)
 
 
 # %% [markdown]
-# ### Exercise 5.1.4-explain — Why every ReLU network is piecewise linear
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.1.4-explain")`*
+# ### Exercise 2.6 — Why every ReLU network is piecewise linear (d2l 5.1.4)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.6")`*
 #
 # Show that a network of any depth and any number of inputs, with only ReLU or pReLU as activations,
 # is a continuous piecewise linear function (each piece affine) of its input.
 
 # %% [markdown]
-# **Answer 5.1.4-explain.** *Write your answer here.*
+# **Answer 2.6.** *Write your answer here.*
 
 # %% [markdown]
 # ## Universal approximation
@@ -429,8 +429,8 @@ print("64 -> 128 -> 256 units divide the error by", np.round(errors[-3:-1] / err
 # On logarithmic axes a power is a straight line. Doubling the width divides the error by four.
 
 # %% [markdown]
-# ### Exercise 5.1.5a — tanh from the sigmoid
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.5a")`*
+# ### Exercise 2.7 — tanh from the sigmoid (d2l 5.1.5a)
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("2.7")`*
 #
 # **Given** a function `sigmoid` and an array `x`.
 #
@@ -445,16 +445,16 @@ print("64 -> 128 -> 256 units divide the error by", np.round(errors[-3:-1] / err
 # %%
 def tanh_from_sigmoid(sigmoid, x):
     """Return tanh(x), computed with the given sigmoid."""
-    raise NotImplementedError("Exercise 5.1.5a")
+    raise NotImplementedError("Exercise 2.7")
 
 
 # %%
-check("5.1.5a", tanh_from_sigmoid)
+check("2.7", tanh_from_sigmoid)
 
 
 # %% [markdown]
-# ### Exercise 5.1.5b — Any tanh network is a sigmoid network
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.5b")`*
+# ### Exercise 2.8 — Any tanh network is a sigmoid network (d2l 5.1.5b)
+# *3 points · ★★★ · 25 min · stuck? run `hint("2.8")`*
 #
 # **Given** `layers`, a list of pairs `(W, b)`: an MLP with tanh after every layer but the last.
 #
@@ -470,11 +470,11 @@ check("5.1.5a", tanh_from_sigmoid)
 # %%
 def tanh_to_sigmoid(layers):
     """Return the layers of the sigmoid network that equals the given tanh network."""
-    raise NotImplementedError("Exercise 5.1.5b")
+    raise NotImplementedError("Exercise 2.8")
 
 
 # %%
-check("5.1.5b", tanh_to_sigmoid)
+check("2.8", tanh_to_sigmoid)
 
 # %% [markdown]
 # ## A nonlinearity that looks at the whole batch
@@ -501,8 +501,8 @@ for name, crowd in crowds.items():
 # uses running averages instead, here still at their start, and each row stands for itself.
 
 # %% [markdown]
-# ### Exercise 5.1.6 — A row and its batch mates
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.6")`*
+# ### Exercise 2.9 — A row and its batch mates (d2l 5.1.6)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.9")`*
 #
 # **Given** a `row` and its `mates`, the other rows of the minibatch.
 #
@@ -518,21 +518,21 @@ for name, crowd in crowds.items():
 # %%
 def output_beside(row, mates):
     """Return what the batch-wise nonlinearity makes of `row` beside `mates`."""
-    raise NotImplementedError("Exercise 5.1.6")
+    raise NotImplementedError("Exercise 2.9")
 
 
 # %%
-check("5.1.6", output_beside)
+check("2.9", output_beside)
 
 # %% [markdown]
-# ### Exercise 5.1.6-explain — What a batch-wise nonlinearity costs
-# *3 points · ★★☆ · 8 min · stuck? run `hint("5.1.6-explain")`*
+# ### Exercise 2.10 — What a batch-wise nonlinearity costs (d2l 5.1.6)
+# *3 points · ★★☆ · 8 min · stuck? run `hint("2.10")`*
 #
 # A network uses a nonlinearity that acts on a whole minibatch at a time. Which problems do you
 # expect? Name at least two, say where each shows, and name a remedy.
 
 # %% [markdown]
-# **Answer 5.1.6-explain.** *Write your answer here.*
+# **Answer 2.10.** *Write your answer here.*
 
 # %% [markdown]
 # ## Gradients that vanish
@@ -558,8 +558,8 @@ plt.show()
 # layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
 
 # %% [markdown]
-# ### Exercise 5.1.7 — A network whose gradients vanish
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.7")`*
+# ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.11")`*
 #
 # **Given** nothing: the example is yours.
 #
@@ -575,11 +575,11 @@ plt.show()
 # %%
 def vanishing_example():
     """Return the layers of a sigmoid network, and an input, for which the gradient vanishes."""
-    raise NotImplementedError("Exercise 5.1.7")
+    raise NotImplementedError("Exercise 2.11")
 
 
 # %%
-check("5.1.7", vanishing_example)
+check("2.11", vanishing_example)
 
 # %% [markdown]
 # ## Fashion-MNIST
@@ -633,8 +633,8 @@ print("TensorFlow:\n", tf.nn.softmax(logits).numpy().round(3))
 # returns `nan` for the second.
 
 # %% [markdown]
-# ### Exercise +2.1 — A softmax that does not overflow
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.1")`*
+# ### Exercise 2.12 — A softmax that does not overflow
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.12")`*
 #
 # **Given** a batch of `logits`, as large or small as they may be.
 #
@@ -647,11 +647,11 @@ print("TensorFlow:\n", tf.nn.softmax(logits).numpy().round(3))
 # %%
 def softmax(logits):
     """Return the probabilities of each row of logits."""
-    raise NotImplementedError("Exercise +2.1")
+    raise NotImplementedError("Exercise 2.12")
 
 
 # %%
-check("+2.1", softmax)
+check("2.12", softmax)
 
 # %% [markdown]
 # ## How good is a classifier?
@@ -674,8 +674,8 @@ for name, predicted in {"guessing": guesses, "always class 0": always_zero}.item
 # learned nothing.
 
 # %% [markdown]
-# ### Exercise +2.2 — Accuracy and the confusion matrix
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.2")`*
+# ### Exercise 2.13 — Accuracy and the confusion matrix
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.13")`*
 #
 # **Given** `scores`, one row of logits or probabilities an example, and integer `labels`.
 #
@@ -690,16 +690,16 @@ for name, predicted in {"guessing": guesses, "always class 0": always_zero}.item
 # %%
 def accuracy(scores, labels):
     """Return the share of rows whose largest score is at the label."""
-    raise NotImplementedError("Exercise +2.2")
+    raise NotImplementedError("Exercise 2.13")
 
 
 def confusion_matrix(scores, labels):
     """Return the counts of (true class, predicted class)."""
-    raise NotImplementedError("Exercise +2.2")
+    raise NotImplementedError("Exercise 2.13")
 
 
 # %%
-check("+2.2", accuracy, confusion_matrix)
+check("2.13", accuracy, confusion_matrix)
 
 
 # %% [markdown]
@@ -737,8 +737,8 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 # One row an image, one column a class.
 
 # %% [markdown]
-# ### Exercise +2.3 — The forward pass of any depth
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.3")`*
+# ### Exercise 2.14 — The forward pass of any depth
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.14")`*
 #
 # **Given** a batch `X` and `layers`, a list of pairs `(W, b)` of any length from one on.
 #
@@ -752,11 +752,11 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 # %%
 def mlp_forward(X, layers):
     """Return the logits of a ReLU network of any depth."""
-    raise NotImplementedError("Exercise +2.3")
+    raise NotImplementedError("Exercise 2.14")
 
 
 # %%
-check("+2.3", mlp_forward)
+check("2.14", mlp_forward)
 
 
 # %% [markdown]
@@ -796,8 +796,8 @@ print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
 # The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely.
 
 # %% [markdown]
-# ### Exercise +2.4 — One step of minibatch SGD
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+2.4")`*
+# ### Exercise 2.15 — One step of minibatch SGD
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.15")`*
 #
 # **Given** `layers`, a list of pairs `(W, b)` of plain arrays (not variables); a minibatch `X`,
 # `y`; and a `learning_rate`.
@@ -813,11 +813,11 @@ print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
 # %%
 def sgd_step(layers, X, y, learning_rate):
     """Return the loss before the step, and the parameters after it."""
-    raise NotImplementedError("Exercise +2.4")
+    raise NotImplementedError("Exercise 2.15")
 
 
 # %%
-check("+2.4", sgd_step)
+check("2.15", sgd_step)
 
 
 # %% [markdown]
@@ -941,8 +941,8 @@ print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 
 # hidden activations is zero: each image switches other units on.
 
 # %% [markdown]
-# ### Exercise +2.5 — The same weights in the functional API
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.5")`*
+# ### Exercise 2.16 — The same weights in the functional API
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.16")`*
 #
 # **Given** `sequential`, a built `keras.Sequential` of any layers.
 #
@@ -956,11 +956,11 @@ print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 
 # %%
 def functional_twin(sequential):
     """Return a functional model that shares the layers of a Sequential."""
-    raise NotImplementedError("Exercise +2.5")
+    raise NotImplementedError("Exercise 2.16")
 
 
 # %%
-check("+2.5", functional_twin)
+check("2.16", functional_twin)
 
 
 # %% [markdown]
@@ -1004,8 +1004,8 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 # Seeds alone move the accuracy by about a hundredth. A difference smaller than that is no result.
 
 # %% [markdown]
-# ### Exercise 5.2.1 — How many hidden units?
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.1")`*
+# ### Exercise 2.17 — How many hidden units? (d2l 5.2.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.17")`*
 #
 # **Given** `train`.
 #
@@ -1022,11 +1022,11 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 width_sweep = None
 
 # %%
-check("5.2.1", width_sweep)
+check("2.17", width_sweep)
 
 # %% [markdown]
-# ### Exercise 5.2.2 — One more hidden layer
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.2")`*
+# ### Exercise 2.18 — One more hidden layer (d2l 5.2.2)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.18")`*
 #
 # **Given** `train`.
 #
@@ -1042,11 +1042,11 @@ check("5.2.1", width_sweep)
 depth_comparison = None
 
 # %%
-check("5.2.2", depth_comparison)
+check("2.18", depth_comparison)
 
 # %% [markdown]
-# ### Exercise 5.2.3 — A layer with a single neuron
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.2.3")`*
+# ### Exercise 2.19 — A layer with a single neuron (d2l 5.2.3)
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.19")`*
 #
 # **Given** `train`.
 #
@@ -1061,21 +1061,21 @@ check("5.2.2", depth_comparison)
 bottleneck = None
 
 # %%
-check("5.2.3", bottleneck)
+check("2.19", bottleneck)
 
 # %% [markdown]
-# ### Exercise 5.2.3-explain — Why a single neuron is a bad idea
-# *2 points · ★☆☆ · 5 min · stuck? run `hint("5.2.3-explain")`*
+# ### Exercise 2.20 — Why a single neuron is a bad idea (d2l 5.2.3)
+# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.20")`*
 #
 # Why is it a bad idea to insert a hidden layer with a single neuron? Say what such a network can
 # represent, and what can go wrong while it trains.
 
 # %% [markdown]
-# **Answer 5.2.3-explain.** *Write your answer here.*
+# **Answer 2.20.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.2.4 — Learning rate and epochs
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.4")`*
+# ### Exercise 2.21 — Learning rate and epochs (d2l 5.2.4)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.21")`*
 #
 # **Given** `train`.
 #
@@ -1092,7 +1092,7 @@ check("5.2.3", bottleneck)
 learning_rates = best_rate = None
 
 # %%
-check("5.2.4", learning_rates, best_rate)
+check("2.21", learning_rates, best_rate)
 
 # %% [markdown]
 # ## Many rates in one program
@@ -1116,8 +1116,8 @@ print(found.table[["learning_rate", "mean", "spread"]].round(3).to_string(index=
 # are different programs, and `training.search` runs those one after another.
 
 # %% [markdown]
-# ### Exercise 5.2.5a — A joint search
-# *3 points · ★★★ · 30 min · stuck? run `hint("5.2.5a")`*
+# ### Exercise 2.22 — A joint search (d2l 5.2.5a)
+# *3 points · ★★★ · 30 min · stuck? run `hint("2.22")`*
 #
 # **Given** `train`.
 #
@@ -1134,21 +1134,21 @@ print(found.table[["learning_rate", "mean", "spread"]].round(3).to_string(index=
 joint_search = best_configuration = None
 
 # %%
-check("5.2.5a", joint_search, best_configuration)
+check("2.22", joint_search, best_configuration)
 
 
 # %% [markdown]
-# ### Exercise 5.2.5b-explain — Why several hyperparameters are harder than one
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5b-explain")`*
+# ### Exercise 2.23 — Why several hyperparameters are harder than one (d2l 5.2.5b)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.23")`*
 #
 # Why is it so much harder to deal with several hyperparameters than with one?
 
 # %% [markdown]
-# **Answer 5.2.5b-explain.** *Write your answer here.*
+# **Answer 2.23.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.2.5c — Successive halving
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.5c")`*
+# ### Exercise 2.24 — Successive halving (d2l 5.2.5c)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.24")`*
 #
 # **Given** a list of `configurations`, and `evaluate(configuration, epochs)`, which returns a score
 # (higher is better).
@@ -1165,21 +1165,21 @@ check("5.2.5a", joint_search, best_configuration)
 # %%
 def successive_halving(configurations, evaluate):
     """Return the winner and the rounds (epochs, configurations scored)."""
-    raise NotImplementedError("Exercise 5.2.5c")
+    raise NotImplementedError("Exercise 2.24")
 
 
 # %%
-check("5.2.5c", successive_halving)
+check("2.24", successive_halving)
 
 # %% [markdown]
-# ### Exercise 5.2.5c-explain — A strategy for many hyperparameters
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5c-explain")`*
+# ### Exercise 2.25 — A strategy for many hyperparameters (d2l 5.2.5c)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.25")`*
 #
 # Describe an efficient strategy to tune several hyperparameters jointly: how candidates are chosen,
 # how runs are cut short, and how you make sure of the result.
 
 # %% [markdown]
-# **Answer 5.2.5c-explain.** *Write your answer here.*
+# **Answer 2.25.** *Write your answer here.*
 
 # %% [markdown]
 # ## Eager and graph execution
@@ -1264,8 +1264,8 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 # Both epochs do the same arithmetic; the difference is what happens between the batches.
 
 # %% [markdown]
-# ### Exercise 5.2.6 — Scratch against framework
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.6")`*
+# ### Exercise 2.26 — Scratch against framework (d2l 5.2.6)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.26")`*
 #
 # **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest
 # of several repetitions).
@@ -1282,7 +1282,7 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 step_seconds = None
 
 # %%
-check("5.2.6", step_seconds)
+check("2.26", step_seconds)
 
 # %% [markdown]
 # ## What runs where
@@ -1309,8 +1309,8 @@ print("placed by hand:", on_cpu.device.split("device:")[-1])
 # unless you place it by hand.
 
 # %% [markdown]
-# ### Exercise 5.2.7a — Aligned and misaligned matrices
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.7a")`*
+# ### Exercise 2.27 — Aligned and misaligned matrices (d2l 5.2.7a)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.27")`*
 #
 # **Given** `seconds`.
 #
@@ -1326,11 +1326,11 @@ print("placed by hand:", on_cpu.device.split("device:")[-1])
 matmul_seconds = None
 
 # %%
-check("5.2.7a", matmul_seconds)
+check("2.27", matmul_seconds)
 
 # %% [markdown]
-# ### Exercise 5.2.7b-explain — The width of the memory bus
-# *2 points · ★★★ · 10 min · stuck? run `hint("5.2.7b-explain")`*
+# ### Exercise 2.28 — The width of the memory bus (d2l 5.2.7b)
+# *2 points · ★★★ · 10 min · stuck? run `hint("2.28")`*
 #
 # Determine the memory bus width of your CPU and of a GPU (yours, or one from a data sheet). Explain
 # how a width follows from a bandwidth, and why sizes that are not a multiple of 8 or 16 can be
@@ -1343,11 +1343,11 @@ elapsed = seconds(lambda: np.copyto(copy, large), 5)
 print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 
 # %% [markdown]
-# **Answer 5.2.7b-explain.** *Write your answer here.*
+# **Answer 2.28.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.2.8 — Activation functions compared
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.8")`*
+# ### Exercise 2.29 — Activation functions compared (d2l 5.2.8)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.29")`*
 #
 # **Given** `train`.
 #
@@ -1363,11 +1363,11 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 activations = None
 
 # %%
-check("5.2.8", activations)
+check("2.29", activations)
 
 # %% [markdown]
-# ### Exercise 5.2.9 — Initializations compared
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.9")`*
+# ### Exercise 2.30 — Initializations compared (d2l 5.2.9)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.30")`*
 #
 # **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.
 #
@@ -1383,7 +1383,7 @@ check("5.2.8", activations)
 initializations = None
 
 # %%
-check("5.2.9", initializations)
+check("2.30", initializations)
 
 # %% [markdown]
 # ## Handwritten digits with trained weights
@@ -1500,7 +1500,7 @@ progress("multilayer_perceptrons")
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
-#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
 # - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
 #   Signals and Systems* 2, 1989.
 # - Hendrycks and Gimpel, "Gaussian error linear units", 2016.

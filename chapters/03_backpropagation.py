@@ -107,8 +107,8 @@ plt.show()
 # −1 and 1, and is nearly parallel to the tangent at 0.
 
 # %% [markdown]
-# ### Exercise +3.1 — Central difference
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+3.1")`*
+# ### Exercise 3.1 — Central difference
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("3.1")`*
 #
 # **Given** a function `f`, a number `x` and a step `h`.
 #
@@ -122,11 +122,11 @@ plt.show()
 # %%
 def central_difference(f, x, h=1e-5):
     """Return the slope of f at x, estimated from both sides."""
-    raise NotImplementedError("Exercise +3.1")
+    raise NotImplementedError("Exercise 3.1")
 
 
 # %%
-check("+3.1", central_difference)
+check("3.1", central_difference)
 
 # %% [markdown]
 # ## Rounding against truncation
@@ -162,8 +162,8 @@ print("best central step between 1e-6 and 1e-4:", 1e-6 < best["central"] < 1e-4)
 # best, at a larger step. `numeric.numerical_gradient` uses $h = 10^{-5}$ for this reason.
 
 # %% [markdown]
-# ### Exercise +3.2 — The best step in float32
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.2")`*
+# ### Exercise 3.2 — The best step in float32
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.2")`*
 #
 # Neural networks are trained in float32, which keeps 7 digits.
 #
@@ -182,7 +182,7 @@ print("best central step between 1e-6 and 1e-4:", 1e-6 < best["central"] < 1e-4)
 steps_float32 = None
 
 # %%
-check("+3.2", steps_float32)
+check("3.2", steps_float32)
 
 
 # %% [markdown]
@@ -247,8 +247,8 @@ print("after adding 0.00001:", x[0], "- changed:", bool(x[0] != 3))
 # nonsense here, so convert to float64 first, on a copy: the caller still needs the original.
 
 # %% [markdown]
-# ### Exercise +3.3 — Numerical gradient of any array
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+3.3")`*
+# ### Exercise 3.3 — Numerical gradient of any array
+# *3 points · ★★☆ · 20 min · stuck? run `hint("3.3")`*
 #
 # **Given** a function `f` that takes an array and returns one number, and an array `x`.
 #
@@ -262,11 +262,11 @@ print("after adding 0.00001:", x[0], "- changed:", bool(x[0] != 3))
 # %%
 def numerical_gradient(f, x):
     """Return the gradient of f at x, one entry at a time."""
-    raise NotImplementedError("Exercise +3.3")
+    raise NotImplementedError("Exercise 3.3")
 
 
 # %%
-check("+3.3", numerical_gradient)
+check("3.3", numerical_gradient)
 
 # %% [markdown]
 # ## Downhill, step by step
@@ -300,8 +300,8 @@ print({rate: f"height {height:.4f}" for rate, height in ends.items()})
 # to side and is nearly there. At 1.02 each swing is larger than the last: it diverges.
 
 # %% [markdown]
-# ### Exercise +3.4 — Gradient descent
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+3.4")`*
+# ### Exercise 3.4 — Gradient descent
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("3.4")`*
 #
 # **Given** a function `gradient` that takes a point and returns its gradient, a point `start`, a
 # `learning_rate` and a number of `steps`.
@@ -317,11 +317,11 @@ print({rate: f"height {height:.4f}" for rate, height in ends.items()})
 # %%
 def gradient_descent(gradient, start, learning_rate, steps):
     """Return the path of gradient descent, one point a row."""
-    raise NotImplementedError("Exercise +3.4")
+    raise NotImplementedError("Exercise 3.4")
 
 
 # %%
-check("+3.4", gradient_descent)
+check("3.4", gradient_descent)
 
 # %% [markdown]
 # ## The gradient of a loss with respect to a matrix
@@ -348,8 +348,8 @@ print(gradient.round(4))
 # two other classes are positive, and every row sums to zero.
 
 # %% [markdown]
-# ### Exercise 5.3.1-quiz — The shape of a gradient
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.3.1-quiz")`*
+# ### Exercise 3.5 — The shape of a gradient (d2l 5.3.1)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("3.5")`*
 #
 # The input $\mathbf{X}$ of a function $f$ is an $n \times m$ matrix, and $f$ returns one number.
 # What shape does the gradient of $f$ with respect to $\mathbf{X}$ have, in the convention of this
@@ -361,15 +361,15 @@ print(gradient.round(4))
 # - **d** $nm \times nm$
 
 # %%
-choice_5_3_1 = None
+choice_3_5 = None
 
 # %%
-check("5.3.1-quiz", choice_5_3_1)
+check("3.5", choice_3_5)
 
 
 # %% [markdown]
-# ### Exercise 5.3.1 — The gradient of a bilinear form
-# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.1")`*
+# ### Exercise 3.6 — The gradient of a bilinear form (d2l 5.3.1)
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("3.6")`*
 #
 # **Given** a matrix `X` and two vectors `a` and `b`, and $f(\mathbf{X}) =
 # \mathbf{a}^\top\mathbf{X}\mathbf{b}$.
@@ -384,11 +384,11 @@ check("5.3.1-quiz", choice_5_3_1)
 # %%
 def bilinear_gradient(X, a, b):
     """Return the gradient of aᵀXb with respect to X."""
-    raise NotImplementedError("Exercise 5.3.1")
+    raise NotImplementedError("Exercise 3.6")
 
 
 # %%
-check("5.3.1", bilinear_gradient)
+check("3.6", bilinear_gradient)
 
 # %% [markdown]
 # ## Forward propagation
@@ -431,8 +431,8 @@ print({name: np.shape(value) for name, value in kept.items()})
 # [objective function](../chapters/glossary.md#objective-function) that training minimises.
 
 # %% [markdown]
-# ### Exercise +3.5 — Forward pass of a minibatch
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+3.5")`*
+# ### Exercise 3.7 — Forward pass of a minibatch
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("3.7")`*
 #
 # Now for $n$ examples at once, one a row, with ReLU: $\mathbf{Z} = \mathbf{X}\mathbf{W}^{(1)}$,
 # $\mathbf{H} = \max(\mathbf{Z}, 0)$, $\mathbf{O} = \mathbf{H}\mathbf{W}^{(2)}$, $L =
@@ -450,11 +450,11 @@ print({name: np.shape(value) for name, value in kept.items()})
 # %%
 def forward(X, Y, W1, W2, weight_decay):
     """Return every intermediate value of the network for a minibatch."""
-    raise NotImplementedError("Exercise +3.5")
+    raise NotImplementedError("Exercise 3.7")
 
 
 # %%
-check("+3.5", forward)
+check("3.7", forward)
 
 # %% [markdown]
 # ## The computational graph
@@ -476,8 +476,8 @@ plotting.graph(edges)
 # its gradient is going to have two terms.
 
 # %% [markdown]
-# ### Exercise 5.3.2a — The graph with a bias
-# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.2a")`*
+# ### Exercise 3.8 — The graph with a bias (d2l 5.3.2a)
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("3.8")`*
 #
 # Add a bias $\mathbf{b}^{(1)}$ to the hidden layer, outside the penalty, and draw one operation a
 # node: $\mathbf{u} = \mathbf{W}^{(1)}\mathbf{x}$ and $\mathbf{z} = \mathbf{u} + \mathbf{b}^{(1)}$;
@@ -495,7 +495,7 @@ plotting.graph(edges)
 edges_with_bias = None
 
 # %%
-check("5.3.2a", edges_with_bias)
+check("3.8", edges_with_bias)
 
 # %% [markdown]
 # ## The chain rule
@@ -574,33 +574,33 @@ print("dJ/dW1 of shape", dW1.shape, "- right:", np.allclose(dW1, by_differences,
 # the network 40 times.
 
 # %% [markdown]
-# ### Exercise +3.6 — The backward pass by hand
-# *3 points · ★★★ · 25 min · stuck? run `hint("+3.6")`*
+# ### Exercise 3.9 — The backward pass by hand
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.9")`*
 #
-# Write the backward pass that belongs to the minibatch network of exercise +3.5.
+# Write the backward pass that belongs to the minibatch network of exercise 3.7.
 #
 # **Given** the dict `values` that `forward` returns, and the arguments of `forward`.
 #
 # **Write** `backward(values, X, Y, W1, W2, weight_decay)`, which returns $\partial J/\partial
 # \mathbf{W}^{(1)}$ and $\partial J/\partial \mathbf{W}^{(2)}$, in this order.
 #
-# **Shapes** as in +3.5; each gradient has the shape of its matrix.
+# **Shapes** as in 3.7; each gradient has the shape of its matrix.
 #
 # **Done when** both agree with differences.
 
 # %%
 def backward(values, X, Y, W1, W2, weight_decay):
     """Return the gradients of J with respect to W1 and W2."""
-    raise NotImplementedError("Exercise +3.6")
+    raise NotImplementedError("Exercise 3.9")
 
 
 # %%
-check("+3.6", backward)
+check("3.9", backward)
 
 
 # %% [markdown]
-# ### Exercise 5.3.2b — Forward and backward with a bias
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.3.2b")`*
+# ### Exercise 3.10 — Forward and backward with a bias (d2l 5.3.2b)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("3.10")`*
 #
 # Back to one example and tanh, with a bias in the hidden layer: $\mathbf{z} =
 # \mathbf{W}^{(1)}\mathbf{x} + \mathbf{b}^{(1)}$. The penalty leaves the bias out.
@@ -618,16 +618,16 @@ check("+3.6", backward)
 # %%
 def cost_with_bias(x, y, W1, b1, W2, weight_decay):
     """Return the objective J."""
-    raise NotImplementedError("Exercise 5.3.2b")
+    raise NotImplementedError("Exercise 3.10")
 
 
 def gradients_with_bias(x, y, W1, b1, W2, weight_decay):
     """Return the gradients of J with respect to W1, b1 and W2."""
-    raise NotImplementedError("Exercise 5.3.2b")
+    raise NotImplementedError("Exercise 3.10")
 
 
 # %%
-check("5.3.2b", cost_with_bias, gradients_with_bias)
+check("3.10", cost_with_bias, gradients_with_bias)
 
 # %% [markdown]
 # ## Three gradients that agree
@@ -679,8 +679,8 @@ print("found at", numeric.gradient_check(cost, planted, W1).index)
 # disagree with a right gradient there.
 
 # %% [markdown]
-# ### Exercise +3.7 — A gradient check that points
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.7")`*
+# ### Exercise 3.11 — A gradient check that points
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.11")`*
 #
 # **Given** a function `f` of one array, an array `gradient` that is to be checked, and the point
 # `x`.
@@ -696,11 +696,11 @@ print("found at", numeric.gradient_check(cost, planted, W1).index)
 # %%
 def gradient_check(f, gradient, x):
     """Return the largest difference and its index."""
-    raise NotImplementedError("Exercise +3.7")
+    raise NotImplementedError("Exercise 3.11")
 
 
 # %%
-check("+3.7", gradient_check)
+check("3.11", gradient_check)
 
 # %% [markdown]
 # ## What training has to remember
@@ -742,8 +742,8 @@ plotting.lines(sizes, {"intermediate values": stored, "weights": [own] * len(siz
 # thing to shrink.
 
 # %% [markdown]
-# ### Exercise 5.3.3 — Memory for training and prediction
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.3.3")`*
+# ### Exercise 3.12 — Memory for training and prediction (d2l 5.3.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.12")`*
 #
 # Count the numbers (not bytes) that the network (5.3.1) to (5.3.3) has in memory at its peak, for a
 # batch of $n$ examples.
@@ -763,11 +763,11 @@ plotting.lines(sizes, {"intermediate values": stored, "weights": [own] * len(siz
 # %%
 def stored_numbers(d, h, q, batch_size):
     """Return how many numbers training and prediction keep at their peak."""
-    raise NotImplementedError("Exercise 5.3.3")
+    raise NotImplementedError("Exercise 3.12")
 
 
 # %%
-check("5.3.3", stored_numbers)
+check("3.12", stored_numbers)
 
 
 # %% [markdown]
@@ -886,8 +886,8 @@ print("value", y.data.round(4), "- made by", type(y.creator).__name__, "- genera
 # `y` knows `Sub`; `Sub` knows its inputs; the first of them knows `Tanh`; and so on to the leaves.
 
 # %% [markdown]
-# ### Exercise +3.8 — Five functions
-# *5 points · ★★☆ · 30 min · stuck? run `hint("+3.8")`*
+# ### Exercise 3.13 — Five functions
+# *5 points · ★★☆ · 30 min · stuck? run `hint("3.13")`*
 #
 # **Given** the class `Function` above.
 #
@@ -905,54 +905,54 @@ class Square(Function):
     """Return x * x."""
 
     def forward(self, x):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
     def backward(self, gradient):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
 
 class Exp(Function):
     """Return e to the power of x."""
 
     def forward(self, x):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
     def backward(self, gradient):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
 
 class Add(Function):
     """Return a + b."""
 
     def forward(self, a, b):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
     def backward(self, gradient):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
 
 class Mul(Function):
     """Return a * b, entry by entry."""
 
     def forward(self, a, b):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
     def backward(self, gradient):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
 
 class MatMul(Function):
     """Return the matrix product of a and b."""
 
     def forward(self, a, b):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
     def backward(self, gradient):
-        raise NotImplementedError("Exercise +3.8")
+        raise NotImplementedError("Exercise 3.13")
 
 
 # %%
-check("+3.8", Square, Exp, Add, Mul, MatMul)
+check("3.13", Square, Exp, Add, Mul, MatMul)
 
 
 # %% [markdown]
@@ -1042,8 +1042,8 @@ for name, variable in (("y", y), ("b", b), ("a", a)):
 # In this order, `Sub` and the second `Tanh` both reach $a$ before the first `Tanh` is visited.
 
 # %% [markdown]
-# ### Exercise +3.9 — Backward by a loop
-# *3 points · ★★★ · 25 min · stuck? run `hint("+3.9")`*
+# ### Exercise 3.14 — Backward by a loop
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.14")`*
 #
 # **Given** a `result`, a variable that functions made. Every `grad` is `None`. Use `creator` of a
 # variable, and `inputs`, `output`, `generation` and `input_gradients(gradient)` of a function.
@@ -1059,11 +1059,11 @@ for name, variable in (("y", y), ("b", b), ("a", a)):
 # %%
 def backward_by_generation(result):
     """Set the gradients of all variables that led to the result."""
-    raise NotImplementedError("Exercise +3.9")
+    raise NotImplementedError("Exercise 3.14")
 
 
 # %%
-check("+3.9", backward_by_generation)
+check("3.14", backward_by_generation)
 
 # %% [markdown]
 # ## Backward twice
@@ -1087,8 +1087,8 @@ print("second call over first:", float((x.grad / once).round(6)))
 # at all.
 
 # %% [markdown]
-# ### Exercise +3.10 — Accumulate and clear
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.10")`*
+# ### Exercise 3.15 — Accumulate and clear
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.15")`*
 #
 # **Given** variables and functions as above.
 #
@@ -1104,27 +1104,27 @@ print("second call over first:", float((x.grad / once).round(6)))
 # %%
 def accumulate(variable, gradient):
     """Add a gradient to those that arrived before."""
-    raise NotImplementedError("Exercise +3.10")
+    raise NotImplementedError("Exercise 3.15")
 
 
 def clear_gradients(result):
     """Forget all gradients of the graph."""
-    raise NotImplementedError("Exercise +3.10")
+    raise NotImplementedError("Exercise 3.15")
 
 
 # %%
-check("+3.10", accumulate, clear_gradients)
+check("3.15", accumulate, clear_gradients)
 
 # %% [markdown]
-# ### Exercise +3.11-explain — Loop against recursion
-# *3 points · ★★☆ · 10 min · stuck? run `hint("+3.11-explain")`*
+# ### Exercise 3.16 — Loop against recursion
+# *3 points · ★★☆ · 10 min · stuck? run `hint("3.16")`*
 #
 # A colleague writes `backward` as a function that calls itself on the creator of each input.
 # Compare it with your loop: how deep does it go, how often does it visit a function in a row of
 # diamonds ($y \leftarrow y + y$, repeated), and what makes the loop's gradients complete?
 
 # %% [markdown]
-# **Answer +3.11-explain.** *Write your answer here.*
+# **Answer 3.16.** *Write your answer here.*
 
 # %% [markdown]
 # ## The finished form
@@ -1203,8 +1203,8 @@ print(derivatives)
 # Each pass differentiated the graph that the pass before it had built.
 
 # %% [markdown]
-# ### Exercise 5.3.4 — Second derivatives, timed
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.3.4")`*
+# ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.17")`*
 #
 # The matrix of all second derivatives of $f$ is its [Hessian](../chapters/glossary.md#hessian).
 # TensorFlow computes it with a tape inside a tape.
@@ -1228,23 +1228,23 @@ print(derivatives)
 # %%
 def hessian(f, x):
     """Return the matrix of second derivatives of f at x."""
-    raise NotImplementedError("Exercise 5.3.4")
+    raise NotImplementedError("Exercise 3.17")
 
 
 timings = None
 
 # %%
-check("5.3.4", hessian, timings)
+check("3.17", hessian, timings)
 
 # %% [markdown]
-# ### Exercise 5.3.4-explain — What second derivatives cost
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.4-explain")`*
+# ### Exercise 3.18 — What second derivatives cost (d2l 5.3.4)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.18")`*
 #
 # What happens to the computational graph when you ask for second derivatives, and how long do you
 # expect their calculation to take?
 
 # %% [markdown]
-# **Answer 5.3.4-explain.** *Write your answer here.*
+# **Answer 3.18.** *Write your answer here.*
 
 # %% [markdown]
 # ## The autograd learns XOR
@@ -1343,8 +1343,8 @@ print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=T
 # [model parallelism](../chapters/glossary.md#model-parallelism).
 
 # %% [markdown]
-# ### Exercise 5.3.5a — A hidden layer on two devices
-# *3 points · ★★★ · 20 min · stuck? run `hint("5.3.5a")`*
+# ### Exercise 3.19 — A hidden layer on two devices (d2l 5.3.5a)
+# *3 points · ★★★ · 20 min · stuck? run `hint("3.19")`*
 #
 # The network is $\mathbf{O} = \operatorname{relu}(\mathbf{X}\mathbf{W}^{(1)})\,\mathbf{W}^{(2)}$.
 # Suppose its hidden layer is too large for one device.
@@ -1363,31 +1363,31 @@ print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=T
 # %%
 def split_forward(X, W1, W2, devices):
     """Return the network's output, each half of the hidden units on its own device."""
-    raise NotImplementedError("Exercise 5.3.5a")
+    raise NotImplementedError("Exercise 3.19")
 
 
 # %%
-check("5.3.5a", split_forward)
+check("3.19", split_forward)
 
 # %% [markdown]
-# ### Exercise 5.3.5a-explain — Partitioning a graph
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5a-explain")`*
+# ### Exercise 3.20 — Partitioning a graph (d2l 5.3.5a)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.20")`*
 #
 # A computational graph is too large for your GPU. Can you partition it over more than one? Say
 # where you would cut, and what travels between the devices in a training step.
 
 # %% [markdown]
-# **Answer 5.3.5a-explain.** *Write your answer here.*
+# **Answer 3.20.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.3.5b-explain — Partition, or a smaller minibatch
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5b-explain")`*
+# ### Exercise 3.21 — Partition, or a smaller minibatch (d2l 5.3.5b)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.21")`*
 #
 # What are the advantages and disadvantages of such a partition over training on a smaller
 # minibatch?
 
 # %% [markdown]
-# **Answer 5.3.5b-explain.** *Write your answer here.*
+# **Answer 3.21.** *Write your answer here.*
 
 # %% [markdown]
 # ## Recap
@@ -1438,7 +1438,7 @@ progress("backpropagation")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), CC BY-SA 4.0: the network,
-#   formulas (5.3.1) to (5.3.14), exercises 5.3.1 to 5.3.5.
+#   formulas (5.3.1) to (5.3.14), exercises 3.6 to 5.3.5.
 # - Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
 # - Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT licence, and
 #   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT licence: the design of the

@@ -153,8 +153,8 @@ plotting.lines(np.arange(1, 32), {"30 sigmoid layers": sigmoid_norms},
 # lowest layer receives less than a millionth of a millionth of what the output layer receives.
 
 # %% [markdown]
-# ### Exercise +4.1 — Gradient-norm ratio of a deep sigmoid network
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+4.1")`*
+# ### Exercise 4.1 — Gradient-norm ratio of a deep sigmoid network
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.1")`*
 #
 # **Given** a batch `X` and a list `weights` of $L$ square matrices. There are no biases: $H^{(0)} =
 # X$, $H^{(l)} = \sigma(H^{(l-1)} W^{(l)})$, and $J$ is the sum of all entries of $H^{(L)}$.
@@ -169,11 +169,11 @@ plotting.lines(np.arange(1, 32), {"30 sigmoid layers": sigmoid_norms},
 # %%
 def gradient_norm_ratio(X, weights):
     """Return the length of the first layer's gradient over that of the last layer's."""
-    raise NotImplementedError("Exercise +4.1")
+    raise NotImplementedError("Exercise 4.1")
 
 
 # %%
-check("+4.1", gradient_norm_ratio)
+check("4.1", gradient_norm_ratio)
 
 # %% [markdown]
 # ## Exploding gradients
@@ -199,8 +199,8 @@ plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
 # scales, and finding it is what initialization is about.
 
 # %% [markdown]
-# ### Exercise 5.4.3 — Bounds for a product of matrices
-# *3 points · ★★☆ · 15 min · stuck? run `hint("5.4.3")`*
+# ### Exercise 4.2 — Bounds for a product of matrices (d2l 5.4.3)
+# *3 points · ★★☆ · 15 min · stuck? run `hint("4.2")`*
 #
 # **Given** a list of square matrices of one size, in the order in which they are multiplied.
 #
@@ -218,28 +218,28 @@ plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
 # %%
 def product_bounds(matrices):
     """Return lower and upper bounds of the singular values of the product."""
-    raise NotImplementedError("Exercise 5.4.3")
+    raise NotImplementedError("Exercise 4.2")
 
 
 def counterexample():
     """Return A and B such that A B has a larger eigenvalue than those of A and B allow."""
-    raise NotImplementedError("Exercise 5.4.3")
+    raise NotImplementedError("Exercise 4.2")
 
 
 # %%
-check("5.4.3", product_bounds, counterexample)
+check("4.2", product_bounds, counterexample)
 
 
 # %% [markdown]
-# ### Exercise 5.4.3-explain — What the bounds say about gradients
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.3-explain")`*
+# ### Exercise 4.3 — What the bounds say about gradients (d2l 5.4.3)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.3")`*
 #
-# The gradient (5.4.2) is a product of layer matrices. What do the bounds of exercise 5.4.3 demand
+# The gradient (5.4.2) is a product of layer matrices. What do the bounds of exercise 4.2 demand
 # of each layer if the gradient is to stay well conditioned at any depth? Is it enough that the
 # entries have the right variance?
 
 # %% [markdown]
-# **Answer 5.4.3-explain.** *Write your answer here.*
+# **Answer 4.3.** *Write your answer here.*
 
 # %% [markdown]
 # ## Equal units stay equal
@@ -321,8 +321,8 @@ for rate in (0.0, 0.5):
 # agree.
 
 # %% [markdown]
-# ### Exercise 5.4.1 — Two more symmetries
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.1")`*
+# ### Exercise 4.4 — Two more symmetries (d2l 5.4.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.4")`*
 #
 # **Given** the `weights` of a network with one hidden layer, the list `[W1, b1, W2, b2]`: $O =
 # \phi(X W_1 + b_1) W_2 + b_2$.
@@ -339,32 +339,32 @@ for rate in (0.0, 0.5):
 # %%
 def flip_unit(weights, unit):
     """Return the weights of the same tanh network with the sign of one hidden unit flipped."""
-    raise NotImplementedError("Exercise 5.4.1")
+    raise NotImplementedError("Exercise 4.4")
 
 
 def rescale_unit(weights, unit, factor):
     """Return the weights of the same ReLU network with one hidden unit scaled by `factor`."""
-    raise NotImplementedError("Exercise 5.4.1")
+    raise NotImplementedError("Exercise 4.4")
 
 
 # %%
-check("5.4.1", flip_unit, rescale_unit)
+check("4.4", flip_unit, rescale_unit)
 
 
 # %% [markdown]
-# ### Exercise 5.4.1-explain — Which symmetries a network has
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.1-explain")`*
+# ### Exercise 4.5 — Which symmetries a network has (d2l 5.4.1)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.5")`*
 #
 # Which symmetries besides the permutation of hidden units can a network have, and which property of
 # the activation is behind each? Which kind of symmetry has to be broken at the start, and why do
 # the others do no harm?
 
 # %% [markdown]
-# **Answer 5.4.1-explain.** *Write your answer here.*
+# **Answer 4.5.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.4.2 — A constant start for linear and softmax regression
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.2")`*
+# ### Exercise 4.6 — A constant start for linear and softmax regression (d2l 5.4.2)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.6")`*
 #
 # Does a constant start hurt a model without hidden units?
 #
@@ -383,20 +383,20 @@ check("5.4.1", flip_unit, rescale_unit)
 # %%
 def fit_linear(X, y, constant, learning_rate, steps):
     """Return w and b after gradient descent on the mean squared error from a constant start."""
-    raise NotImplementedError("Exercise 5.4.2")
+    raise NotImplementedError("Exercise 4.6")
 
 
 def fit_softmax(X, labels, classes, constant, learning_rate, steps):
     """Return W and b after gradient descent on the cross-entropy from a constant start."""
-    raise NotImplementedError("Exercise 5.4.2")
+    raise NotImplementedError("Exercise 4.6")
 
 
 # %%
-check("5.4.2", fit_linear, fit_softmax)
+check("4.6", fit_linear, fit_softmax)
 
 # %% [markdown]
-# ### Exercise 5.4.2-experiment — A constant start, with and without a hidden layer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.2-experiment")`*
+# ### Exercise 4.7 — A constant start, with and without a hidden layer (d2l 5.4.2)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.7")`*
 #
 # **Given** `train_X`, `train_y`, `test_X`, `test_y`, `distinct_units` and `models.mlp(hidden_units,
 # kernel_initializer=...)`, which without hidden units is softmax regression.
@@ -414,7 +414,7 @@ check("5.4.2", fit_linear, fit_softmax)
 constant_start = None
 
 # %%
-check("5.4.2-experiment", constant_start)
+check("4.7", constant_start)
 
 # %% [markdown]
 # ## What Keras does by default
@@ -505,8 +505,8 @@ for name in ("GlorotUniform", "GlorotNormal"):
 # formula says.
 
 # %% [markdown]
-# ### Exercise +4.2 — Xavier's variance and uniform bound
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+4.2")`*
+# ### Exercise 4.8 — Xavier's variance and uniform bound
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("4.8")`*
 #
 # **Given** a layer's `fan_in` and `fan_out`, positive integers.
 #
@@ -521,16 +521,16 @@ for name in ("GlorotUniform", "GlorotNormal"):
 # %%
 def xavier_variance(fan_in, fan_out):
     """Return the variance of Xavier's weights."""
-    raise NotImplementedError("Exercise +4.2")
+    raise NotImplementedError("Exercise 4.8")
 
 
 def xavier_bound(fan_in, fan_out):
     """Return the bound of Xavier's uniform weights."""
-    raise NotImplementedError("Exercise +4.2")
+    raise NotImplementedError("Exercise 4.8")
 
 
 # %%
-check("+4.2", xavier_variance, xavier_bound)
+check("4.8", xavier_variance, xavier_bound)
 
 # %% [markdown]
 # ## ReLU needs twice as much
@@ -559,8 +559,8 @@ for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
 # With Xavier's variance the mean square halves thirty times, to a billionth; with He's it survives.
 
 # %% [markdown]
-# ### Exercise +4.3 — He's initialization
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+4.3")`*
+# ### Exercise 4.9 — He's initialization
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("4.9")`*
 #
 # **Given** `fan_in`, `fan_out` and an integer `seed`.
 #
@@ -574,16 +574,16 @@ for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
 # %%
 def he_weights(fan_in, fan_out, seed):
     """Return normal weights of shape (fan_in, fan_out) with He's variance."""
-    raise NotImplementedError("Exercise +4.3")
+    raise NotImplementedError("Exercise 4.9")
 
 
 # %%
-check("+4.3", he_weights)
+check("4.9", he_weights)
 
 
 # %% [markdown]
-# ### Exercise +4.4 — The scale that keeps the variance
-# *3 points · ★★★ · 25 min · stuck? run `hint("+4.4")`*
+# ### Exercise 4.10 — The scale that keeps the variance
+# *3 points · ★★★ · 25 min · stuck? run `hint("4.10")`*
 #
 # **Given** any elementwise `activation`, a function of NumPy arrays, and the width `fan_in`. Each
 # layer computes $z^{(l+1)}_i = \sum_j w_{ij}\,\phi(z^{(l)}_j)$ with independent normal weights of
@@ -600,11 +600,11 @@ check("+4.3", he_weights)
 # %%
 def choose_scale(activation, fan_in):
     """Return the standard deviation of the weights that keeps the variance of z at 1."""
-    raise NotImplementedError("Exercise +4.4")
+    raise NotImplementedError("Exercise 4.10")
 
 
 # %%
-check("+4.4", choose_scale)
+check("4.10", choose_scale)
 
 
 # %% [markdown]
@@ -734,8 +734,8 @@ print("ReLU, He: first and last differ by less than a factor of 100:",
 # The first layer of the well-started network hears about as much of the loss as the last.
 
 # %% [markdown]
-# ### Exercise +4.5 — Train a 20-layer MLP from two starts
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+4.5")`*
+# ### Exercise 4.11 — Train a 20-layer MLP from two starts
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.11")`*
 #
 # **Given** `train_X` and `train_y`.
 #
@@ -753,7 +753,7 @@ print("ReLU, He: first and last differ by less than a factor of 100:",
 deep_training = None
 
 # %%
-check("+4.5", deep_training)
+check("4.11", deep_training)
 
 
 # %% [markdown]
@@ -786,8 +786,8 @@ plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
 # variance, keeps one direction and forgets the others, down to the rounding error.
 
 # %% [markdown]
-# ### Exercise 5.4.4 — A LARS step
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.4")`*
+# ### Exercise 4.12 — A LARS step (d2l 5.4.4)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.12")`*
 #
 # Yang You, Igor Gitman and Boris Ginsburg mend gradients of the wrong size after the fact, by
 # [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
@@ -808,21 +808,21 @@ plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
 # %%
 def lars_step(weights, gradients, learning_rate, trust, weight_decay):
     """Return the weights after one step with a learning rate of its own for each layer."""
-    raise NotImplementedError("Exercise 5.4.4")
+    raise NotImplementedError("Exercise 4.12")
 
 
 # %%
-check("5.4.4", lars_step)
+check("4.12", lars_step)
 
 # %% [markdown]
-# ### Exercise 5.4.4-explain — Can divergence be mended afterwards?
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.4-explain")`*
+# ### Exercise 4.13 — Can divergence be mended afterwards? (d2l 5.4.4)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.13")`*
 #
 # If some gradients are far too small or far too large, which part of the damage does a layer-wise
 # rate mend, and which part can it not?
 
 # %% [markdown]
-# **Answer 5.4.4-explain.** *Write your answer here.*
+# **Answer 4.13.** *Write your answer here.*
 
 # %% [markdown]
 # ## Recap
@@ -859,7 +859,7 @@ progress("initialization")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), CC BY-SA
-#   4.0: formulas (5.4.1) to (5.4.5), exercises 5.4.1 to 5.4.4.
+#   4.0: formulas (5.4.1) to (5.4.5), exercises 4.4 to 5.4.4.
 # - Glorot and Bengio, ["Understanding the difficulty of training deep feedforward neural
 #   networks"](https://proceedings.mlr.press/v9/glorot10a.html), *AISTATS* 2010, section 4.2.
 # - He, Zhang, Ren, Sun, ["Delving deep into rectifiers"](https://arxiv.org/abs/1502.01852), *ICCV*

@@ -126,8 +126,8 @@ print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
 # [overfitting](../chapters/glossary.md#overfitting).
 
 # %% [markdown]
-# ### Exercise +5.4 — Error against degree
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.4")`*
+# ### Exercise 5.1 — Error against degree
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.1")`*
 #
 # The classical picture of overfitting needs no network. A polynomial of degree $m$ has $m + 1$
 # coefficients, and the degree is its complexity.
@@ -147,11 +147,11 @@ print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
 # %%
 def polynomial_errors(x_train, y_train, x_validation, y_validation, degrees):
     """Return the training and validation errors of least-squares polynomials."""
-    raise NotImplementedError("Exercise +5.4")
+    raise NotImplementedError("Exercise 5.1")
 
 
 # %%
-check("+5.4", polynomial_errors)
+check("5.1", polynomial_errors)
 
 # %% [markdown]
 # ## No free lunch
@@ -210,8 +210,8 @@ print("test accuracy after random labels below 0.20:", on_test < 0.2)
 # error of next to nothing; only one generalises.
 
 # %% [markdown]
-# ### Exercise 5.5.1-quiz — What a capacity bound cannot see
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.5.1-quiz")`*
+# ### Exercise 5.2 — What a capacity bound cannot see (d2l 5.5.1)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.2")`*
 #
 # Classical theory bounds the gap by the complexity of the model class, for example its number of
 # parameters or the richest set of labels it can fit. Why do such bounds say little about deep
@@ -224,14 +224,14 @@ print("test accuracy after random labels below 0.20:", on_test < 0.2)
 # - **d** The bounds hold only where the training error is zero.
 
 # %%
-choice_5_5_1 = None
+choice_5_2 = None
 
 # %%
-check("5.5.1-quiz", choice_5_5_1)
+check("5.2", choice_5_2)
 
 # %% [markdown]
-# ### Exercise 5.5.1 — Random labels
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.1")`*
+# ### Exercise 5.3 — Random labels (d2l 5.5.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.3")`*
 #
 # Turn the lesson into a measurement: replace a share of the labels by random ones, and train a new
 # network for each share.
@@ -257,17 +257,17 @@ check("5.5.1-quiz", choice_5_5_1)
 random_labels = None
 
 # %%
-check("5.5.1", random_labels)
+check("5.3", random_labels)
 
 # %% [markdown]
-# ### Exercise 5.5.1-explain — Complexity and the two runs
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.1-explain")`*
+# ### Exercise 5.4 — Complexity and the two runs (d2l 5.5.1)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.4")`*
 #
 # d2l asks: in what sense can traditional complexity-based measures fail to account for the
-# generalization of deep networks? Answer with the table of exercise 5.5.1.
+# generalization of deep networks? Answer with the table of exercise 5.3.
 
 # %% [markdown]
-# **Answer 5.5.1-explain.** *Write your answer here.*
+# **Answer 5.4.** *Write your answer here.*
 
 # %% [markdown]
 # ## Interpolation
@@ -359,8 +359,8 @@ print("widest model better than every model below the threshold:",
 # 2019).
 
 # %% [markdown]
-# ### Exercise +5.3 — A double-descent curve on images
-# *3 points · ★★☆ · 25 min · stuck? run `hint("+5.3")`*
+# ### Exercise 5.5 — A double-descent curve on images
+# *3 points · ★★☆ · 25 min · stuck? run `hint("5.5")`*
 #
 # **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
 # `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares
@@ -383,7 +383,7 @@ print("widest model better than every model below the threshold:",
 double_descent = None
 
 # %%
-check("+5.3", double_descent)
+check("5.5", double_descent)
 
 # %% [markdown]
 # ## Parametric and nonparametric
@@ -467,8 +467,8 @@ plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
 # consistent, with hardly an assumption made.
 
 # %% [markdown]
-# ### Exercise +5.1 — k nearest neighbours
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+5.1")`*
+# ### Exercise 5.6 — k nearest neighbours
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.6")`*
 #
 # **Given** training examples `train_x` of shape (n, d), float or uint8, with labels `train_y`,
 # integers from 0; queries `x` of shape (q, d); and `k`.
@@ -484,11 +484,11 @@ plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
 # %%
 def knn_predict(train_x, train_y, x, k):
     """Return the majority label of the k nearest training examples of each query."""
-    raise NotImplementedError("Exercise +5.1")
+    raise NotImplementedError("Exercise 5.6")
 
 
 # %%
-check("+5.1", knn_predict)
+check("5.6", knn_predict)
 
 
 # %% [markdown]
@@ -588,8 +588,8 @@ plt.show()
 # the training inputs.
 
 # %% [markdown]
-# ### Exercise +5.5 — The empirical neural tangent kernel
-# *3 points · ★★★ · 25 min · stuck? run `hint("+5.5")`*
+# ### Exercise 5.7 — The empirical neural tangent kernel
+# *3 points · ★★★ · 25 min · stuck? run `hint("5.7")`*
 #
 # **Given** a Keras `model` with one output, and inputs `first` of shape (n, d) and `second` of shape
 # (m, d), float32.
@@ -604,11 +604,11 @@ plt.show()
 # %%
 def empirical_ntk(model, first, second):
     """Return the neural tangent kernel of the model between two sets of inputs."""
-    raise NotImplementedError("Exercise +5.5")
+    raise NotImplementedError("Exercise 5.7")
 
 
 # %%
-check("+5.5", empirical_ntk)
+check("5.7", empirical_ntk)
 
 
 # %% [markdown]
@@ -696,8 +696,8 @@ print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.0
 # validation images did, so they can no longer tell how good the result is.
 
 # %% [markdown]
-# ### Exercise 5.5.2-quiz — Early stopping as a constraint
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.2-quiz")`*
+# ### Exercise 5.8 — Early stopping as a constraint (d2l 5.5.2)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.8")`*
 #
 # Why is early stopping called a [regularization](../chapters/glossary.md#regularization) technique?
 #
@@ -708,24 +708,24 @@ print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.0
 # - **d** It also trains on the validation examples.
 
 # %%
-choice_5_5_2 = None
+choice_5_8 = None
 
 # %%
-check("5.5.2-quiz", choice_5_5_2)
+check("5.8", choice_5_8)
 
 # %% [markdown]
-# ### Exercise 5.5.2-explain — Why early stopping regularises
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.2-explain")`*
+# ### Exercise 5.9 — Why early stopping regularises (d2l 5.5.2)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.9")`*
 #
 # Explain in three or four sentences why stopping early acts like a penalty, although the loss does
 # not change. Use what you saw about clean and flipped labels.
 
 # %% [markdown]
-# **Answer 5.5.2-explain.** *Write your answer here.*
+# **Answer 5.9.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.5.3-quiz — The stopping criterion
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.3-quiz")`*
+# ### Exercise 5.10 — The stopping criterion (d2l 5.5.3)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.10")`*
 #
 # How is the moment to stop usually determined?
 #
@@ -736,15 +736,15 @@ check("5.5.2-quiz", choice_5_5_2)
 # - **d** By a number of epochs that is known to suit networks of this size.
 
 # %%
-choice_5_5_3 = None
+choice_5_10 = None
 
 # %%
-check("5.5.3-quiz", choice_5_5_3)
+check("5.10", choice_5_10)
 
 
 # %% [markdown]
-# ### Exercise 5.5.3 — An early-stopping rule
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.3")`*
+# ### Exercise 5.11 — An early-stopping rule (d2l 5.5.3)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.11")`*
 #
 # **Given** a list of validation losses, one an epoch, epochs counted from 0; `patience`, at least
 # 1; and `min_delta`, at least 0.
@@ -761,15 +761,15 @@ check("5.5.3-quiz", choice_5_5_3)
 # %%
 def early_stop(losses, patience, min_delta=0.0):
     """Return the epoch at which training stops and the best epoch before it."""
-    raise NotImplementedError("Exercise 5.5.3")
+    raise NotImplementedError("Exercise 5.11")
 
 
 # %%
-check("5.5.3", early_stop)
+check("5.11", early_stop)
 
 # %% [markdown]
-# ### Exercise 5.5.4-quiz — When early stopping pays
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.4-quiz")`*
+# ### Exercise 5.12 — When early stopping pays (d2l 5.5.4)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.12")`*
 #
 # What mainly decides whether early stopping improves generalization much or hardly at all?
 #
@@ -779,14 +779,14 @@ check("5.5.3", early_stop)
 # - **d** Whether the labels are noisy, or the classes cleanly separable.
 
 # %%
-choice_5_5_4 = None
+choice_5_12 = None
 
 # %%
-check("5.5.4-quiz", choice_5_5_4)
+check("5.12", choice_5_12)
 
 # %% [markdown]
-# ### Exercise 5.5.4 — Label noise and early stopping
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.4")`*
+# ### Exercise 5.13 — Label noise and early stopping (d2l 5.5.4)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.13")`*
 #
 # **Given** `x_train`, `y_train`, `x_valid`, `y_valid`, `flip_labels`, `new_model`. One run of 60
 # epochs at batch size 50 takes about two seconds.
@@ -805,11 +805,11 @@ check("5.5.4-quiz", choice_5_5_4)
 noise_curves = None
 
 # %%
-check("5.5.4", noise_curves)
+check("5.13", noise_curves)
 
 # %% [markdown]
-# ### Exercise 5.5.5-quiz — Another benefit
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.5-quiz")`*
+# ### Exercise 5.14 — Another benefit (d2l 5.5.5)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.14")`*
 #
 # What does early stopping give you even where the labels are clean?
 #
@@ -819,14 +819,14 @@ check("5.5.4", noise_curves)
 # - **d** A smaller network.
 
 # %%
-choice_5_5_5 = None
+choice_5_14 = None
 
 # %%
-check("5.5.5-quiz", choice_5_5_5)
+check("5.14", choice_5_14)
 
 # %% [markdown]
-# ### Exercise 5.5.5 — Time saved
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.5.5")`*
+# ### Exercise 5.15 — Time saved (d2l 5.5.5)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.15")`*
 #
 # **Given** the clean labels `y_train`, the validation images, and the callback of the lesson with a
 # patience of 5. Two runs of at most 60 epochs take about four seconds.
@@ -846,7 +846,7 @@ check("5.5.5-quiz", choice_5_5_5)
 time_saved = None
 
 # %%
-check("5.5.5", time_saved)
+check("5.15", time_saved)
 
 # %% [markdown]
 # ## Weight decay and the lasso
@@ -897,8 +897,8 @@ plt.show()
 # small, and drops nearly all others.
 
 # %% [markdown]
-# ### Exercise +5.2 — Penalties and their gradients
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.2")`*
+# ### Exercise 5.16 — Penalties and their gradients
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.16")`*
 #
 # **Given** an array `weights` of any shape, and `strength` $\lambda > 0$.
 #
@@ -913,16 +913,16 @@ plt.show()
 # %%
 def l2_penalty(weights, strength):
     """Return half of strength times the sum of squares, and its gradient."""
-    raise NotImplementedError("Exercise +5.2")
+    raise NotImplementedError("Exercise 5.16")
 
 
 def l1_penalty(weights, strength):
     """Return strength times the sum of absolute values, and its gradient."""
-    raise NotImplementedError("Exercise +5.2")
+    raise NotImplementedError("Exercise 5.16")
 
 
 # %%
-check("+5.2", l2_penalty, l1_penalty)
+check("5.16", l2_penalty, l1_penalty)
 
 
 # %% [markdown]
@@ -1024,7 +1024,7 @@ progress("generalization")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), CC BY-SA 4.0:
-#   exercises 5.5.1 to 5.5.5. The formulas, (5.5.1) to (5.5.9), are numbered by this page.
+#   exercises 5.3 to 5.5.5. The formulas, (5.5.1) to (5.5.9), are numbered by this page.
 # - Wolpert, "The lack of a priori distinctions between learning algorithms", *Neural Computation* 8,
 #   1996.
 # - Wolpert and Macready, "No free lunch theorems for optimization", *IEEE Transactions on

@@ -99,8 +99,8 @@ print("the exact curve climbs and falls at least 1.5 times as far:",
 # many places, so it cannot swing.
 
 # %% [markdown]
-# ### Exercise +6.3 — Input noise is ridge regression
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.3")`*
+# ### Exercise 6.1 — Input noise is ridge regression
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.1")`*
 #
 # **Given** a linear model $\hat{\mathbf{y}} = \mathbf{X}\mathbf{w}$, and independent Gaussian noise
 # of standard deviation `sigma` added to every entry of `X`, anew at each look.
@@ -116,16 +116,16 @@ print("the exact curve climbs and falls at least 1.5 times as far:",
 # %%
 def noisy_loss(X, y, w, sigma):
     """Return the expected mean squared error when X carries noise."""
-    raise NotImplementedError("Exercise +6.3")
+    raise NotImplementedError("Exercise 6.1")
 
 
 def noisy_weights(X, y, sigma):
     """Return the weights with the least expected loss."""
-    raise NotImplementedError("Exercise +6.3")
+    raise NotImplementedError("Exercise 6.1")
 
 
 # %%
-check("+6.3", noisy_loss, noisy_weights)
+check("6.1", noisy_loss, noisy_weights)
 
 # %% [markdown]
 # ## Noise that keeps the mean
@@ -169,8 +169,8 @@ plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in rates], column
 # cope with this cannot rely on any single pixel.
 
 # %% [markdown]
-# ### Exercise +6.1 — A dropout layer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.1")`*
+# ### Exercise 6.2 — A dropout layer
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.2")`*
 #
 # **Given** activations `x`, a `rate` and a `seed`.
 #
@@ -185,11 +185,11 @@ plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in rates], column
 # %%
 def dropout_layer(x, rate, seed):
     """Return x with a fraction `rate` of its entries set to zero and the others scaled up."""
-    raise NotImplementedError("Exercise +6.1")
+    raise NotImplementedError("Exercise 6.2")
 
 
 # %%
-check("+6.1", dropout_layer)
+check("6.2", dropout_layer)
 
 
 # %% [markdown]
@@ -292,8 +292,8 @@ for mode in (False, True):
 # The prediction is the same each time, the training pass never is.
 
 # %% [markdown]
-# ### Exercise +6.2 — Monte Carlo dropout
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.2")`*
+# ### Exercise 6.3 — Monte Carlo dropout
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.3")`*
 #
 # **Given** a Keras `model` with dropout layers, inputs `x` and a number of `draws`.
 #
@@ -309,11 +309,11 @@ for mode in (False, True):
 # %%
 def monte_carlo(model, x, draws):
     """Return mean and standard deviation of the outputs over `draws` passes with dropout."""
-    raise NotImplementedError("Exercise +6.2")
+    raise NotImplementedError("Exercise 6.3")
 
 
 # %%
-check("+6.2", monte_carlo)
+check("6.3", monte_carlo)
 
 # %% [markdown]
 # ## Dropout as a measure of doubt
@@ -397,8 +397,8 @@ print("all equal:", len(set(same_recipe)) == 1)
 # run can tell.
 
 # %% [markdown]
-# ### Exercise 5.6.1 — Change and swap the rates
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.6.1")`*
+# ### Exercise 6.4 — Change and swap the rates (d2l 5.6.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("6.4")`*
 #
 # **Given** `train_once` and `accuracy`. What happens when you change the rates of the two hidden
 # layers, and when you swap them?
@@ -423,11 +423,11 @@ fits_best = None
 gap_smallest = None
 
 # %%
-check("5.6.1", rates_table, fits_best, gap_smallest)
+check("6.4", rates_table, fits_best, gap_smallest)
 
 # %% [markdown]
-# ### Exercise 5.6.2 — Train for longer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.2")`*
+# ### Exercise 6.5 — Train for longer (d2l 5.6.2)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.5")`*
 #
 # **Given** the networks 784-256-256-10 without dropout and with rates 0.5 and 0.5. The history of
 # `train_once` holds the validation loss of each epoch as `"val_loss"`.
@@ -445,12 +445,12 @@ check("5.6.1", rates_table, fits_best, gap_smallest)
 curves = None
 
 # %%
-check("5.6.2", curves)
+check("6.5", curves)
 
 
 # %% [markdown]
-# ### Exercise 5.6.3 — Variance of activations
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3")`*
+# ### Exercise 6.6 — Variance of activations (d2l 5.6.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.6")`*
 #
 # **Given** a `keras.Sequential` model of `Dense` and `Dropout` layers, of which a dropout layer may
 # come first; inputs `x`; and `training`, which switches dropout.
@@ -466,15 +466,15 @@ check("5.6.2", curves)
 # %%
 def activation_variances(model, x, training):
     """Return the variance of what each Dense layer after the first reads."""
-    raise NotImplementedError("Exercise 5.6.3")
+    raise NotImplementedError("Exercise 6.6")
 
 
 # %%
-check("5.6.3", activation_variances)
+check("6.6", activation_variances)
 
 # %% [markdown]
-# ### Exercise 5.6.3-experiment — Variance over time
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3-experiment")`*
+# ### Exercise 6.7 — Variance over time (d2l 5.6.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.7")`*
 #
 # **Given** your `activation_variances`, and the networks without dropout and with rates 0.5 and
 # 0.5, both with seed 0.
@@ -494,11 +494,11 @@ check("5.6.3", activation_variances)
 variances = None
 
 # %%
-check("5.6.3-experiment", variances)
+check("6.7", variances)
 
 # %% [markdown]
-# ### Exercise 5.6.4-quiz — Dropout at test time
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.6.4-quiz")`*
+# ### Exercise 6.8 — Dropout at test time (d2l 5.6.4)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("6.8")`*
 #
 # Why is dropout not normally used at test time?
 #
@@ -509,15 +509,15 @@ check("5.6.3-experiment", variances)
 # - **d** Without the scaling by $1/(1-p)$ the activations would be too small.
 
 # %%
-choice_5_6_4 = None
+choice_6_8 = None
 
 # %%
-check("5.6.4-quiz", choice_5_6_4)
+check("6.8", choice_6_8)
 
 
 # %% [markdown]
-# ### Exercise 5.6.4 — How often would the answer change?
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.4")`*
+# ### Exercise 6.9 — How often would the answer change? (d2l 5.6.4)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.9")`*
 #
 # **Given** a Keras classification `model` with dropout, inputs `x` and a number of `draws`.
 #
@@ -531,25 +531,25 @@ check("5.6.4-quiz", choice_5_6_4)
 # %%
 def disagreement(model, x, draws):
     """Return the fraction of examples whose class some pass with dropout changes."""
-    raise NotImplementedError("Exercise 5.6.4")
+    raise NotImplementedError("Exercise 6.9")
 
 
 # %%
-check("5.6.4", disagreement)
+check("6.9", disagreement)
 
 # %% [markdown]
-# ### Exercise 5.6.4-explain — Why it rests at test time
-# *2 points · ★★☆ · 5 min · stuck? run `hint("5.6.4-explain")`*
+# ### Exercise 6.10 — Why it rests at test time (d2l 5.6.4)
+# *2 points · ★★☆ · 5 min · stuck? run `hint("6.10")`*
 #
 # Explain why dropout is normally switched off at test time: what would be lost by leaving it on,
 # and why does switching it off need no correction of the weights? Name one reason to leave it on.
 
 # %% [markdown]
-# **Answer 5.6.4-explain.** *Write your answer here.*
+# **Answer 6.10.** *Write your answer here.*
 
 # %% [markdown]
-# ### Exercise 5.6.5 — Dropout and weight decay
-# *3 points · ★★★ · 20 min · stuck? run `hint("5.6.5")`*
+# ### Exercise 6.11 — Dropout and weight decay (d2l 5.6.5)
+# *3 points · ★★★ · 20 min · stuck? run `hint("6.11")`*
 #
 # **Given** `train_once`, which takes a `weight_decay` that shrinks all weights a little at each
 # step ([weight decay](../chapters/glossary.md#weight-decay)); values from 0.3 to 3 are worth a try.
@@ -573,12 +573,12 @@ two_by_two = None
 verdict = None
 
 # %%
-check("5.6.5", two_by_two, verdict)
+check("6.11", two_by_two, verdict)
 
 
 # %% [markdown]
-# ### Exercise 5.6.6 — DropConnect
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.6")`*
+# ### Exercise 6.12 — DropConnect (d2l 5.6.6)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.12")`*
 #
 # Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops single weights.
 #
@@ -597,11 +597,11 @@ check("5.6.5", two_by_two, verdict)
 # %%
 def drop_connect(x, w, b, rate, seed):
     """Return x @ w + b with a fraction `rate` of the weights dropped."""
-    raise NotImplementedError("Exercise 5.6.6")
+    raise NotImplementedError("Exercise 6.12")
 
 
 # %%
-check("5.6.6", drop_connect)
+check("6.12", drop_connect)
 
 # %% [markdown]
 # ## Noise that knows what a picture is
@@ -625,8 +625,8 @@ print("at prediction it stands still:", np.allclose(shift(shirt, training=False)
 # `GaussianDropout` and layers of your own are other sources of noise.
 
 # %% [markdown]
-# ### Exercise 5.6.7 — A noise of your own
-# *4 points · ★★★ · 45 min · stuck? run `hint("5.6.7")`*
+# ### Exercise 6.13 — A noise of your own (d2l 5.6.7)
+# *4 points · ★★★ · 45 min · stuck? run `hint("6.13")`*
 #
 # **Given** the fixed network 784-256-256-10, and dropout with rates 0.5 and 0.5 as the recipe to
 # beat.
@@ -649,13 +649,13 @@ print("at prediction it stands still:", np.allclose(shift(shirt, training=False)
 # %%
 def build_noisy(seed):
     """Return the network with noise of your own, not compiled."""
-    raise NotImplementedError("Exercise 5.6.7")
+    raise NotImplementedError("Exercise 6.13")
 
 
 scores = None
 
 # %%
-check("5.6.7", build_noisy, scores)
+check("6.13", build_noisy, scores)
 
 # %% [markdown]
 # ## Recap
@@ -693,7 +693,7 @@ progress("dropout")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html), CC BY-SA 4.0: formula (5.6.1),
-#   exercises 5.6.1 to 5.6.7.
+#   exercises 6.4 to 5.6.7.
 # - Bishop, "Training with noise is equivalent to Tikhonov regularization", *Neural Computation* 7,
 #   1995.
 # - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent

@@ -229,8 +229,8 @@ print("mean of the training lots with test lots 3 times as large, below -0.3:", 
 # that only because you looked. The rule costs nothing: statistics come from training rows alone.
 
 # %% [markdown]
-# ### Exercise +7.1 — Preprocessing without a leak
-# *3 points · ★★★ · 25 min · stuck? run `hint("+7.1")`*
+# ### Exercise 7.1 — Preprocessing without a leak
+# *3 points · ★★★ · 25 min · stuck? run `hint("7.1")`*
 #
 # **Given** two data frames with the same columns, some of numbers (with gaps) and some of text
 # (with gaps). `other` may hold categories that `train` has not.
@@ -247,11 +247,11 @@ print("mean of the training lots with test lots 3 times as large, below -0.3:", 
 # %%
 def preprocess(train, other):
     """Return both tables as numbers, with statistics and categories of train alone."""
-    raise NotImplementedError("Exercise +7.1")
+    raise NotImplementedError("Exercise 7.1")
 
 
 # %%
-check("+7.1", preprocess)
+check("7.1", preprocess)
 
 # %% [markdown]
 # ## A gap can be an answer
@@ -276,8 +276,8 @@ print("houses without a garage are cheaper:", price[without].median() < price[~w
 # keeps that information. For numbers, the mean throws it away: it invents a garage of average age.
 
 # %% [markdown]
-# ### Exercise 5.7.2 — When the mean is wrong
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.7.2")`*
+# ### Exercise 7.2 — When the mean is wrong (d2l 5.7.2)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("7.2")`*
 #
 # **Given** true values `truth` without gaps; and, for the second function, `values` with gaps and a
 # boolean array `absent` that says which houses have no basement at all.
@@ -295,26 +295,26 @@ print("houses without a garage are cheaper:", price[without].median() < price[~w
 # %%
 def hide(truth):
     """Return truth with gaps whose place depends on the values."""
-    raise NotImplementedError("Exercise 5.7.2")
+    raise NotImplementedError("Exercise 7.2")
 
 
 def impute(values, absent):
     """Return values with 0 where absent, and the mean of the others in the other gaps."""
-    raise NotImplementedError("Exercise 5.7.2")
+    raise NotImplementedError("Exercise 7.2")
 
 
 # %%
-check("5.7.2", hide, impute)
+check("7.2", hide, impute)
 
 # %% [markdown]
-# ### Exercise 5.7.2-explain — Missing for a reason
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.7.2-explain")`*
+# ### Exercise 7.3 — Missing for a reason (d2l 5.7.2)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("7.3")`*
 #
 # If values are not missing at random, what goes wrong when you fill the gaps with the mean? Give a
 # case in which it does harm, say in which direction, and what you would do instead.
 
 # %% [markdown]
-# **Answer 5.7.2-explain.** *Write your answer here.*
+# **Answer 7.3.** *Write your answer here.*
 
 # %% [markdown]
 # ## Rows to numbers, statistics later
@@ -379,8 +379,8 @@ print("an error of 0.15 means a factor of", np.exp(0.15).round(2))
 # same. An error of 0.15 is a price that is 16 % too high, or 14 % too low.
 
 # %% [markdown]
-# ### Exercise +7.2 — Error of log prices
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.2")`*
+# ### Exercise 7.4 — Error of log prices
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("7.4")`*
 #
 # **Given** true prices in dollars, shape (n,), and predictions in dollars, shape (n,) or (n, 1) as
 # Keras returns them. A prediction may be 0 or negative.
@@ -394,11 +394,11 @@ print("an error of 0.15 means a factor of", np.exp(0.15).round(2))
 # %%
 def log_rmse(prices, predictions):
     """Return the root mean squared error of the logs of the prices."""
-    raise NotImplementedError("Exercise +7.2")
+    raise NotImplementedError("Exercise 7.4")
 
 
 # %%
-check("+7.2", log_rmse)
+check("7.4", log_rmse)
 
 # %% [markdown]
 # ## A linear baseline, from scratch
@@ -476,8 +476,8 @@ for number, (rows, held_out) in enumerate(training.fold_indices(22, 5, shuffle=F
 # // K$ rows, and its last rows are never validated.
 
 # %% [markdown]
-# ### Exercise +7.3 — Fold indices
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+7.3")`*
+# ### Exercise 7.5 — Fold indices
+# *2 points · ★★☆ · 15 min · stuck? run `hint("7.5")`*
 #
 # **Given** a number of rows `n` and a number of folds `k`.
 #
@@ -492,11 +492,11 @@ for number, (rows, held_out) in enumerate(training.fold_indices(22, 5, shuffle=F
 # %%
 def fold_rows(n, k):
     """Return k pairs (rows to train on, rows to validate on)."""
-    raise NotImplementedError("Exercise +7.3")
+    raise NotImplementedError("Exercise 7.5")
 
 
 # %%
-check("+7.3", fold_rows)
+check("7.5", fold_rows)
 
 # %% [markdown]
 # ## K-fold by hand
@@ -585,8 +585,8 @@ print("dearest tenth predicted too low:", residual[dear].mean() < 0)
 # makes a price. A point far from the line is a sale to look at by hand.
 
 # %% [markdown]
-# ### Exercise 5.7.5 — Without standardising
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.7.5")`*
+# ### Exercise 7.6 — Without standardising (d2l 5.7.5)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("7.6")`*
 #
 # **Given** `build`, `X`, `y` and `prepare`.
 #
@@ -604,7 +604,7 @@ print("dearest tenth predicted too low:", residual[dear].mean() < 0)
 without_standardising = None
 
 # %%
-check("5.7.5", without_standardising)
+check("7.6", without_standardising)
 
 # %% [markdown]
 # ## Choosing between models
@@ -634,8 +634,8 @@ searched.table.round(3)
 # overlap: five folds cannot tell them apart.
 
 # %% [markdown]
-# ### Exercise 5.7.3 — Tune by K-fold
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.7.3")`*
+# ### Exercise 7.7 — Tune by K-fold (d2l 5.7.3)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("7.7")`*
 #
 # **Given** `build(learning_rate, weight_decay)` and `training.search`.
 #
@@ -651,11 +651,11 @@ searched.table.round(3)
 tuning = None
 
 # %%
-check("5.7.3", tuning)
+check("7.7", tuning)
 
 # %% [markdown]
-# ### Exercise 5.7.4 — A better model
-# *4 points · ★★★ · 40 min · stuck? run `hint("5.7.4")`*
+# ### Exercise 7.8 — A better model (d2l 5.7.4)
+# *4 points · ★★★ · 40 min · stuck? run `hint("7.8")`*
 #
 # **Given** the linear baseline.
 #
@@ -672,7 +672,7 @@ check("5.7.3", tuning)
 improved = None
 
 # %%
-check("5.7.4", improved)
+check("7.8", improved)
 
 # %% [markdown]
 # ## An ensemble over the folds
@@ -700,8 +700,8 @@ print("the models disagree by less than 0.1 on most houses:", np.median(disagree
 # [geometric mean](../chapters/glossary.md#geometric-mean) and fits the metric, which looks at logs.
 
 # %% [markdown]
-# ### Exercise +7.4 — Two ways to average
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.4")`*
+# ### Exercise 7.9 — Two ways to average
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("7.9")`*
 #
 # **Given** `predictions`, natural logarithms of prices in dollars, of shape (k, n): k models, n
 # houses.
@@ -716,16 +716,16 @@ print("the models disagree by less than 0.1 on most houses:", np.median(disagree
 # %%
 def average_logs(predictions):
     """Return the exponential of the mean log price of each house."""
-    raise NotImplementedError("Exercise +7.4")
+    raise NotImplementedError("Exercise 7.9")
 
 
 def average_prices(predictions):
     """Return the mean price of each house."""
-    raise NotImplementedError("Exercise +7.4")
+    raise NotImplementedError("Exercise 7.9")
 
 
 # %%
-check("+7.4", average_logs, average_prices)
+check("7.9", average_logs, average_prices)
 
 # %% [markdown]
 # ## The submission
@@ -757,8 +757,8 @@ print("all prices between 10,000 and 2,000,000 dollars:", back["SalePrice"].betw
 # form and worthless in content.
 
 # %% [markdown]
-# ### Exercise 5.7.1 — Write and validate a submission
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.7.1")`*
+# ### Exercise 7.10 — Write and validate a submission (d2l 5.7.1)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("7.10")`*
 #
 # **Given** `ids` of shape (n,) and `prices` of shape (n,) or (n, 1); and, for the validator, the
 # `text` of a file.
@@ -775,22 +775,22 @@ print("all prices between 10,000 and 2,000,000 dollars:", back["SalePrice"].betw
 # %%
 def submission_csv(ids, prices):
     """Return the text of a file that Kaggle accepts."""
-    raise NotImplementedError("Exercise 5.7.1")
+    raise NotImplementedError("Exercise 7.10")
 
 
 def submission_problems(text, ids):
     """Return one sentence for each problem of a submission."""
-    raise NotImplementedError("Exercise 5.7.1")
+    raise NotImplementedError("Exercise 7.10")
 
 
 # %%
-check("5.7.1", submission_csv, submission_problems)
+check("7.10", submission_csv, submission_problems)
 
 # %% [markdown]
-# ### Exercise 5.7.1-experiment — Estimate the score
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.7.1-experiment")`*
+# ### Exercise 7.11 — Estimate the score (d2l 5.7.1)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("7.11")`*
 #
-# **Given** your best configuration of exercise 5.7.4 (or any other that you measured).
+# **Given** your best configuration of exercise 7.8 (or any other that you measured).
 #
 # **Write** what you expect Kaggle to answer, before you upload.
 #
@@ -804,7 +804,7 @@ check("5.7.1", submission_csv, submission_problems)
 score = None
 
 # %%
-check("5.7.1-experiment", score)
+check("7.11", score)
 
 # %% [markdown]
 # ## Recap
@@ -845,7 +845,7 @@ progress("house_prices")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.7](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html), CC BY-SA 4.0: the
-#   task, the recipe, formulas (5.7.1) and (5.7.2), exercises 5.7.1 to 5.7.5.
+#   task, the recipe, formulas (5.7.1) and (5.7.2), exercises 7.10 to 5.7.5.
 # - De Cock, "Ames, Iowa: Alternative to the Boston Housing Data as an End of Semester Regression
 #   Project", *Journal of Statistics Education* 19(3), 2011.
 # - Kaggle, [House Prices: Advanced Regression

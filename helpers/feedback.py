@@ -33,7 +33,7 @@ def check(id: str, *answers: Any) -> None:
     """Check the answers to an exercise and say at once what came of it.
 
     Args:
-        id: The number in the exercise's heading, for example "5.6.6".
+        id: The number in the exercise's heading, for example "6.12".
         *answers: What the exercise asks you to define, in its order.
 
     Raises:

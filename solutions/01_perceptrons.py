@@ -167,8 +167,8 @@ plotting.decision_boundary(lambda X: bias_neuron(X, w, b), rows, only_x1)
 # shift it a little and it still does, which is why so many weights are right.
 
 # %% [markdown]
-# ### Exercise +1.1 — Gates from weights
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+1.1")`*
+# ### Exercise 1.1 — Gates from weights
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("1.1")`*
 #
 # **Given** two numbers `x1` and `x2`; each is 0 or 1 on the truth table, and the gates also take
 # any number in between or beyond.
@@ -203,7 +203,7 @@ def or_gate(x1, x2):
     ### END SOLUTION
 
 # %%
-check("+1.1", and_gate, nand_gate, or_gate)
+check("1.1", and_gate, nand_gate, or_gate)
 
 # %% [markdown]
 # ## XOR has no line
@@ -236,10 +236,10 @@ assert (outputs == xor[:, None]).sum(axis=0).max() == 3
 # four.
 
 # %% [markdown]
-# ### Exercise +1.2 — XOR by composition
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+1.2")`*
+# ### Exercise 1.2 — XOR by composition
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("1.2")`*
 #
-# **Given** your three gates from exercise +1.1.
+# **Given** your three gates from exercise 1.1.
 #
 # **Write** `xor_gate(x1, x2)` by calling gates on the outputs of other gates. No `if`, no
 # comparison, no new weights.
@@ -257,11 +257,11 @@ def xor_gate(x1, x2):
     ### END SOLUTION
 
 # %%
-check("+1.2", xor_gate)
+check("1.2", xor_gate)
 
 # %% [markdown]
-# ### Exercise +1.3-quiz — No line for XOR
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("+1.3-quiz")`*
+# ### Exercise 1.3 — No line for XOR
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("1.3")`*
 #
 # A neuron that computed XOR would satisfy these four inequalities: (1) $b \le 0$, (2) $w_1 + b >
 # 0$, (3) $w_2 + b > 0$, (4) $w_1 + w_2 + b \le 0$. Which statement shows that no such neuron
@@ -281,17 +281,17 @@ choice_1_3 = "b"
 ### END SOLUTION
 
 # %%
-check("+1.3-quiz", choice_1_3)
+check("1.3", choice_1_3)
 
 # %% [markdown]
-# ### Exercise +1.3-explain — The argument in a picture
-# *2 points · ★★☆ · 5 min · stuck? run `hint("+1.3-explain")`*
+# ### Exercise 1.4 — The argument in a picture
+# *2 points · ★★☆ · 5 min · stuck? run `hint("1.4")`*
 #
 # Explain to someone who has not seen an inequality today why no straight line parts the ones of XOR
 # from its zeros. Use the midpoint of the square. Then say what a second layer of neurons changes.
 
 # %% [markdown] tags=["answer"]
-# **Answer +1.3-explain.** If two points lie on the same side of a line, every point between them
+# **Answer 1.4.** If two points lie on the same side of a line, every point between them
 # lies on that side, too. The two ones of XOR, (1, 0) and (0, 1), have the midpoint (½, ½), so the
 # midpoint would belong to the side of the ones. The two zeros, (0, 0) and (1, 1), have the same
 # midpoint, so it would belong to the side of the zeros as well. A point cannot lie on both sides,
@@ -372,8 +372,8 @@ print("largest slope of the sigmoid:", naive_sigmoid(0) * (1 - naive_sigmoid(0))
 # is ¼ in the middle and fades to both sides.
 
 # %% [markdown]
-# ### Exercise +1.4 — Step and sigmoid for whole arrays
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.4")`*
+# ### Exercise 1.5 — Step and sigmoid for whole arrays
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.5")`*
 #
 # **Given** an array `z` of any shape, of floats or integers, with values up to ±1000 and beyond.
 # The formula in (1.5) overflows there: `np.exp(1000)` is infinite and NumPy warns.
@@ -402,7 +402,7 @@ def sigmoid(z):
     ### END SOLUTION
 
 # %%
-check("+1.4", step, sigmoid)
+check("1.5", step, sigmoid)
 
 # %% [markdown]
 # ## A perceptron learns from its mistakes
@@ -431,8 +431,8 @@ for _ in range(4):
 # weights rest.
 
 # %% [markdown]
-# ### Exercise +1.5 — The perceptron learning rule
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+1.5")`*
+# ### Exercise 1.6 — The perceptron learning rule
+# *3 points · ★★☆ · 20 min · stuck? run `hint("1.6")`*
 #
 # **Given** examples `X` and labels `y`, each 0 or 1.
 #
@@ -466,7 +466,7 @@ def train_perceptron(X, y, max_epochs=100):
     ### END SOLUTION
 
 # %%
-check("+1.5", train_perceptron)
+check("1.6", train_perceptron)
 
 # %% [markdown]
 # ## How many mistakes can it make?
@@ -544,8 +544,8 @@ print(f"for b: formula {2 * error:.3f}, nudge {by_nudge_b:.3f}")
 # $b$ should shrink.
 
 # %% [markdown]
-# ### Exercise +1.6 — Gradients of the mean squared error
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.6")`*
+# ### Exercise 1.7 — Gradients of the mean squared error
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.7")`*
 #
 # **Given** examples `X`, targets `y`, weights `w` and the bias `b` of a linear neuron.
 #
@@ -566,7 +566,7 @@ def mse_gradients(X, y, w, b):
     ### END SOLUTION
 
 # %%
-check("+1.6", mse_gradients)
+check("1.7", mse_gradients)
 
 # %% [markdown]
 # ## Gradient descent
@@ -634,8 +634,8 @@ plt.show()
 # they jump from side to side and climb.
 
 # %% [markdown]
-# ### Exercise +1.7 — A sweep of learning rates
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.7")`*
+# ### Exercise 1.8 — A sweep of learning rates
+# *2 points · ★★☆ · 15 min · stuck? run `hint("1.8")`*
 #
 # **Given** `x_line` and `y_line` from above. All runs start at $w = b = 0$ and take 100 steps;
 # together they take less than a second.
@@ -685,7 +685,7 @@ plotting.lines(
 ### END SOLUTION
 
 # %%
-check("+1.7", sweep, verdicts)
+check("1.8", sweep, verdicts)
 
 # %% [markdown]
 # ## A matrix is a map
@@ -741,8 +741,8 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 # without bound on the left.
 
 # %% [markdown]
-# ### Exercise +1.8 — Three losses
-# *3 points · ★★☆ · 15 min · stuck? run `hint("+1.8")`*
+# ### Exercise 1.9 — Three losses
+# *3 points · ★★☆ · 15 min · stuck? run `hint("1.9")`*
 #
 # **Given** predictions `y` and targets `t` of equal, arbitrary shape; class `probabilities` with
 # rows that sum to 1; `labels` in either form: [one-hot](../chapters/glossary.md#one-hot-encoding)
@@ -782,7 +782,7 @@ def cross_entropy(probabilities, labels):
     ### END SOLUTION
 
 # %%
-check("+1.8", sum_of_squares, mean_squared_error, cross_entropy)
+check("1.9", sum_of_squares, mean_squared_error, cross_entropy)
 
 # %% [markdown]
 # ## Why squares? A Gaussian answers
@@ -810,8 +810,8 @@ for mean in (160, 170, 180):
 # exactly as the mean squared error does.
 
 # %% [markdown]
-# ### Exercise +1.9 — Gaussian negative log-likelihood
-# *2 points · ★★☆ · 10 min · stuck? run `hint("+1.9")`*
+# ### Exercise 1.10 — Gaussian negative log-likelihood
+# *2 points · ★★☆ · 10 min · stuck? run `hint("1.10")`*
 #
 # **Given** targets `y`, predictions `mean` (a number or an array like `y`) and a standard deviation
 # `sigma > 0`.
@@ -841,7 +841,7 @@ def nll_from_mse(mse, sigma):
     ### END SOLUTION
 
 # %%
-check("+1.9", gaussian_nll, nll_from_mse)
+check("1.10", gaussian_nll, nll_from_mse)
 
 # %% [markdown]
 # ## The same neuron in Keras
@@ -872,8 +872,8 @@ assert history.history["loss"][-1] < 0.1
 # above.
 
 # %% [markdown]
-# ### Exercise +1.10 — Least squares with Dense(1)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+1.10")`*
+# ### Exercise 1.11 — Least squares with Dense(1)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("1.11")`*
 #
 # **Given** examples `X` with inputs of about unit size, and targets `y`.
 #
@@ -897,7 +897,7 @@ def fit_linear(X, y):
     ### END SOLUTION
 
 # %%
-check("+1.10", fit_linear)
+check("1.11", fit_linear)
 
 # %% [markdown]
 # ## Limits of a linear neuron: one direction only

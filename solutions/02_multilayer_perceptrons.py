@@ -81,8 +81,8 @@ assert keeps_midpoints(stack, a, b)
 # The stack of two behaves like one. In the first exercise you find that one.
 
 # %% [markdown]
-# ### Exercise 5.1.1 — A stack of linear layers collapses
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.1.1")`*
+# ### Exercise 2.1 — A stack of linear layers collapses (d2l 5.1.1)
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.1")`*
 #
 # **Given** the arrays of two linear layers, `W1`, `b1`, `W2`, `b2`.
 #
@@ -103,7 +103,7 @@ def collapse(W1, b1, W2, b2):
     ### END SOLUTION
 
 # %%
-check("5.1.1", collapse)
+check("2.1", collapse)
 
 # %% [markdown]
 # ## Extra linear layers can take away
@@ -127,8 +127,8 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 # functions.
 
 # %% [markdown]
-# ### Exercise 5.1.1-rank — A narrow layer loses rank
-# *2 points · ★★★ · 20 min · stuck? run `hint("5.1.1-rank")`*
+# ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
+# *2 points · ★★★ · 20 min · stuck? run `hint("2.2")`*
 #
 # **Given** the weights `W` of one linear layer, and a `width`.
 #
@@ -150,7 +150,7 @@ def squeeze(W, width):
     ### END SOLUTION
 
 # %%
-check("5.1.1-rank", squeeze)
+check("2.2", squeeze)
 
 # %% [markdown]
 # ## A nonlinearity stops the collapse
@@ -220,8 +220,8 @@ plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prel
 # Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
 
 # %% [markdown]
-# ### Exercise 5.1.2 — The derivative of pReLU
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.2")`*
+# ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("2.3")`*
 #
 # **Given** an array `x` without zeros, and a number `alpha`.
 #
@@ -240,7 +240,7 @@ def prelu_derivative(x, alpha):
     ### END SOLUTION
 
 # %%
-check("5.1.2", prelu_derivative)
+check("2.3", prelu_derivative)
 
 # %% [markdown]
 # ## Sigmoid and tanh
@@ -303,8 +303,8 @@ assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 # are smooth.
 
 # %% [markdown]
-# ### Exercise 5.1.3 — The derivative of Swish
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.1.3")`*
+# ### Exercise 2.4 — The derivative of Swish (d2l 5.1.3)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("2.4")`*
 #
 # **Given** an array `x` and a positive number `beta`.
 #
@@ -325,7 +325,7 @@ def swish_derivative(x, beta):
     ### END SOLUTION
 
 # %%
-check("5.1.3", swish_derivative)
+check("2.4", swish_derivative)
 
 # %% [markdown]
 # ## A ReLU network is made of straight pieces
@@ -359,8 +359,8 @@ assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
 # a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
 
 # %% [markdown]
-# ### Exercise 5.1.4 — The pieces of a ReLU network
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.4")`*
+# ### Exercise 2.5 — The pieces of a ReLU network (d2l 5.1.4)
+# *3 points · ★★★ · 25 min · stuck? run `hint("2.5")`*
 #
 # **Given** the weights of the network $f(x) = \sum_j w^{(2)}_j \max(w^{(1)}_j x + b^{(1)}_j, 0)$.
 #
@@ -385,24 +385,24 @@ def pieces(w1, b1, w2):
     ### END SOLUTION
 
 # %%
-check("5.1.4", pieces)
+check("2.5", pieces)
 
 # %% [markdown]
-# ### Exercise 5.1.4-explain — Why every ReLU network is piecewise linear
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.1.4-explain")`*
+# ### Exercise 2.6 — Why every ReLU network is piecewise linear (d2l 5.1.4)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.6")`*
 #
 # Show that a network of any depth and any number of inputs, with only ReLU or pReLU as activations,
 # is a continuous piecewise linear function (each piece affine) of its input.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.1.4-explain.** Affine maps and ReLU (or pReLU) are continuous, and a composition of
+# **Answer 2.6.** Affine maps and ReLU (or pReLU) are continuous, and a composition of
 # continuous functions is continuous. Now write down for every hidden unit whether its input is
 # positive: that is the network's pattern. While the pattern stays the same, each activation
 # multiplies by a fixed number, 1 or 0 (pReLU: 1 or $\alpha$), so each layer is affine and so is the
 # whole network, since affine after affine is affine. With $m$ hidden units there are at most $2^m$
 # patterns, so there are finitely many pieces. Within a layer the pattern changes where an affine
 # function of the piece is zero, so the pieces are bounded by hyperplanes. In one dimension these
-# are points, the breakpoints of exercise 5.1.4.
+# are points, the breakpoints of exercise 2.5.
 
 # %% [markdown]
 # ## Universal approximation
@@ -454,8 +454,8 @@ assert errors[0] > 0.5 and errors[-1] < 1e-3
 # On logarithmic axes a power is a straight line. Doubling the width divides the error by four.
 
 # %% [markdown]
-# ### Exercise 5.1.5a — tanh from the sigmoid
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("5.1.5a")`*
+# ### Exercise 2.7 — tanh from the sigmoid (d2l 5.1.5a)
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("2.7")`*
 #
 # **Given** a function `sigmoid` and an array `x`.
 #
@@ -475,11 +475,11 @@ def tanh_from_sigmoid(sigmoid, x):
     ### END SOLUTION
 
 # %%
-check("5.1.5a", tanh_from_sigmoid)
+check("2.7", tanh_from_sigmoid)
 
 # %% [markdown]
-# ### Exercise 5.1.5b — Any tanh network is a sigmoid network
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.1.5b")`*
+# ### Exercise 2.8 — Any tanh network is a sigmoid network (d2l 5.1.5b)
+# *3 points · ★★★ · 25 min · stuck? run `hint("2.8")`*
 #
 # **Given** `layers`, a list of pairs `(W, b)`: an MLP with tanh after every layer but the last.
 #
@@ -507,7 +507,7 @@ def tanh_to_sigmoid(layers):
     ### END SOLUTION
 
 # %%
-check("5.1.5b", tanh_to_sigmoid)
+check("2.8", tanh_to_sigmoid)
 
 # %% [markdown]
 # ## A nonlinearity that looks at the whole batch
@@ -537,8 +537,8 @@ assert np.allclose(alone, row, atol=0.1)
 # uses running averages instead, here still at their start, and each row stands for itself.
 
 # %% [markdown]
-# ### Exercise 5.1.6 — A row and its batch mates
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.6")`*
+# ### Exercise 2.9 — A row and its batch mates (d2l 5.1.6)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.9")`*
 #
 # **Given** a `row` and its `mates`, the other rows of the minibatch.
 #
@@ -570,17 +570,17 @@ assert np.all(np.diff(spreads) < 0)
     ### END SOLUTION
 
 # %%
-check("5.1.6", output_beside)
+check("2.9", output_beside)
 
 # %% [markdown]
-# ### Exercise 5.1.6-explain — What a batch-wise nonlinearity costs
-# *3 points · ★★☆ · 8 min · stuck? run `hint("5.1.6-explain")`*
+# ### Exercise 2.10 — What a batch-wise nonlinearity costs (d2l 5.1.6)
+# *3 points · ★★☆ · 8 min · stuck? run `hint("2.10")`*
 #
 # A network uses a nonlinearity that acts on a whole minibatch at a time. Which problems do you
 # expect? Name at least two, say where each shows, and name a remedy.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.1.6-explain.** The output for an example is no longer a function of that example: the
+# **Answer 2.10.** The output for an example is no longer a function of that example: the
 # same row gives other outputs beside other rows, so a prediction depends on what happens to be
 # asked at the same time. A batch of one is the extreme: the row is its own mean, every output is
 # zero, and in small batches the statistics are noisy. Training and prediction see different
@@ -616,8 +616,8 @@ assert chains["sigmoid, best case"][-1] < 1e-12 and chains["tanh at z = 1"][-1] 
 # layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
 
 # %% [markdown]
-# ### Exercise 5.1.7 — A network whose gradients vanish
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.1.7")`*
+# ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.11")`*
 #
 # **Given** nothing: the example is yours.
 #
@@ -638,7 +638,7 @@ def vanishing_example():
     ### END SOLUTION
 
 # %%
-check("5.1.7", vanishing_example)
+check("2.11", vanishing_example)
 
 # %% [markdown]
 # ## Fashion-MNIST
@@ -697,8 +697,8 @@ assert np.isnan(naive[1]).all() and not np.isnan(naive[0]).any()
 # returns `nan` for the second.
 
 # %% [markdown]
-# ### Exercise +2.1 — A softmax that does not overflow
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.1")`*
+# ### Exercise 2.12 — A softmax that does not overflow
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.12")`*
 #
 # **Given** a batch of `logits`, as large or small as they may be.
 #
@@ -717,7 +717,7 @@ def softmax(logits):
     ### END SOLUTION
 
 # %%
-check("+2.1", softmax)
+check("2.12", softmax)
 
 # %% [markdown]
 # ## How good is a classifier?
@@ -743,8 +743,8 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 # learned nothing.
 
 # %% [markdown]
-# ### Exercise +2.2 — Accuracy and the confusion matrix
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.2")`*
+# ### Exercise 2.13 — Accuracy and the confusion matrix
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.13")`*
 #
 # **Given** `scores`, one row of logits or probabilities an example, and integer `labels`.
 #
@@ -773,7 +773,7 @@ def confusion_matrix(scores, labels):
     ### END SOLUTION
 
 # %%
-check("+2.2", accuracy, confusion_matrix)
+check("2.13", accuracy, confusion_matrix)
 
 # %% [markdown]
 # ## An MLP from scratch: parameters and forward pass
@@ -808,8 +808,8 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 # One row an image, one column a class.
 
 # %% [markdown]
-# ### Exercise +2.3 — The forward pass of any depth
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+2.3")`*
+# ### Exercise 2.14 — The forward pass of any depth
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.14")`*
 #
 # **Given** a batch `X` and `layers`, a list of pairs `(W, b)` of any length from one on.
 #
@@ -832,7 +832,7 @@ def mlp_forward(X, layers):
     ### END SOLUTION
 
 # %%
-check("+2.3", mlp_forward)
+check("2.14", mlp_forward)
 
 # %% [markdown]
 # ## One training step from scratch
@@ -872,8 +872,8 @@ assert abs(losses[0] - np.log(10)) < 0.01 and falling
 # The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely.
 
 # %% [markdown]
-# ### Exercise +2.4 — One step of minibatch SGD
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+2.4")`*
+# ### Exercise 2.15 — One step of minibatch SGD
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.15")`*
 #
 # **Given** `layers`, a list of pairs `(W, b)` of plain arrays (not variables); a minibatch `X`,
 # `y`; and a `learning_rate`.
@@ -902,7 +902,7 @@ def sgd_step(layers, X, y, learning_rate):
     ### END SOLUTION
 
 # %%
-check("+2.4", sgd_step)
+check("2.15", sgd_step)
 
 # %% [markdown]
 # ## Ten epochs
@@ -1037,8 +1037,8 @@ print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 
 # hidden activations is zero: each image switches other units on.
 
 # %% [markdown]
-# ### Exercise +2.5 — The same weights in the functional API
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+2.5")`*
+# ### Exercise 2.16 — The same weights in the functional API
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.16")`*
 #
 # **Given** `sequential`, a built `keras.Sequential` of any layers.
 #
@@ -1061,7 +1061,7 @@ def functional_twin(sequential):
     ### END SOLUTION
 
 # %%
-check("+2.5", functional_twin)
+check("2.16", functional_twin)
 
 # %% [markdown]
 # ## Experiments that can be trusted
@@ -1107,8 +1107,8 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 # Seeds alone move the accuracy by about a hundredth. A difference smaller than that is no result.
 
 # %% [markdown]
-# ### Exercise 5.2.1 — How many hidden units?
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.1")`*
+# ### Exercise 2.17 — How many hidden units? (d2l 5.2.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.17")`*
 #
 # **Given** `train`.
 #
@@ -1138,11 +1138,11 @@ assert means[0] < 0.72 and means[2:].min() > 0.77 and np.ptp(means[2:]) < 0.06
 ### END SOLUTION
 
 # %%
-check("5.2.1", width_sweep)
+check("2.17", width_sweep)
 
 # %% [markdown]
-# ### Exercise 5.2.2 — One more hidden layer
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.2")`*
+# ### Exercise 2.18 — One more hidden layer (d2l 5.2.2)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.18")`*
 #
 # **Given** `train`.
 #
@@ -1170,11 +1170,11 @@ assert abs(np.mean(depth_comparison[1]) - np.mean(depth_comparison[2])) < 0.03
 ### END SOLUTION
 
 # %%
-check("5.2.2", depth_comparison)
+check("2.18", depth_comparison)
 
 # %% [markdown]
-# ### Exercise 5.2.3 — A layer with a single neuron
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("5.2.3")`*
+# ### Exercise 2.19 — A layer with a single neuron (d2l 5.2.3)
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.19")`*
 #
 # **Given** `train`.
 #
@@ -1201,17 +1201,17 @@ assert np.mean(bottleneck[128,]) > 0.75 and np.mean(bottleneck[128, 1]) < 0.55
 ### END SOLUTION
 
 # %%
-check("5.2.3", bottleneck)
+check("2.19", bottleneck)
 
 # %% [markdown]
-# ### Exercise 5.2.3-explain — Why a single neuron is a bad idea
-# *2 points · ★☆☆ · 5 min · stuck? run `hint("5.2.3-explain")`*
+# ### Exercise 2.20 — Why a single neuron is a bad idea (d2l 5.2.3)
+# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.20")`*
 #
 # Why is it a bad idea to insert a hidden layer with a single neuron? Say what such a network can
 # represent, and what can go wrong while it trains.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.2.3-explain.** All that later layers learn about an image is one number, so ten logits
+# **Answer 2.20.** All that later layers learn about an image is one number, so ten logits
 # lie on one line and the classes can only be ordered along it: at most a few of them can be told
 # apart. Rank says the same: whatever stands before and after, the map passes through one dimension.
 # Training suffers, too. With ReLU the neuron is off for half of all inputs, and where it is off its
@@ -1219,8 +1219,8 @@ check("5.2.3", bottleneck)
 # never comes back, the network returns the same logits for all, and its accuracy stays at chance.
 
 # %% [markdown]
-# ### Exercise 5.2.4 — Learning rate and epochs
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.4")`*
+# ### Exercise 2.21 — Learning rate and epochs (d2l 5.2.4)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.21")`*
 #
 # **Given** `train`.
 #
@@ -1257,7 +1257,7 @@ assert learning_rates[0.003][-1] > learning_rates[0.003][3] > learning_rates[0.0
 ### END SOLUTION
 
 # %%
-check("5.2.4", learning_rates, best_rate)
+check("2.21", learning_rates, best_rate)
 
 # %% [markdown]
 # ## Many rates in one program
@@ -1286,8 +1286,8 @@ assert len(found.models()) == 3
 # are different programs, and `training.search` runs those one after another.
 
 # %% [markdown]
-# ### Exercise 5.2.5a — A joint search
-# *3 points · ★★★ · 30 min · stuck? run `hint("5.2.5a")`*
+# ### Exercise 2.22 — A joint search (d2l 5.2.5a)
+# *3 points · ★★★ · 30 min · stuck? run `hint("2.22")`*
 #
 # **Given** `train`.
 #
@@ -1324,16 +1324,16 @@ assert best_configuration["learning_rate"] > 0.03 and best_configuration["accura
 ### END SOLUTION
 
 # %%
-check("5.2.5a", joint_search, best_configuration)
+check("2.22", joint_search, best_configuration)
 
 # %% [markdown]
-# ### Exercise 5.2.5b-explain — Why several hyperparameters are harder than one
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5b-explain")`*
+# ### Exercise 2.23 — Why several hyperparameters are harder than one (d2l 5.2.5b)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.23")`*
 #
 # Why is it so much harder to deal with several hyperparameters than with one?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.2.5b-explain.** The combinations multiply: five values for each of four quantities are
+# **Answer 2.23.** The combinations multiply: five values for each of four quantities are
 # already $5^4 = 625$ runs, and each further quantity multiplies that by five. The quantities cannot
 # be tuned one after the other either, because they interact: a smaller learning rate needs more
 # epochs, a deeper network another rate, so the best value of one moves when another one changes.
@@ -1342,8 +1342,8 @@ check("5.2.5a", joint_search, best_configuration)
 # has a gradient to follow, since a number of layers is not a continuous quantity.
 
 # %% [markdown]
-# ### Exercise 5.2.5c — Successive halving
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.5c")`*
+# ### Exercise 2.24 — Successive halving (d2l 5.2.5c)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.24")`*
 #
 # **Given** a list of `configurations`, and `evaluate(configuration, epochs)`, which returns a score
 # (higher is better).
@@ -1379,17 +1379,17 @@ print("winner's learning rate between 0.02 and 0.6:", 0.02 < winner["learning_ra
     ### END SOLUTION
 
 # %%
-check("5.2.5c", successive_halving)
+check("2.24", successive_halving)
 
 # %% [markdown]
-# ### Exercise 5.2.5c-explain — A strategy for many hyperparameters
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.2.5c-explain")`*
+# ### Exercise 2.25 — A strategy for many hyperparameters (d2l 5.2.5c)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.25")`*
 #
 # Describe an efficient strategy to tune several hyperparameters jointly: how candidates are chosen,
 # how runs are cut short, and how you make sure of the result.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.2.5c-explain.** Draw candidates at random instead of on a grid, learning rates evenly
+# **Answer 2.25.** Draw candidates at random instead of on a grid, learning rates evenly
 # on a logarithmic scale: if only one of the quantities matters, $n$ random runs try $n$ values of
 # it, and a grid of four quantities only $\sqrt[4]{n}$. Better still, let a model of past results
 # propose the next candidates (Bayesian optimization). Give all a small budget, keep the better
@@ -1486,8 +1486,8 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 # Both epochs do the same arithmetic; the difference is what happens between the batches.
 
 # %% [markdown]
-# ### Exercise 5.2.6 — Scratch against framework
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.2.6")`*
+# ### Exercise 2.26 — Scratch against framework (d2l 5.2.6)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.26")`*
 #
 # **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest
 # of several repetitions).
@@ -1521,7 +1521,7 @@ plotting.lines(list(step_seconds), {name: [times[name] for times in step_seconds
 ### END SOLUTION
 
 # %%
-check("5.2.6", step_seconds)
+check("2.26", step_seconds)
 
 # %% [markdown]
 # ## What runs where
@@ -1551,8 +1551,8 @@ assert on_cpu.device.endswith("CPU:0") and np.allclose(on_cpu, product, atol=1e-
 # unless you place it by hand.
 
 # %% [markdown]
-# ### Exercise 5.2.7a — Aligned and misaligned matrices
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.7a")`*
+# ### Exercise 2.27 — Aligned and misaligned matrices (d2l 5.2.7a)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.27")`*
 #
 # **Given** `seconds`.
 #
@@ -1586,11 +1586,11 @@ for device in tf.config.list_logical_devices():
 ### END SOLUTION
 
 # %%
-check("5.2.7a", matmul_seconds)
+check("2.27", matmul_seconds)
 
 # %% [markdown]
-# ### Exercise 5.2.7b-explain — The width of the memory bus
-# *2 points · ★★★ · 10 min · stuck? run `hint("5.2.7b-explain")`*
+# ### Exercise 2.28 — The width of the memory bus (d2l 5.2.7b)
+# *2 points · ★★★ · 10 min · stuck? run `hint("2.28")`*
 #
 # Determine the memory bus width of your CPU and of a GPU (yours, or one from a data sheet). Explain
 # how a width follows from a bandwidth, and why sizes that are not a multiple of 8 or 16 can be
@@ -1603,7 +1603,7 @@ elapsed = seconds(lambda: np.copyto(copy, large), 5)
 print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.2.7b-explain.** The bus moves its width at each transfer, so bandwidth = width ×
+# **Answer 2.28.** The bus moves its width at each transfer, so bandwidth = width ×
 # transfers a second, and width = bandwidth / transfer rate. A CPU's width is also its number of
 # memory channels × 64 bit: two channels of DDR5-5600 are 128 bit = 16 bytes, and 16 B × 5.6 · 10⁹/s
 # = 89.6 GB/s at best; a measured copy reaches a part of that, so it gives a lower bound. On Linux
@@ -1616,8 +1616,8 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 # it is more visible on a GPU with tensor cores.
 
 # %% [markdown]
-# ### Exercise 5.2.8 — Activation functions compared
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.2.8")`*
+# ### Exercise 2.29 — Activation functions compared (d2l 5.2.8)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.29")`*
 #
 # **Given** `train`.
 #
@@ -1646,11 +1646,11 @@ assert np.mean(activations["sigmoid"]) < min(others) - 0.005 and np.ptp(others) 
 ### END SOLUTION
 
 # %%
-check("5.2.8", activations)
+check("2.29", activations)
 
 # %% [markdown]
-# ### Exercise 5.2.9 — Initializations compared
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.2.9")`*
+# ### Exercise 2.30 — Initializations compared (d2l 5.2.9)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.30")`*
 #
 # **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.
 #
@@ -1687,7 +1687,7 @@ assert abs(means["Glorot"] - means["He"]) < 0.03
 ### END SOLUTION
 
 # %%
-check("5.2.9", initializations)
+check("2.30", initializations)
 
 # %% [markdown]
 # ## Handwritten digits with trained weights
@@ -1812,7 +1812,7 @@ progress("multilayer_perceptrons")
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
-#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
 # - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
 #   Signals and Systems* 2, 1989.
 # - Hendrycks and Gimpel, "Gaussian error linear units", 2016.

@@ -100,8 +100,8 @@ plt.show()
 # −1 and 1, and is nearly parallel to the tangent at 0.
 
 # %% [markdown]
-# ### Exercise +3.1 — Central difference
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+3.1")`*
+# ### Exercise 3.1 — Central difference
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("3.1")`*
 #
 # **Given** a function `f`, a number `x` and a step `h`.
 #
@@ -120,7 +120,7 @@ def central_difference(f, x, h=1e-5):
     ### END SOLUTION
 
 # %%
-check("+3.1", central_difference)
+check("3.1", central_difference)
 
 # %% [markdown]
 # ## Rounding against truncation
@@ -160,8 +160,8 @@ assert min(errors["central"]) < min(errors["forward"]) / 100
 # best, at a larger step. `numeric.numerical_gradient` uses $h = 10^{-5}$ for this reason.
 
 # %% [markdown]
-# ### Exercise +3.2 — The best step in float32
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.2")`*
+# ### Exercise 3.2 — The best step in float32
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.2")`*
 #
 # Neural networks are trained in float32, which keeps 7 digits.
 #
@@ -194,7 +194,7 @@ plotting.lines(steps_float32["h"], {name: steps_float32[name] for name in ("forw
 ### END SOLUTION
 
 # %%
-check("+3.2", steps_float32)
+check("3.2", steps_float32)
 
 # %% [markdown]
 # ## Many inputs: the gradient
@@ -262,8 +262,8 @@ assert x[0] == 3
 # nonsense here, so convert to float64 first, on a copy: the caller still needs the original.
 
 # %% [markdown]
-# ### Exercise +3.3 — Numerical gradient of any array
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+3.3")`*
+# ### Exercise 3.3 — Numerical gradient of any array
+# *3 points · ★★☆ · 20 min · stuck? run `hint("3.3")`*
 #
 # **Given** a function `f` that takes an array and returns one number, and an array `x`.
 #
@@ -289,7 +289,7 @@ def numerical_gradient(f, x):
     ### END SOLUTION
 
 # %%
-check("+3.3", numerical_gradient)
+check("3.3", numerical_gradient)
 
 # %% [markdown]
 # ## Downhill, step by step
@@ -325,8 +325,8 @@ assert ends[0.8] < 0.01 < ends[0.1] < 0.5 < ends[1.02]
 # to side and is nearly there. At 1.02 each swing is larger than the last: it diverges.
 
 # %% [markdown]
-# ### Exercise +3.4 — Gradient descent
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+3.4")`*
+# ### Exercise 3.4 — Gradient descent
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("3.4")`*
 #
 # **Given** a function `gradient` that takes a point and returns its gradient, a point `start`, a
 # `learning_rate` and a number of `steps`.
@@ -352,7 +352,7 @@ def gradient_descent(gradient, start, learning_rate, steps):
     ### END SOLUTION
 
 # %%
-check("+3.4", gradient_descent)
+check("3.4", gradient_descent)
 
 # %% [markdown]
 # ## The gradient of a loss with respect to a matrix
@@ -384,8 +384,8 @@ assert (gradient[:, 2] < 0).all() and (gradient[:, :2] > 0).all()
 # two other classes are positive, and every row sums to zero.
 
 # %% [markdown]
-# ### Exercise 5.3.1-quiz — The shape of a gradient
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.3.1-quiz")`*
+# ### Exercise 3.5 — The shape of a gradient (d2l 5.3.1)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("3.5")`*
 #
 # The input $\mathbf{X}$ of a function $f$ is an $n \times m$ matrix, and $f$ returns one number.
 # What shape does the gradient of $f$ with respect to $\mathbf{X}$ have, in the convention of this
@@ -398,17 +398,17 @@ assert (gradient[:, 2] < 0).all() and (gradient[:, :2] > 0).all()
 
 # %%
 ### BEGIN SOLUTION
-choice_5_3_1 = "b"
+choice_3_5 = "b"
 ### STUB
-# choice_5_3_1 = None
+# choice_3_5 = None
 ### END SOLUTION
 
 # %%
-check("5.3.1-quiz", choice_5_3_1)
+check("3.5", choice_3_5)
 
 # %% [markdown]
-# ### Exercise 5.3.1 — The gradient of a bilinear form
-# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.1")`*
+# ### Exercise 3.6 — The gradient of a bilinear form (d2l 5.3.1)
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("3.6")`*
 #
 # **Given** a matrix `X` and two vectors `a` and `b`, and $f(\mathbf{X}) =
 # \mathbf{a}^\top\mathbf{X}\mathbf{b}$.
@@ -428,7 +428,7 @@ def bilinear_gradient(X, a, b):
     ### END SOLUTION
 
 # %%
-check("5.3.1", bilinear_gradient)
+check("3.6", bilinear_gradient)
 
 # %% [markdown]
 # ## Forward propagation
@@ -473,8 +473,8 @@ assert np.isclose(kept["J"], kept["L"] + kept["s"]) and kept["s"] > 0
 # [objective function](../chapters/glossary.md#objective-function) that training minimises.
 
 # %% [markdown]
-# ### Exercise +3.5 — Forward pass of a minibatch
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+3.5")`*
+# ### Exercise 3.7 — Forward pass of a minibatch
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("3.7")`*
 #
 # Now for $n$ examples at once, one a row, with ReLU: $\mathbf{Z} = \mathbf{X}\mathbf{W}^{(1)}$,
 # $\mathbf{H} = \max(\mathbf{Z}, 0)$, $\mathbf{O} = \mathbf{H}\mathbf{W}^{(2)}$, $L =
@@ -502,7 +502,7 @@ def forward(X, Y, W1, W2, weight_decay):
     ### END SOLUTION
 
 # %%
-check("+3.5", forward)
+check("3.7", forward)
 
 # %% [markdown]
 # ## The computational graph
@@ -524,8 +524,8 @@ plotting.graph(edges)
 # its gradient is going to have two terms.
 
 # %% [markdown]
-# ### Exercise 5.3.2a — The graph with a bias
-# *1 point · ★☆☆ · 10 min · stuck? run `hint("5.3.2a")`*
+# ### Exercise 3.8 — The graph with a bias (d2l 5.3.2a)
+# *1 point · ★☆☆ · 10 min · stuck? run `hint("3.8")`*
 #
 # Add a bias $\mathbf{b}^{(1)}$ to the hidden layer, outside the penalty, and draw one operation a
 # node: $\mathbf{u} = \mathbf{W}^{(1)}\mathbf{x}$ and $\mathbf{z} = \mathbf{u} + \mathbf{b}^{(1)}$;
@@ -551,7 +551,7 @@ plotting.graph(edges_with_bias)
 ### END SOLUTION
 
 # %%
-check("5.3.2a", edges_with_bias)
+check("3.8", edges_with_bias)
 
 # %% [markdown]
 # ## The chain rule
@@ -638,17 +638,17 @@ assert np.allclose(dW1, by_differences, atol=1e-8)
 # the network 40 times.
 
 # %% [markdown]
-# ### Exercise +3.6 — The backward pass by hand
-# *3 points · ★★★ · 25 min · stuck? run `hint("+3.6")`*
+# ### Exercise 3.9 — The backward pass by hand
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.9")`*
 #
-# Write the backward pass that belongs to the minibatch network of exercise +3.5.
+# Write the backward pass that belongs to the minibatch network of exercise 3.7.
 #
 # **Given** the dict `values` that `forward` returns, and the arguments of `forward`.
 #
 # **Write** `backward(values, X, Y, W1, W2, weight_decay)`, which returns $\partial J/\partial
 # \mathbf{W}^{(1)}$ and $\partial J/\partial \mathbf{W}^{(2)}$, in this order.
 #
-# **Shapes** as in +3.5; each gradient has the shape of its matrix.
+# **Shapes** as in 3.7; each gradient has the shape of its matrix.
 #
 # **Done when** both agree with differences.
 
@@ -665,11 +665,11 @@ def backward(values, X, Y, W1, W2, weight_decay):
     ### END SOLUTION
 
 # %%
-check("+3.6", backward)
+check("3.9", backward)
 
 # %% [markdown]
-# ### Exercise 5.3.2b — Forward and backward with a bias
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.3.2b")`*
+# ### Exercise 3.10 — Forward and backward with a bias (d2l 5.3.2b)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("3.10")`*
 #
 # Back to one example and tanh, with a bias in the hidden layer: $\mathbf{z} =
 # \mathbf{W}^{(1)}\mathbf{x} + \mathbf{b}^{(1)}$. The penalty leaves the bias out.
@@ -704,7 +704,7 @@ def gradients_with_bias(x, y, W1, b1, W2, weight_decay):
     ### END SOLUTION
 
 # %%
-check("5.3.2b", cost_with_bias, gradients_with_bias)
+check("3.10", cost_with_bias, gradients_with_bias)
 
 # %% [markdown]
 # ## Three gradients that agree
@@ -764,8 +764,8 @@ assert numeric.gradient_check(cost, planted, W1).index == (2, 1)
 # disagree with a right gradient there.
 
 # %% [markdown]
-# ### Exercise +3.7 — A gradient check that points
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.7")`*
+# ### Exercise 3.11 — A gradient check that points
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.11")`*
 #
 # **Given** a function `f` of one array, an array `gradient` that is to be checked, and the point
 # `x`.
@@ -788,7 +788,7 @@ def gradient_check(f, gradient, x):
     ### END SOLUTION
 
 # %%
-check("+3.7", gradient_check)
+check("3.11", gradient_check)
 
 # %% [markdown]
 # ## What training has to remember
@@ -832,8 +832,8 @@ assert stored[3] < own < stored[4] and np.isclose(stored[-1] / stored[0], 4096)
 # thing to shrink.
 
 # %% [markdown]
-# ### Exercise 5.3.3 — Memory for training and prediction
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.3.3")`*
+# ### Exercise 3.12 — Memory for training and prediction (d2l 5.3.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.12")`*
 #
 # Count the numbers (not bytes) that the network (5.3.1) to (5.3.3) has in memory at its peak, for a
 # batch of $n$ examples.
@@ -861,7 +861,7 @@ def stored_numbers(d, h, q, batch_size):
     ### END SOLUTION
 
 # %%
-check("5.3.3", stored_numbers)
+check("3.12", stored_numbers)
 
 # %% [markdown]
 # ## A variable remembers where it came from
@@ -979,8 +979,8 @@ assert np.isclose(y.data, np.tanh(0.5) - 1) and y.generation == 2
 # `y` knows `Sub`; `Sub` knows its inputs; the first of them knows `Tanh`; and so on to the leaves.
 
 # %% [markdown]
-# ### Exercise +3.8 — Five functions
-# *5 points · ★★☆ · 30 min · stuck? run `hint("+3.8")`*
+# ### Exercise 3.13 — Five functions
+# *5 points · ★★☆ · 30 min · stuck? run `hint("3.13")`*
 #
 # **Given** the class `Function` above.
 #
@@ -1005,10 +1005,10 @@ class Square(Function):
     ### STUB
 #
     # def forward(self, x):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
 #
     # def backward(self, gradient):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
     ### END SOLUTION
 
 
@@ -1023,10 +1023,10 @@ class Exp(Function):
     ### STUB
 #
     # def forward(self, x):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
 #
     # def backward(self, gradient):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
     ### END SOLUTION
 
 
@@ -1041,10 +1041,10 @@ class Add(Function):
     ### STUB
 #
     # def forward(self, a, b):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
 #
     # def backward(self, gradient):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
     ### END SOLUTION
 
 
@@ -1060,10 +1060,10 @@ class Mul(Function):
     ### STUB
 #
     # def forward(self, a, b):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
 #
     # def backward(self, gradient):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
     ### END SOLUTION
 
 
@@ -1079,14 +1079,14 @@ class MatMul(Function):
     ### STUB
 #
     # def forward(self, a, b):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
 #
     # def backward(self, gradient):
-    #     raise NotImplementedError("Exercise +3.8")
+    #     raise NotImplementedError("Exercise 3.13")
     ### END SOLUTION
 
 # %%
-check("+3.8", Square, Exp, Add, Mul, MatMul)
+check("3.13", Square, Exp, Add, Mul, MatMul)
 
 # %% [markdown]
 # ## Backward along a line
@@ -1186,8 +1186,8 @@ assert [v.creator.generation for v in (y, b, a)] == [2, 1, 0]
 # In this order, `Sub` and the second `Tanh` both reach $a$ before the first `Tanh` is visited.
 
 # %% [markdown]
-# ### Exercise +3.9 — Backward by a loop
-# *3 points · ★★★ · 25 min · stuck? run `hint("+3.9")`*
+# ### Exercise 3.14 — Backward by a loop
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.14")`*
 #
 # **Given** a `result`, a variable that functions made. Every `grad` is `None`. Use `creator` of a
 # variable, and `inputs`, `output`, `generation` and `input_gradients(gradient)` of a function.
@@ -1218,7 +1218,7 @@ def backward_by_generation(result):
     ### END SOLUTION
 
 # %%
-check("+3.9", backward_by_generation)
+check("3.14", backward_by_generation)
 
 # %% tags=["proof"]
 backward_by_generation(y)
@@ -1248,8 +1248,8 @@ assert np.isclose(x.grad / once, 3)
 # at all.
 
 # %% [markdown]
-# ### Exercise +3.10 — Accumulate and clear
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+3.10")`*
+# ### Exercise 3.15 — Accumulate and clear
+# *2 points · ★★☆ · 15 min · stuck? run `hint("3.15")`*
 #
 # **Given** variables and functions as above.
 #
@@ -1284,18 +1284,18 @@ def clear_gradients(result):
     ### END SOLUTION
 
 # %%
-check("+3.10", accumulate, clear_gradients)
+check("3.15", accumulate, clear_gradients)
 
 # %% [markdown]
-# ### Exercise +3.11-explain — Loop against recursion
-# *3 points · ★★☆ · 10 min · stuck? run `hint("+3.11-explain")`*
+# ### Exercise 3.16 — Loop against recursion
+# *3 points · ★★☆ · 10 min · stuck? run `hint("3.16")`*
 #
 # A colleague writes `backward` as a function that calls itself on the creator of each input.
 # Compare it with your loop: how deep does it go, how often does it visit a function in a row of
 # diamonds ($y \leftarrow y + y$, repeated), and what makes the loop's gradients complete?
 
 # %% [markdown] tags=["answer"]
-# **Answer +3.11-explain.** The recursion holds one stack frame for every operation on the longest
+# **Answer 3.16.** The recursion holds one stack frame for every operation on the longest
 # path, so Python stops it at a depth of about 1,000; the loop holds a list, which may be as long as
 # memory allows. In a row of $k$ diamonds there are $2^k$ paths from the result to the leaf. The
 # recursion follows each path and visits the last function $2^k$ times; the loop notes what it has
@@ -1389,8 +1389,8 @@ assert derivatives == [32, 48, 48, 24]
 # Each pass differentiated the graph that the pass before it had built.
 
 # %% [markdown]
-# ### Exercise 5.3.4 — Second derivatives, timed
-# *3 points · ★★★ · 25 min · stuck? run `hint("5.3.4")`*
+# ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
+# *3 points · ★★★ · 25 min · stuck? run `hint("3.17")`*
 #
 # The matrix of all second derivatives of $f$ is its [Hessian](../chapters/glossary.md#hessian).
 # TensorFlow computes it with a tape inside a tape.
@@ -1454,7 +1454,7 @@ plotting.lines(timings["n"], {"gradient": np.min(timings["gradient_seconds"], ax
 ### END SOLUTION
 
 # %%
-check("5.3.4", hessian, timings)
+check("3.17", hessian, timings)
 
 # %% tags=["proof"]
 H = hessian(wavy, tf.constant([0.1, 0.2, 0.3], tf.float64)).numpy()
@@ -1467,14 +1467,14 @@ by_slopes = [
 assert np.allclose(H, by_slopes, atol=1e-7) and np.allclose(H, H.T)
 
 # %% [markdown]
-# ### Exercise 5.3.4-explain — What second derivatives cost
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.4-explain")`*
+# ### Exercise 3.18 — What second derivatives cost (d2l 5.3.4)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.18")`*
 #
 # What happens to the computational graph when you ask for second derivatives, and how long do you
 # expect their calculation to take?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.3.4-explain.** The backward pass becomes part of the graph. Every operation brings one
+# **Answer 3.18.** The backward pass becomes part of the graph. Every operation brings one
 # or two more for its derivative, so the graph grows two- or threefold, and the intermediates of the
 # backward pass have to be stored as well. One backward pass differentiates one number, and the
 # gradient has $n$ of them, so the whole Hessian takes about $n$ backward passes through the larger
@@ -1583,8 +1583,8 @@ print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=T
 # [model parallelism](../chapters/glossary.md#model-parallelism).
 
 # %% [markdown]
-# ### Exercise 5.3.5a — A hidden layer on two devices
-# *3 points · ★★★ · 20 min · stuck? run `hint("5.3.5a")`*
+# ### Exercise 3.19 — A hidden layer on two devices (d2l 5.3.5a)
+# *3 points · ★★★ · 20 min · stuck? run `hint("3.19")`*
 #
 # The network is $\mathbf{O} = \operatorname{relu}(\mathbf{X}\mathbf{W}^{(1)})\,\mathbf{W}^{(2)}$.
 # Suppose its hidden layer is too large for one device.
@@ -1613,17 +1613,17 @@ def split_forward(X, W1, W2, devices):
     ### END SOLUTION
 
 # %%
-check("5.3.5a", split_forward)
+check("3.19", split_forward)
 
 # %% [markdown]
-# ### Exercise 5.3.5a-explain — Partitioning a graph
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5a-explain")`*
+# ### Exercise 3.20 — Partitioning a graph (d2l 5.3.5a)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.20")`*
 #
 # A computational graph is too large for your GPU. Can you partition it over more than one? Say
 # where you would cut, and what travels between the devices in a training step.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.3.5a-explain.** Yes. One way is to deal out the layers: the first device computes the
+# **Answer 3.20.** Yes. One way is to deal out the layers: the first device computes the
 # first layers, sends its activations over the cut, and the second device goes on. Another is to cut
 # through a layer, as in the exercise: each device has half of the units, computes its share of the
 # output, and the shares are summed. In both cases activations travel forward over every edge that
@@ -1632,14 +1632,14 @@ check("5.3.5a", split_forward)
 # at once, but they must exchange data in every layer.
 
 # %% [markdown]
-# ### Exercise 5.3.5b-explain — Partition, or a smaller minibatch
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.3.5b-explain")`*
+# ### Exercise 3.21 — Partition, or a smaller minibatch (d2l 5.3.5b)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("3.21")`*
 #
 # What are the advantages and disadvantages of such a partition over training on a smaller
 # minibatch?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.3.5b-explain.** The partition leaves the batch as it is, so gradients are as accurate
+# **Answer 3.21.** The partition leaves the batch as it is, so gradients are as accurate
 # and training behaves as before. It also divides the weights, whose $2(hd + qh)$ numbers do not
 # shrink with the batch: a model whose weights alone are too large fits only this way. Its price is
 # a second device, data sent over every cut in every step, devices that wait for one another, and
@@ -1697,7 +1697,7 @@ progress("backpropagation")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), CC BY-SA 4.0: the network,
-#   formulas (5.3.1) to (5.3.14), exercises 5.3.1 to 5.3.5.
+#   formulas (5.3.1) to (5.3.14), exercises 3.6 to 5.3.5.
 # - Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
 # - Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT licence, and
 #   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT licence: the design of the

@@ -153,8 +153,8 @@ assert np.corrcoef(np.arange(2, 32), np.log(sigmoid_norms[1:]))[0, 1] > 0.99
 # lowest layer receives less than a millionth of a millionth of what the output layer receives.
 
 # %% [markdown]
-# ### Exercise +4.1 — Gradient-norm ratio of a deep sigmoid network
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+4.1")`*
+# ### Exercise 4.1 — Gradient-norm ratio of a deep sigmoid network
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.1")`*
 #
 # **Given** a batch `X` and a list `weights` of $L$ square matrices. There are no biases: $H^{(0)} =
 # X$, $H^{(l)} = \sigma(H^{(l-1)} W^{(l)})$, and $J$ is the sum of all entries of $H^{(L)}$.
@@ -181,7 +181,7 @@ def gradient_norm_ratio(X, weights):
     ### END SOLUTION
 
 # %%
-check("+4.1", gradient_norm_ratio)
+check("4.1", gradient_norm_ratio)
 
 # %% [markdown]
 # ## Exploding gradients
@@ -212,8 +212,8 @@ assert growth["standard deviation 0.3"] < 1e-15
 # scales, and finding it is what initialization is about.
 
 # %% [markdown]
-# ### Exercise 5.4.3 — Bounds for a product of matrices
-# *3 points · ★★☆ · 15 min · stuck? run `hint("5.4.3")`*
+# ### Exercise 4.2 — Bounds for a product of matrices (d2l 5.4.3)
+# *3 points · ★★☆ · 15 min · stuck? run `hint("4.2")`*
 #
 # **Given** a list of square matrices of one size, in the order in which they are multiplied.
 #
@@ -244,7 +244,7 @@ def counterexample():
     ### END SOLUTION
 
 # %%
-check("5.4.3", product_bounds, counterexample)
+check("4.2", product_bounds, counterexample)
 
 # %% tags=["proof"]
 random_stack = list(rng.normal(size=(6, 5, 5)))
@@ -253,15 +253,15 @@ lower, upper = product_bounds(random_stack)
 assert lower <= values.min() and values.max() <= upper
 
 # %% [markdown]
-# ### Exercise 5.4.3-explain — What the bounds say about gradients
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.3-explain")`*
+# ### Exercise 4.3 — What the bounds say about gradients (d2l 5.4.3)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.3")`*
 #
-# The gradient (5.4.2) is a product of layer matrices. What do the bounds of exercise 5.4.3 demand
+# The gradient (5.4.2) is a product of layer matrices. What do the bounds of exercise 4.2 demand
 # of each layer if the gradient is to stay well conditioned at any depth? Is it enough that the
 # entries have the right variance?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.4.3-explain.** Both bounds are products over the layers, so a factor of 0.9 or 1.1 in
+# **Answer 4.3.** Both bounds are products over the layers, so a factor of 0.9 or 1.1 in
 # each layer becomes $0.9^L$ or $1.1^L$. Only if every singular value of every layer matrix is close
 # to one do both bounds stay close to one for every depth; then no direction of the gradient is lost
 # or blown up. The right variance of the entries is not enough: it fixes the mean of the squared
@@ -354,8 +354,8 @@ assert distinct_units(model) == 8
 # agree.
 
 # %% [markdown]
-# ### Exercise 5.4.1 — Two more symmetries
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.1")`*
+# ### Exercise 4.4 — Two more symmetries (d2l 5.4.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.4")`*
 #
 # **Given** the `weights` of a network with one hidden layer, the list `[W1, b1, W2, b2]`: $O =
 # \phi(X W_1 + b_1) W_2 + b_2$.
@@ -394,18 +394,18 @@ def rescale_unit(weights, unit, factor):
     ### END SOLUTION
 
 # %%
-check("5.4.1", flip_unit, rescale_unit)
+check("4.4", flip_unit, rescale_unit)
 
 # %% [markdown]
-# ### Exercise 5.4.1-explain — Which symmetries a network has
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.1-explain")`*
+# ### Exercise 4.5 — Which symmetries a network has (d2l 5.4.1)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.5")`*
 #
 # Which symmetries besides the permutation of hidden units can a network have, and which property of
 # the activation is behind each? Which kind of symmetry has to be broken at the start, and why do
 # the others do no harm?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.4.1-explain.** Tanh is odd, so the sign of a tanh unit can be flipped on the way in and
+# **Answer 4.5.** Tanh is odd, so the sign of a tanh unit can be flipped on the way in and
 # back on the way out: $2^h$ weight settings give one function. ReLU is positively homogeneous, so a
 # ReLU unit can be scaled by any positive factor and back: a whole curve of settings gives one
 # function. Copies of one head, or the filters of a convolution, can be permuted as hidden units
@@ -414,8 +414,8 @@ check("5.4.1", flip_unit, rescale_unit)
 # stay equal. A random start is almost surely not symmetric; dropout breaks the tie later.
 
 # %% [markdown]
-# ### Exercise 5.4.2 — A constant start for linear and softmax regression
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.4.2")`*
+# ### Exercise 4.6 — A constant start for linear and softmax regression (d2l 5.4.2)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.6")`*
 #
 # Does a constant start hurt a model without hidden units?
 #
@@ -458,11 +458,11 @@ def fit_softmax(X, labels, classes, constant, learning_rate, steps):
     ### END SOLUTION
 
 # %%
-check("5.4.2", fit_linear, fit_softmax)
+check("4.6", fit_linear, fit_softmax)
 
 # %% [markdown]
-# ### Exercise 5.4.2-experiment — A constant start, with and without a hidden layer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.2-experiment")`*
+# ### Exercise 4.7 — A constant start, with and without a hidden layer (d2l 5.4.2)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.7")`*
 #
 # **Given** `train_X`, `train_y`, `test_X`, `test_y`, `distinct_units` and `models.mlp(hidden_units,
 # kernel_initializer=...)`, which without hidden units is softmax regression.
@@ -503,7 +503,7 @@ plotting.bars(
 ### END SOLUTION
 
 # %%
-check("5.4.2-experiment", constant_start)
+check("4.7", constant_start)
 
 # %% tags=["proof"]
 accuracy = constant_start
@@ -601,8 +601,8 @@ for name in ("GlorotUniform", "GlorotNormal"):
 # formula says.
 
 # %% [markdown]
-# ### Exercise +4.2 — Xavier's variance and uniform bound
-# *1 point · ★☆☆ · 5 min · stuck? run `hint("+4.2")`*
+# ### Exercise 4.8 — Xavier's variance and uniform bound
+# *1 point · ★☆☆ · 5 min · stuck? run `hint("4.8")`*
 #
 # **Given** a layer's `fan_in` and `fan_out`, positive integers.
 #
@@ -629,7 +629,7 @@ def xavier_bound(fan_in, fan_out):
     ### END SOLUTION
 
 # %%
-check("+4.2", xavier_variance, xavier_bound)
+check("4.8", xavier_variance, xavier_bound)
 
 # %% [markdown]
 # ## ReLU needs twice as much
@@ -657,8 +657,8 @@ for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
 # With Xavier's variance the mean square halves thirty times, to a billionth; with He's it survives.
 
 # %% [markdown]
-# ### Exercise +4.3 — He's initialization
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+4.3")`*
+# ### Exercise 4.9 — He's initialization
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("4.9")`*
 #
 # **Given** `fan_in`, `fan_out` and an integer `seed`.
 #
@@ -677,11 +677,11 @@ def he_weights(fan_in, fan_out, seed):
     ### END SOLUTION
 
 # %%
-check("+4.3", he_weights)
+check("4.9", he_weights)
 
 # %% [markdown]
-# ### Exercise +4.4 — The scale that keeps the variance
-# *3 points · ★★★ · 25 min · stuck? run `hint("+4.4")`*
+# ### Exercise 4.10 — The scale that keeps the variance
+# *3 points · ★★★ · 25 min · stuck? run `hint("4.10")`*
 #
 # **Given** any elementwise `activation`, a function of NumPy arrays, and the width `fan_in`. Each
 # layer computes $z^{(l+1)}_i = \sum_j w_{ij}\,\phi(z^{(l)}_j)$ with independent normal weights of
@@ -706,7 +706,7 @@ def choose_scale(activation, fan_in):
     ### END SOLUTION
 
 # %%
-check("+4.4", choose_scale)
+check("4.10", choose_scale)
 
 # %% tags=["proof"]
 relu_scale = choose_scale(lambda v: np.maximum(v, 0), 100)
@@ -873,8 +873,8 @@ assert relu_norms[0] / relu_norms[-1] > 1e10 * sigmoid_norms[0] / sigmoid_norms[
 # The first layer of the well-started network hears about as much of the loss as the last.
 
 # %% [markdown]
-# ### Exercise +4.5 — Train a 20-layer MLP from two starts
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+4.5")`*
+# ### Exercise 4.11 — Train a 20-layer MLP from two starts
+# *3 points · ★★☆ · 20 min · stuck? run `hint("4.11")`*
 #
 # **Given** `train_X` and `train_y`.
 #
@@ -914,7 +914,7 @@ plotting.histories(deep_training, "loss")
 ### END SOLUTION
 
 # %%
-check("+4.5", deep_training)
+check("4.11", deep_training)
 
 # %% tags=["proof"]
 assert abs(deep_training["small"]["loss"][-1] - np.log(10)) < 0.01
@@ -954,8 +954,8 @@ assert np.allclose(product @ product.T, np.eye(4))
 # variance, keeps one direction and forgets the others, down to the rounding error.
 
 # %% [markdown]
-# ### Exercise 5.4.4 — A LARS step
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.4.4")`*
+# ### Exercise 4.12 — A LARS step (d2l 5.4.4)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("4.12")`*
 #
 # Yang You, Igor Gitman and Boris Ginsburg mend gradients of the wrong size after the fact, by
 # [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
@@ -987,7 +987,7 @@ def lars_step(weights, gradients, learning_rate, trust, weight_decay):
     ### END SOLUTION
 
 # %%
-check("5.4.4", lars_step)
+check("4.12", lars_step)
 
 # %% tags=["proof"]
 w, g = [np.ones(5)], [np.arange(1.0, 6.0)]
@@ -996,14 +996,14 @@ assert np.allclose(steps[0], steps[1]) and np.allclose(steps[1], steps[2])
 assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
 
 # %% [markdown]
-# ### Exercise 5.4.4-explain — Can divergence be mended afterwards?
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.4.4-explain")`*
+# ### Exercise 4.13 — Can divergence be mended afterwards? (d2l 5.4.4)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("4.13")`*
 #
 # If some gradients are far too small or far too large, which part of the damage does a layer-wise
 # rate mend, and which part can it not?
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.4.4-explain.** Without weight decay the length of a layer's step is
+# **Answer 4.13.** Without weight decay the length of a layer's step is
 # $\alpha\eta\|w_l\|$: the length of the gradient cancels. Each layer moves by the same fraction of
 # its own weights, so a layer with a gradient of $10^{-6}$ learns as fast as one with $10^{6}$, and
 # neither stands still nor blows up. What is left of the gradient is its direction. If the gradient
@@ -1046,7 +1046,7 @@ progress("initialization")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), CC BY-SA
-#   4.0: formulas (5.4.1) to (5.4.5), exercises 5.4.1 to 5.4.4.
+#   4.0: formulas (5.4.1) to (5.4.5), exercises 4.4 to 5.4.4.
 # - Glorot and Bengio, ["Understanding the difficulty of training deep feedforward neural
 #   networks"](https://proceedings.mlr.press/v9/glorot10a.html), *AISTATS* 2010, section 4.2.
 # - He, Zhang, Ren, Sun, ["Delving deep into rectifiers"](https://arxiv.org/abs/1502.01852), *ICCV*

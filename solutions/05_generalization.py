@@ -122,8 +122,8 @@ assert np.ptp(run.history["val_accuracy"][10:]) < 0.06
 # [overfitting](../chapters/glossary.md#overfitting).
 
 # %% [markdown]
-# ### Exercise +5.4 — Error against degree
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.4")`*
+# ### Exercise 5.1 — Error against degree
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.1")`*
 #
 # The classical picture of overfitting needs no network. A polynomial of degree $m$ has $m + 1$
 # coefficients, and the degree is its complexity.
@@ -156,7 +156,7 @@ def polynomial_errors(x_train, y_train, x_validation, y_validation, degrees):
     ### END SOLUTION
 
 # %%
-check("+5.4", polynomial_errors)
+check("5.1", polynomial_errors)
 
 # %% tags=["proof"]
 rng = np.random.default_rng(0)
@@ -232,8 +232,8 @@ assert after_ten[0] > after_ten[1] + 0.2
 # error of next to nothing; only one generalises.
 
 # %% [markdown]
-# ### Exercise 5.5.1-quiz — What a capacity bound cannot see
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.5.1-quiz")`*
+# ### Exercise 5.2 — What a capacity bound cannot see (d2l 5.5.1)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.2")`*
 #
 # Classical theory bounds the gap by the complexity of the model class, for example its number of
 # parameters or the richest set of labels it can fit. Why do such bounds say little about deep
@@ -247,17 +247,17 @@ assert after_ten[0] > after_ten[1] + 0.2
 
 # %%
 ### BEGIN SOLUTION
-choice_5_5_1 = "b"
+choice_5_2 = "b"
 ### STUB
-# choice_5_5_1 = None
+# choice_5_2 = None
 ### END SOLUTION
 
 # %%
-check("5.5.1-quiz", choice_5_5_1)
+check("5.2", choice_5_2)
 
 # %% [markdown]
-# ### Exercise 5.5.1 — Random labels
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.1")`*
+# ### Exercise 5.3 — Random labels (d2l 5.5.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.3")`*
 #
 # Turn the lesson into a measurement: replace a share of the labels by random ones, and train a new
 # network for each share.
@@ -301,17 +301,17 @@ for share in random_labels["share"]:
 ### END SOLUTION
 
 # %%
-check("5.5.1", random_labels)
+check("5.3", random_labels)
 
 # %% [markdown]
-# ### Exercise 5.5.1-explain — Complexity and the two runs
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.1-explain")`*
+# ### Exercise 5.4 — Complexity and the two runs (d2l 5.5.1)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.4")`*
 #
 # d2l asks: in what sense can traditional complexity-based measures fail to account for the
-# generalization of deep networks? Answer with the table of exercise 5.5.1.
+# generalization of deep networks? Answer with the table of exercise 5.3.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.5.1-explain.** Such a measure depends on the model class and on the number of examples.
+# **Answer 5.4.** Such a measure depends on the model class and on the number of examples.
 # Both are equal in all rows of the table: the same 203,530 parameters, the same 1,000 images. The
 # row with share 1 shows that this class fits any labels, with a gap of about 0.9. A bound that
 # holds for the whole class must allow this gap, so it allows it for the true labels as well, where
@@ -431,8 +431,8 @@ print("widest model better than every model below the threshold:",
 # 2019).
 
 # %% [markdown]
-# ### Exercise +5.3 — A double-descent curve on images
-# *3 points · ★★☆ · 25 min · stuck? run `hint("+5.3")`*
+# ### Exercise 5.5 — A double-descent curve on images
+# *3 points · ★★☆ · 25 min · stuck? run `hint("5.5")`*
 #
 # **Given** the first 200 rows of `x_train` and `y_train`, all of `x_test` and `y_test`,
 # `random_features`. Draw `V`, normal and with 784 rows, and solve the last layer by least squares
@@ -476,7 +476,7 @@ plotting.lines(
 ### END SOLUTION
 
 # %%
-check("+5.3", double_descent)
+check("5.5", double_descent)
 
 # %% [markdown]
 # ## Parametric and nonparametric
@@ -563,8 +563,8 @@ assert abs(wrong["√n neighbours"][-1] - 0.20) < 0.04 and wrong["√n neighbour
 # consistent, with hardly an assumption made.
 
 # %% [markdown]
-# ### Exercise +5.1 — k nearest neighbours
-# *3 points · ★★☆ · 20 min · stuck? run `hint("+5.1")`*
+# ### Exercise 5.6 — k nearest neighbours
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.6")`*
 #
 # **Given** training examples `train_x` of shape (n, d), float or uint8, with labels `train_y`,
 # integers from 0; queries `x` of shape (q, d); and `k`.
@@ -589,7 +589,7 @@ def knn_predict(train_x, train_y, x, k):
     ### END SOLUTION
 
 # %%
-check("+5.1", knn_predict)
+check("5.6", knn_predict)
 
 # %% tags=["proof"]
 assert np.array_equal(knn_predict(x_train, y_train, x_valid[:300], 1), on_validation)
@@ -701,8 +701,8 @@ assert steps[1] > 2 * steps[0]
 # the training inputs.
 
 # %% [markdown]
-# ### Exercise +5.5 — The empirical neural tangent kernel
-# *3 points · ★★★ · 25 min · stuck? run `hint("+5.5")`*
+# ### Exercise 5.7 — The empirical neural tangent kernel
+# *3 points · ★★★ · 25 min · stuck? run `hint("5.7")`*
 #
 # **Given** a Keras `model` with one output, and inputs `first` of shape (n, d) and `second` of shape
 # (m, d), float32.
@@ -728,7 +728,7 @@ def empirical_ntk(model, first, second):
     ### END SOLUTION
 
 # %%
-check("+5.5", empirical_ntk)
+check("5.7", empirical_ntk)
 
 # %% tags=["proof"]
 keras_network = keras.Sequential(
@@ -835,8 +835,8 @@ assert len(run.history["loss"]) < 30 and early > late + 0.03
 # validation images did, so they can no longer tell how good the result is.
 
 # %% [markdown]
-# ### Exercise 5.5.2-quiz — Early stopping as a constraint
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.2-quiz")`*
+# ### Exercise 5.8 — Early stopping as a constraint (d2l 5.5.2)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.8")`*
 #
 # Why is early stopping called a [regularization](../chapters/glossary.md#regularization) technique?
 #
@@ -848,23 +848,23 @@ assert len(run.history["loss"]) < 30 and early > late + 0.03
 
 # %%
 ### BEGIN SOLUTION
-choice_5_5_2 = "c"
+choice_5_8 = "c"
 ### STUB
-# choice_5_5_2 = None
+# choice_5_8 = None
 ### END SOLUTION
 
 # %%
-check("5.5.2-quiz", choice_5_5_2)
+check("5.8", choice_5_8)
 
 # %% [markdown]
-# ### Exercise 5.5.2-explain — Why early stopping regularises
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.5.2-explain")`*
+# ### Exercise 5.9 — Why early stopping regularises (d2l 5.5.2)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("5.9")`*
 #
 # Explain in three or four sentences why stopping early acts like a penalty, although the loss does
 # not change. Use what you saw about clean and flipped labels.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.5.2-explain.** A fixed number of steps of bounded size keeps the weights within a
+# **Answer 5.9.** A fixed number of steps of bounded size keeps the weights within a
 # certain distance of their start, as weight decay keeps them near zero; functions that need larger
 # weights cannot be reached in time. Which functions are reached first is not arbitrary: patterns
 # that many examples share give gradients that add up, so they are fitted in the first epochs, while
@@ -882,8 +882,8 @@ assert np.abs(by_stopping - by_penalty).max() < 0.22
 assert np.corrcoef(by_stopping, by_penalty)[0, 1] > 0.98
 
 # %% [markdown]
-# ### Exercise 5.5.3-quiz — The stopping criterion
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.3-quiz")`*
+# ### Exercise 5.10 — The stopping criterion (d2l 5.5.3)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.10")`*
 #
 # How is the moment to stop usually determined?
 #
@@ -895,17 +895,17 @@ assert np.corrcoef(by_stopping, by_penalty)[0, 1] > 0.98
 
 # %%
 ### BEGIN SOLUTION
-choice_5_5_3 = "a"
+choice_5_10 = "a"
 ### STUB
-# choice_5_5_3 = None
+# choice_5_10 = None
 ### END SOLUTION
 
 # %%
-check("5.5.3-quiz", choice_5_5_3)
+check("5.10", choice_5_10)
 
 # %% [markdown]
-# ### Exercise 5.5.3 — An early-stopping rule
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.3")`*
+# ### Exercise 5.11 — An early-stopping rule (d2l 5.5.3)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.11")`*
 #
 # **Given** a list of validation losses, one an epoch, epochs counted from 0; `patience`, at least
 # 1; and `min_delta`, at least 0.
@@ -935,15 +935,15 @@ def early_stop(losses, patience, min_delta=0.0):
     ### END SOLUTION
 
 # %%
-check("5.5.3", early_stop)
+check("5.11", early_stop)
 
 # %% tags=["proof"]
 by_keras = len(run.history["loss"]) - 1, stop.best_epoch
 assert early_stop(noisy_run.history["val_loss"], 5) == by_keras
 
 # %% [markdown]
-# ### Exercise 5.5.4-quiz — When early stopping pays
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.4-quiz")`*
+# ### Exercise 5.12 — When early stopping pays (d2l 5.5.4)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.12")`*
 #
 # What mainly decides whether early stopping improves generalization much or hardly at all?
 #
@@ -954,17 +954,17 @@ assert early_stop(noisy_run.history["val_loss"], 5) == by_keras
 
 # %%
 ### BEGIN SOLUTION
-choice_5_5_4 = "d"
+choice_5_12 = "d"
 ### STUB
-# choice_5_5_4 = None
+# choice_5_12 = None
 ### END SOLUTION
 
 # %%
-check("5.5.4-quiz", choice_5_5_4)
+check("5.12", choice_5_12)
 
 # %% [markdown]
-# ### Exercise 5.5.4 — Label noise and early stopping
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.5.4")`*
+# ### Exercise 5.13 — Label noise and early stopping (d2l 5.5.4)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("5.13")`*
 #
 # **Given** `x_train`, `y_train`, `x_valid`, `y_valid`, `flip_labels`, `new_model`. One run of 60
 # epochs at batch size 50 takes about two seconds.
@@ -996,11 +996,11 @@ plotting.lines(range(1, 61), {name: np.mean(rows, axis=0) for name, rows in nois
 ### END SOLUTION
 
 # %%
-check("5.5.4", noise_curves)
+check("5.13", noise_curves)
 
 # %% [markdown]
-# ### Exercise 5.5.5-quiz — Another benefit
-# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.5.5-quiz")`*
+# ### Exercise 5.14 — Another benefit (d2l 5.5.5)
+# *1 point · ★☆☆ · 2 min · stuck? run `hint("5.14")`*
 #
 # What does early stopping give you even where the labels are clean?
 #
@@ -1011,17 +1011,17 @@ check("5.5.4", noise_curves)
 
 # %%
 ### BEGIN SOLUTION
-choice_5_5_5 = "b"
+choice_5_14 = "b"
 ### STUB
-# choice_5_5_5 = None
+# choice_5_14 = None
 ### END SOLUTION
 
 # %%
-check("5.5.5-quiz", choice_5_5_5)
+check("5.14", choice_5_14)
 
 # %% [markdown]
-# ### Exercise 5.5.5 — Time saved
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.5.5")`*
+# ### Exercise 5.15 — Time saved (d2l 5.5.5)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.15")`*
 #
 # **Given** the clean labels `y_train`, the validation images, and the callback of the lesson with a
 # patience of 5. Two runs of at most 60 epochs take about four seconds.
@@ -1054,7 +1054,7 @@ time_saved["saved"] = 1 - time_saved["stopped"]["epochs"] / time_saved["full"]["
 ### END SOLUTION
 
 # %%
-check("5.5.5", time_saved)
+check("5.15", time_saved)
 
 # %% [markdown]
 # ## Weight decay and the lasso
@@ -1110,8 +1110,8 @@ assert np.all(shrunk) and np.all(found["l1"][:3] != 0)
 # small, and drops nearly all others.
 
 # %% [markdown]
-# ### Exercise +5.2 — Penalties and their gradients
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("+5.2")`*
+# ### Exercise 5.16 — Penalties and their gradients
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("5.16")`*
 #
 # **Given** an array `weights` of any shape, and `strength` $\lambda > 0$.
 #
@@ -1138,7 +1138,7 @@ def l1_penalty(weights, strength):
     ### END SOLUTION
 
 # %%
-check("+5.2", l2_penalty, l1_penalty)
+check("5.16", l2_penalty, l1_penalty)
 
 # %% [markdown]
 # ## Penalties in Keras
@@ -1252,7 +1252,7 @@ progress("generalization")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.5](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html), CC BY-SA 4.0:
-#   exercises 5.5.1 to 5.5.5. The formulas, (5.5.1) to (5.5.9), are numbered by this page.
+#   exercises 5.3 to 5.5.5. The formulas, (5.5.1) to (5.5.9), are numbered by this page.
 # - Wolpert, "The lack of a priori distinctions between learning algorithms", *Neural Computation* 8,
 #   1996.
 # - Wolpert and Macready, "No free lunch theorems for optimization", *IEEE Transactions on

@@ -93,8 +93,8 @@ assert steepness["exact"] > 1.5 * steepness["smooth"]
 # many places, so it cannot swing.
 
 # %% [markdown]
-# ### Exercise +6.3 — Input noise is ridge regression
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.3")`*
+# ### Exercise 6.1 — Input noise is ridge regression
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.1")`*
 #
 # **Given** a linear model $\hat{\mathbf{y}} = \mathbf{X}\mathbf{w}$, and independent Gaussian noise
 # of standard deviation `sigma` added to every entry of `X`, anew at each look.
@@ -113,7 +113,7 @@ def noisy_loss(X, y, w, sigma):
     ### BEGIN SOLUTION
     return np.mean((X @ w - y) ** 2) + sigma**2 * np.sum(w**2)
     ### STUB
-    # raise NotImplementedError("Exercise +6.3")
+    # raise NotImplementedError("Exercise 6.1")
     ### END SOLUTION
 
 
@@ -123,11 +123,11 @@ def noisy_weights(X, y, sigma):
     penalty = len(X) * sigma**2 * np.eye(X.shape[1])
     return np.linalg.solve(X.T @ X + penalty, X.T @ y)
     ### STUB
-    # raise NotImplementedError("Exercise +6.3")
+    # raise NotImplementedError("Exercise 6.1")
     ### END SOLUTION
 
 # %%
-check("+6.3", noisy_loss, noisy_weights)
+check("6.1", noisy_loss, noisy_weights)
 
 # %% tags=["proof"]
 X = random.normal(size=(30, 2))
@@ -179,8 +179,8 @@ plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in rates], column
 # cope with this cannot rely on any single pixel.
 
 # %% [markdown]
-# ### Exercise +6.1 — A dropout layer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.1")`*
+# ### Exercise 6.2 — A dropout layer
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.2")`*
 #
 # **Given** activations `x`, a `rate` and a `seed`.
 #
@@ -203,11 +203,11 @@ def dropout_layer(x, rate, seed):
     kept = np.random.default_rng(seed).uniform(size=np.shape(x)) >= rate
     return np.where(kept, x / (1 - rate), 0.0)
     ### STUB
-    # raise NotImplementedError("Exercise +6.1")
+    # raise NotImplementedError("Exercise 6.2")
     ### END SOLUTION
 
 # %%
-check("+6.1", dropout_layer)
+check("6.2", dropout_layer)
 
 # %% tags=["proof"]
 assert not dropout_layer(np.ones(9), 1, seed=0).any()
@@ -323,8 +323,8 @@ assert not np.array_equal(*twice)
 # The prediction is the same each time, the training pass never is.
 
 # %% [markdown]
-# ### Exercise +6.2 — Monte Carlo dropout
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+6.2")`*
+# ### Exercise 6.3 — Monte Carlo dropout
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.3")`*
 #
 # **Given** a Keras `model` with dropout layers, inputs `x` and a number of `draws`.
 #
@@ -344,11 +344,11 @@ def monte_carlo(model, x, draws):
     outputs = np.stack([model(x, training=True) for _ in range(draws)])
     return outputs.mean(axis=0), outputs.std(axis=0)
     ### STUB
-    # raise NotImplementedError("Exercise +6.2")
+    # raise NotImplementedError("Exercise 6.3")
     ### END SOLUTION
 
 # %%
-check("+6.2", monte_carlo)
+check("6.3", monte_carlo)
 
 # %% tags=["proof"]
 assert (monte_carlo(model, few, 20)[1] > 0).all()
@@ -439,8 +439,8 @@ assert min(same_recipe) > 0.7 and len(set(same_recipe)) > 1
 # run can tell.
 
 # %% [markdown]
-# ### Exercise 5.6.1 — Change and swap the rates
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.6.1")`*
+# ### Exercise 6.4 — Change and swap the rates (d2l 5.6.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("6.4")`*
 #
 # **Given** `train_once` and `accuracy`. What happens when you change the rates of the two hidden
 # layers, and when you swap them?
@@ -489,7 +489,7 @@ plt.show()
 ### END SOLUTION
 
 # %%
-check("5.6.1", rates_table, fits_best, gap_smallest)
+check("6.4", rates_table, fits_best, gap_smallest)
 
 # %% tags=["proof"]
 assert fits_best == (0, 0) and gaps[0.5, 0.5] < gaps[0, 0] - 0.01
@@ -497,8 +497,8 @@ assert means[0.2, 0.5]["training"] > means[0.5, 0.5]["training"]
 assert np.ptp([row["validation"] for row in means.values()]) < 0.06
 
 # %% [markdown]
-# ### Exercise 5.6.2 — Train for longer
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.2")`*
+# ### Exercise 6.5 — Train for longer (d2l 5.6.2)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.5")`*
 #
 # **Given** the networks 784-256-256-10 without dropout and with rates 0.5 and 0.5. The history of
 # `train_once` holds the validation loss of each epoch as `"val_loss"`.
@@ -532,7 +532,7 @@ plotting.lines(
 ### END SOLUTION
 
 # %%
-check("5.6.2", curves)
+check("6.5", curves)
 
 # %% tags=["proof"]
 final = {name: losses[:, -1].mean() for name, losses in curves.items()}
@@ -541,8 +541,8 @@ assert final["with"] < 1.2 * curves["with"].mean(axis=0).min()
 assert final["with"] < final["without"] - 0.05
 
 # %% [markdown]
-# ### Exercise 5.6.3 — Variance of activations
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3")`*
+# ### Exercise 6.6 — Variance of activations (d2l 5.6.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.6")`*
 #
 # **Given** a `keras.Sequential` model of `Dense` and `Dropout` layers, of which a dropout layer may
 # come first; inputs `x`; and `training`, which switches dropout.
@@ -567,15 +567,15 @@ def activation_variances(model, x, training):
         x = layer(x, training=training) if isinstance(layer, keras.layers.Dropout) else layer(x)
     return variances
     ### STUB
-    # raise NotImplementedError("Exercise 5.6.3")
+    # raise NotImplementedError("Exercise 6.6")
     ### END SOLUTION
 
 # %%
-check("5.6.3", activation_variances)
+check("6.6", activation_variances)
 
 # %% [markdown]
-# ### Exercise 5.6.3-experiment — Variance over time
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.3-experiment")`*
+# ### Exercise 6.7 — Variance over time (d2l 5.6.3)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.7")`*
 #
 # **Given** your `activation_variances`, and the networks without dropout and with rates 0.5 and
 # 0.5, both with seed 0.
@@ -623,7 +623,7 @@ plt.show()
 ### END SOLUTION
 
 # %%
-check("5.6.3-experiment", variances)
+check("6.7", variances)
 
 # %% tags=["proof"]
 assert (variances["with, training"] > 1.2 * variances["with, predicting"]).all()
@@ -631,8 +631,8 @@ assert (variances["without"][-1] > variances["without"][0]).all()
 assert (variances["with, predicting"][-1] < variances["without"][-1]).all()
 
 # %% [markdown]
-# ### Exercise 5.6.4-quiz — Dropout at test time
-# *1 point · ★☆☆ · 3 min · stuck? run `hint("5.6.4-quiz")`*
+# ### Exercise 6.8 — Dropout at test time (d2l 5.6.4)
+# *1 point · ★☆☆ · 3 min · stuck? run `hint("6.8")`*
 #
 # Why is dropout not normally used at test time?
 #
@@ -644,17 +644,17 @@ assert (variances["with, predicting"][-1] < variances["without"][-1]).all()
 
 # %%
 ### BEGIN SOLUTION
-choice_5_6_4 = "c"
+choice_6_8 = "c"
 ### STUB
-# choice_5_6_4 = None
+# choice_6_8 = None
 ### END SOLUTION
 
 # %%
-check("5.6.4-quiz", choice_5_6_4)
+check("6.8", choice_6_8)
 
 # %% [markdown]
-# ### Exercise 5.6.4 — How often would the answer change?
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.4")`*
+# ### Exercise 6.9 — How often would the answer change? (d2l 5.6.4)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.9")`*
 #
 # **Given** a Keras classification `model` with dropout, inputs `x` and a number of `draws`.
 #
@@ -673,25 +673,25 @@ def disagreement(model, x, draws):
     passes = [np.argmax(model(x, training=True), axis=1) for _ in range(draws)]
     return np.mean(np.any(np.array(passes) != settled, axis=0))
     ### STUB
-    # raise NotImplementedError("Exercise 5.6.4")
+    # raise NotImplementedError("Exercise 6.9")
     ### END SOLUTION
 
 # %%
-check("5.6.4", disagreement)
+check("6.9", disagreement)
 
 # %% tags=["proof"]
 wobble = [disagreement(model, x_valid, draws) for draws in (1, 10)]
 assert 0.02 < wobble[0] < wobble[1] < 0.9
 
 # %% [markdown]
-# ### Exercise 5.6.4-explain — Why it rests at test time
-# *2 points · ★★☆ · 5 min · stuck? run `hint("5.6.4-explain")`*
+# ### Exercise 6.10 — Why it rests at test time (d2l 5.6.4)
+# *2 points · ★★☆ · 5 min · stuck? run `hint("6.10")`*
 #
 # Explain why dropout is normally switched off at test time: what would be lost by leaving it on,
 # and why does switching it off need no correction of the weights? Name one reason to leave it on.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.6.4-explain.** With dropout on, each prediction comes from one randomly thinned
+# **Answer 6.10.** With dropout on, each prediction comes from one randomly thinned
 # network: it changes from pass to pass, and a single thinned network is worse than the full one.
 # Averaging many passes would repair both, at many times the cost. With dropout off, one pass gives
 # nearly that average, because inverted dropout has scaled the survivors by $1/(1-p)$ in training,
@@ -700,8 +700,8 @@ assert 0.02 < wobble[0] < wobble[1] < 0.9
 # leave it on is uncertainty: the spread of the passes shows where the network is unsure.
 
 # %% [markdown]
-# ### Exercise 5.6.5 — Dropout and weight decay
-# *3 points · ★★★ · 20 min · stuck? run `hint("5.6.5")`*
+# ### Exercise 6.11 — Dropout and weight decay (d2l 5.6.5)
+# *3 points · ★★★ · 20 min · stuck? run `hint("6.11")`*
 #
 # **Given** `train_once`, which takes a `weight_decay` that shrinks all weights a little at each
 # step ([weight decay](../chapters/glossary.md#weight-decay)); values from 0.3 to 3 are worth a try.
@@ -752,14 +752,14 @@ plotting.bars(
 ### END SOLUTION
 
 # %%
-check("5.6.5", two_by_two, verdict)
+check("6.11", two_by_two, verdict)
 
 # %% tags=["proof"]
 assert min(alone) > 0 and both > 0
 
 # %% [markdown]
-# ### Exercise 5.6.6 — DropConnect
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.6.6")`*
+# ### Exercise 6.12 — DropConnect (d2l 5.6.6)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("6.12")`*
 #
 # Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops single weights.
 #
@@ -784,11 +784,11 @@ def drop_connect(x, w, b, rate, seed):
     kept = np.random.default_rng(seed).uniform(size=np.shape(w)) >= rate
     return x @ np.where(kept, w / (1 - rate), 0.0) + b
     ### STUB
-    # raise NotImplementedError("Exercise 5.6.6")
+    # raise NotImplementedError("Exercise 6.12")
     ### END SOLUTION
 
 # %%
-check("5.6.6", drop_connect)
+check("6.12", drop_connect)
 
 # %% tags=["proof"]
 w, b = random.normal(size=(20, 3)), np.ones(3)
@@ -817,8 +817,8 @@ print("at prediction it stands still:", np.allclose(shift(shirt, training=False)
 # `GaussianDropout` and layers of your own are other sources of noise.
 
 # %% [markdown]
-# ### Exercise 5.6.7 — A noise of your own
-# *4 points · ★★★ · 45 min · stuck? run `hint("5.6.7")`*
+# ### Exercise 6.13 — A noise of your own (d2l 5.6.7)
+# *4 points · ★★★ · 45 min · stuck? run `hint("6.13")`*
 #
 # **Given** the fixed network 784-256-256-10, and dropout with rates 0.5 and 0.5 as the recipe to
 # beat.
@@ -855,7 +855,7 @@ def build_noisy(seed):
         layers.Dense(10),
     ])
     ### STUB
-    # raise NotImplementedError("Exercise 5.6.7")
+    # raise NotImplementedError("Exercise 6.13")
     ### END SOLUTION
 
 
@@ -886,7 +886,7 @@ plt.show()
 ### END SOLUTION
 
 # %%
-check("5.6.7", build_noisy, scores)
+check("6.13", build_noisy, scores)
 
 # %% tags=["proof"]
 gain = np.mean(scores["dropout"]["loss"]) - np.mean(scores["noise"]["loss"])
@@ -928,7 +928,7 @@ progress("dropout")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.6](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html), CC BY-SA 4.0: formula (5.6.1),
-#   exercises 5.6.1 to 5.6.7.
+#   exercises 6.4 to 5.6.7.
 # - Bishop, "Training with noise is equivalent to Tikhonov regularization", *Neural Computation* 7,
 #   1995.
 # - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent

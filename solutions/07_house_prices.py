@@ -235,8 +235,8 @@ assert (shift != 0).all() and shift.abs().max() < 0.1 and moved < -0.3
 # that only because you looked. The rule costs nothing: statistics come from training rows alone.
 
 # %% [markdown]
-# ### Exercise +7.1 — Preprocessing without a leak
-# *3 points · ★★★ · 25 min · stuck? run `hint("+7.1")`*
+# ### Exercise 7.1 — Preprocessing without a leak
+# *3 points · ★★★ · 25 min · stuck? run `hint("7.1")`*
 #
 # **Given** two data frames with the same columns, some of numbers (with gaps) and some of text
 # (with gaps). `other` may hold categories that `train` has not.
@@ -267,7 +267,7 @@ def preprocess(train, other):
     ### END SOLUTION
 
 # %%
-check("+7.1", preprocess)
+check("7.1", preprocess)
 
 # %% [markdown]
 # ## A gap can be an answer
@@ -295,8 +295,8 @@ assert price[without].median() < price[~without].median()
 # keeps that information. For numbers, the mean throws it away: it invents a garage of average age.
 
 # %% [markdown]
-# ### Exercise 5.7.2 — When the mean is wrong
-# *3 points · ★★☆ · 20 min · stuck? run `hint("5.7.2")`*
+# ### Exercise 7.2 — When the mean is wrong (d2l 5.7.2)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("7.2")`*
 #
 # **Given** true values `truth` without gaps; and, for the second function, `values` with gaps and a
 # boolean array `absent` that says which houses have no basement at all.
@@ -328,17 +328,17 @@ def impute(values, absent):
     ### END SOLUTION
 
 # %%
-check("5.7.2", hide, impute)
+check("7.2", hide, impute)
 
 # %% [markdown]
-# ### Exercise 5.7.2-explain — Missing for a reason
-# *2 points · ★★☆ · 8 min · stuck? run `hint("5.7.2-explain")`*
+# ### Exercise 7.3 — Missing for a reason (d2l 5.7.2)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("7.3")`*
 #
 # If values are not missing at random, what goes wrong when you fill the gaps with the mean? Give a
 # case in which it does harm, say in which direction, and what you would do instead.
 
 # %% [markdown] tags=["answer"]
-# **Answer 5.7.2-explain.** The mean of the visible values estimates the mean of the hidden ones
+# **Answer 7.3.** The mean of the visible values estimates the mean of the hidden ones
 # only if hiding has nothing to do with the value. Take the area of a basement: it is missing where
 # there is no basement, so the hidden value is 0, and the mean of the others gives a house without a
 # basement an average one. The model then learns that basements are worth less than they are. In a
@@ -414,8 +414,8 @@ assert round(100 * np.exp(0.15)) == 116 and round(100 * np.exp(-0.15)) == 86
 # same. An error of 0.15 is a price that is 16 % too high, or 14 % too low.
 
 # %% [markdown]
-# ### Exercise +7.2 — Error of log prices
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.2")`*
+# ### Exercise 7.4 — Error of log prices
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("7.4")`*
 #
 # **Given** true prices in dollars, shape (n,), and predictions in dollars, shape (n,) or (n, 1) as
 # Keras returns them. A prediction may be 0 or negative.
@@ -435,7 +435,7 @@ def log_rmse(prices, predictions):
     ### END SOLUTION
 
 # %%
-check("+7.2", log_rmse)
+check("7.4", log_rmse)
 
 # %% [markdown]
 # ## A linear baseline, from scratch
@@ -517,8 +517,8 @@ for number, (rows, held_out) in enumerate(training.fold_indices(22, 5, shuffle=F
 # // K$ rows, and its last rows are never validated.
 
 # %% [markdown]
-# ### Exercise +7.3 — Fold indices
-# *2 points · ★★☆ · 15 min · stuck? run `hint("+7.3")`*
+# ### Exercise 7.5 — Fold indices
+# *2 points · ★★☆ · 15 min · stuck? run `hint("7.5")`*
 #
 # **Given** a number of rows `n` and a number of folds `k`.
 #
@@ -541,7 +541,7 @@ def fold_rows(n, k):
     ### END SOLUTION
 
 # %%
-check("+7.3", fold_rows)
+check("7.5", fold_rows)
 
 # %% [markdown]
 # ## K-fold by hand
@@ -646,8 +646,8 @@ assert np.isclose(np.sqrt(np.mean(residual**2)), mean, atol=0.01)
 # makes a price. A point far from the line is a sale to look at by hand.
 
 # %% [markdown]
-# ### Exercise 5.7.5 — Without standardising
-# *2 points · ★★☆ · 15 min · stuck? run `hint("5.7.5")`*
+# ### Exercise 7.6 — Without standardising (d2l 5.7.5)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("7.6")`*
 #
 # **Given** `build`, `X`, `y` and `prepare`.
 #
@@ -683,7 +683,7 @@ print("raw inputs diverge in all folds:", np.isinf(without_standardising["raw"])
 ### END SOLUTION
 
 # %%
-check("5.7.5", without_standardising)
+check("7.6", without_standardising)
 
 # %% [markdown]
 # ## Choosing between models
@@ -718,8 +718,8 @@ assert (others["mean"] - others["spread"]).max() < (others["mean"] + others["spr
 # overlap: five folds cannot tell them apart.
 
 # %% [markdown]
-# ### Exercise 5.7.3 — Tune by K-fold
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.7.3")`*
+# ### Exercise 7.7 — Tune by K-fold (d2l 5.7.3)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("7.7")`*
 #
 # **Given** `build(learning_rate, weight_decay)` and `training.search`.
 #
@@ -748,11 +748,11 @@ plotting.table_heat(grid, grid.index, grid.columns, xlabel="weight decay", ylabe
 ### END SOLUTION
 
 # %%
-check("5.7.3", tuning)
+check("7.7", tuning)
 
 # %% [markdown]
-# ### Exercise 5.7.4 — A better model
-# *4 points · ★★★ · 40 min · stuck? run `hint("5.7.4")`*
+# ### Exercise 7.8 — A better model (d2l 5.7.4)
+# *4 points · ★★★ · 40 min · stuck? run `hint("7.8")`*
 #
 # **Given** the linear baseline.
 #
@@ -795,7 +795,7 @@ print("the best has a hidden layer and dropout:", best["hidden_units"] > 0 and b
 ### END SOLUTION
 
 # %%
-check("5.7.4", improved)
+check("7.8", improved)
 
 # %% [markdown]
 # ## An ensemble over the folds
@@ -825,8 +825,8 @@ assert logs.shape == (5, 1459) and np.isfinite(logs).all() and np.median(disagre
 # [geometric mean](../chapters/glossary.md#geometric-mean) and fits the metric, which looks at logs.
 
 # %% [markdown]
-# ### Exercise +7.4 — Two ways to average
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("+7.4")`*
+# ### Exercise 7.9 — Two ways to average
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("7.9")`*
 #
 # **Given** `predictions`, natural logarithms of prices in dollars, of shape (k, n): k models, n
 # houses.
@@ -853,7 +853,7 @@ def average_prices(predictions):
     ### END SOLUTION
 
 # %%
-check("+7.4", average_logs, average_prices)
+check("7.9", average_logs, average_prices)
 
 # %% [markdown]
 # ## The submission
@@ -888,8 +888,8 @@ assert back["SalePrice"].between(1e4, 2e6).all() and not list(path.parent.glob("
 # form and worthless in content.
 
 # %% [markdown]
-# ### Exercise 5.7.1 — Write and validate a submission
-# *3 points · ★★☆ · 25 min · stuck? run `hint("5.7.1")`*
+# ### Exercise 7.10 — Write and validate a submission (d2l 5.7.1)
+# *3 points · ★★☆ · 25 min · stuck? run `hint("7.10")`*
 #
 # **Given** `ids` of shape (n,) and `prices` of shape (n,) or (n, 1); and, for the validator, the
 # `text` of a file.
@@ -930,13 +930,13 @@ def submission_problems(text, ids):
     ### END SOLUTION
 
 # %%
-check("5.7.1", submission_csv, submission_problems)
+check("7.10", submission_csv, submission_problems)
 
 # %% [markdown]
-# ### Exercise 5.7.1-experiment — Estimate the score
-# *2 points · ★★☆ · 10 min · stuck? run `hint("5.7.1-experiment")`*
+# ### Exercise 7.11 — Estimate the score (d2l 5.7.1)
+# *2 points · ★★☆ · 10 min · stuck? run `hint("7.11")`*
 #
-# **Given** your best configuration of exercise 5.7.4 (or any other that you measured).
+# **Given** your best configuration of exercise 7.8 (or any other that you measured).
 #
 # **Write** what you expect Kaggle to answer, before you upload.
 #
@@ -959,7 +959,7 @@ print("between 0.1 and 0.2:", 0.1 < estimate < 0.2)
 ### END SOLUTION
 
 # %%
-check("5.7.1-experiment", score)
+check("7.11", score)
 
 # %% [markdown]
 # ## Recap
@@ -1000,7 +1000,7 @@ progress("house_prices")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.7](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html), CC BY-SA 4.0: the
-#   task, the recipe, formulas (5.7.1) and (5.7.2), exercises 5.7.1 to 5.7.5.
+#   task, the recipe, formulas (5.7.1) and (5.7.2), exercises 7.10 to 5.7.5.
 # - De Cock, "Ames, Iowa: Alternative to the Boston Housing Data as an End of Semester Regression
 #   Project", *Journal of Statistics Education* 19(3), 2011.
 # - Kaggle, [House Prices: Advanced Regression

@@ -15,7 +15,7 @@ SOURCE = '''# %% [markdown]
 # # 1. Gates 게이트
 
 # %% [markdown]
-# ### Exercise +1.1 — Gates
+# ### Exercise 1.1 — Gates
 
 # %%
 def both(a, b):
@@ -33,16 +33,16 @@ choice = "b"
 ### END SOLUTION
 
 # %%
-check("+1.1", both)
+check("1.1", both)
 
 # %% tags=["proof"]
 assert both(1, 1) == 1
 
 # %% [markdown]
-# ### Exercise +1.3 — Words
+# ### Exercise 1.3 — Words
 
 # %% [markdown] tags=["answer"]
-# **Answer +1.3.** Because 둘.
+# **Answer 1.3.** Because 둘.
 
 # %%
 print("again")
@@ -56,8 +56,8 @@ print("again")
 def _exercises(monkeypatch):
     hints = ("a", "b", "c")
     listed = [
-        Exercise("+1.1", "Gates", "C", 2, 5, 1, hints, ("both",), lambda both, case: None),
-        Exercise("+1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
+        Exercise("1.1", "Gates", "C", 2, 5, 1, hints, ("both",), lambda both, case: None),
+        Exercise("1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
     ]
     monkeypatch.setattr(registry, "_registry", {found.id: found for found in listed})
     monkeypatch.setattr(registry, "_load", lambda chapter: None)
@@ -80,9 +80,9 @@ def _write(page):
 def test_derive_answers_become_stubs_and_proofs_go(page):
     _write(page)
     text = page.student_source.read_text(encoding="utf-8")
-    assert '    raise NotImplementedError("Exercise +1.1")\n' in text
+    assert '    raise NotImplementedError("Exercise 1.1")\n' in text
     assert "choice = None  # your letter" in text
-    assert "**Answer +1.3.** *Write your answer here.*" in text
+    assert "**Answer 1.3.** *Write your answer here.*" in text
     assert "rate = 0.5" in text and "게이트" in text
     for secret in ("a * b", '"b"', "Because", "assert", "SOLUTION", "STUB", "proof"):
         assert secret not in text
@@ -127,9 +127,9 @@ def test_derive_student_notebook_is_a_valid_nbgrader_assignment(page):
         for cell in notebook.cells
         if "nbgrader" in cell.metadata
     }
-    assert graded["check-own-1-1"].points == 2 and graded["check-own-1-1"].locked
-    assert graded["answer-own-1-1"].solution and not graded["answer-own-1-1"].grade
-    assert graded["answer-own-1-3"].points == 3 and graded["answer-own-1-3"].solution
+    assert graded["check-1-1"].points == 2 and graded["check-1-1"].locked
+    assert graded["answer-1-1"].solution and not graded["answer-1-1"].grade
+    assert graded["answer-1-3"].points == 3 and graded["answer-1-3"].solution
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_derive_student_notebook_is_a_valid_nbgrader_assignment(page):
         ("rate = 0.5", "### END SOLUTION", "not opened"),
         ("rate = 0.5", "### STUB", "inside an answer"),
         ("# choice = None", "choice = None", "must be a comment"),
-        ("# ### Exercise +1.1 — Gates", "# ### Exercise +1.2 — Gates", "no exercise '+1.2'"),
-        ('check("+1.1", both)', 'check("+1.2", both)', "no exercise '+1.2'"),
-        ('check("+1.1", both)', 'check("+1.1", both)\ncheck("+1.1", both)', "stand alone"),
-        ("# **Answer +1.3.** Because", "# **Answer +1.1.** Because", "must start"),
+        ("# ### Exercise 1.1 — Gates", "# ### Exercise 1.2 — Gates", "no exercise '1.2'"),
+        ('check("1.1", both)', 'check("1.2", both)', "no exercise '1.2'"),
+        ('check("1.1", both)', 'check("1.1", both)\ncheck("1.1", both)', "stand alone"),
+        ("# **Answer 1.3.** Because", "# **Answer 1.1.** Because", "must start"),
         ("assert both(1, 1) == 1", "### BEGIN SOLUTION\n### END SOLUTION", "proof cell"),
     ],
 )

@@ -28,9 +28,9 @@ def _mean(mean, case):
 def _two_exercises(monkeypatch):
     hints = ("the idea", "the formula", "the code")
     listed = [
-        Exercise("+1.1", "Gates", "C", 2, 5, 1, hints, ("both", "either"), _gates),
-        Exercise("+1.2", "Mean", "C", 1, 5, 1, hints, ("mean",), _mean),
-        Exercise("+1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
+        Exercise("1.1", "Gates", "C", 2, 5, 1, hints, ("both", "either"), _gates),
+        Exercise("1.2", "Mean", "C", 1, 5, 1, hints, ("mean",), _mean),
+        Exercise("1.3", "Words", "T", 3, 5, 1, hints, rubric=((3, "says it"),)),
     ]
     monkeypatch.setattr(registry, "_registry", {found.id: found for found in listed})
     monkeypatch.setattr(registry, "_load", lambda chapter: None)
@@ -38,8 +38,8 @@ def _two_exercises(monkeypatch):
 
 
 def test_check_right_answer_says_correct_and_points(capsys):
-    check("+1.2", np.mean)
-    assert capsys.readouterr().out == "✓ +1.2 Mean: Correct, 1 point\n"
+    check("1.2", np.mean)
+    assert capsys.readouterr().out == "✓ 1.2 Mean: Correct, 1 point\n"
 
 
 @pytest.mark.parametrize("before", [None, "1"])
@@ -48,18 +48,18 @@ def test_check_shows_no_progress_bar_of_an_answer(monkeypatch, before):
     if before:
         monkeypatch.setenv("WORKBOOK_QUIET", before)
     seen = []
-    check("+1.2", lambda x: seen.append(os.environ.get("WORKBOOK_QUIET")) or np.mean(x))
+    check("1.2", lambda x: seen.append(os.environ.get("WORKBOOK_QUIET")) or np.mean(x))
     assert set(seen) == {"1"}
     assert os.environ.get("WORKBOOK_QUIET") == before
 
 
 def test_check_known_mistake_says_its_sentence(capsys):
-    check("+1.2", np.sum)
+    check("1.2", np.sum)
     assert "that is the sum" in capsys.readouterr().out
 
 
 def test_check_half_right_answer_keeps_its_points(capsys):
-    check("+1.1", lambda a, b: a * b, lambda a, b: 0)
+    check("1.1", lambda a, b: a * b, lambda a, b: 0)
     out = capsys.readouterr().out
     assert "Not yet, 1 of 2 points so far" in out and "either(0, 1)" in out
 
@@ -77,7 +77,7 @@ def test_check_half_right_answer_keeps_its_points(capsys):
     ],
 )
 def test_check_wrong_type_shape_or_nan_is_not_yet_with_reason(capsys, returned, words):
-    check("+1.2", lambda x: returned)
+    check("1.2", lambda x: returned)
     out = capsys.readouterr().out
     assert "Not yet" in out and words in out
 
@@ -86,22 +86,22 @@ def test_check_exception_shows_type_and_students_line(capsys):
     def broken(x):
         return x["no"]
 
-    check("+1.2", broken)
+    check("1.2", broken)
     out = capsys.readouterr().out
     assert "Stopped with an error" in out and 'return x["no"]' in out
 
 
 @pytest.mark.parametrize("placeholder", [None, ...])
 def test_check_placeholder_is_not_attempted(capsys, placeholder):
-    check("+1.2", placeholder)
+    check("1.2", placeholder)
     assert "Not attempted" in capsys.readouterr().out
 
 
 def test_check_stub_is_not_attempted(capsys):
     def stub(x):
-        raise NotImplementedError("Exercise +1.2")
+        raise NotImplementedError("Exercise 1.2")
 
-    check("+1.2", stub)
+    check("1.2", stub)
     assert "Not attempted" in capsys.readouterr().out
 
 
@@ -109,11 +109,11 @@ def test_check_stub_is_not_attempted(capsys):
     ("call", "words"),
     [
         (lambda: check("9"), "There is no exercise '9'"),
-        (lambda: check("+1.9", 1), "did you mean"),
-        (lambda: check("+1.1", 1), 'Write: check("+1.1", both, either)'),
-        (lambda: check("+1.3", "words"), "a person marks it"),
+        (lambda: check("1.10", 1), "did you mean"),
+        (lambda: check("1.1", 1), 'Write: check("1.1", both, either)'),
+        (lambda: check("1.3", "words"), "a person marks it"),
         (lambda: check(None), "There is no exercise None"),
-        (lambda: hint("+1.1", 7), "hints 1, 2 and 3"),
+        (lambda: hint("1.1", 7), "hints 1, 2 and 3"),
         (lambda: hint("x"), "There is no exercise"),
         (lambda: progress("cats"), "There is no chapter 'cats'"),
     ],
@@ -125,42 +125,42 @@ def test_wrong_call_gets_a_sentence(capsys, call, words):
 
 def test_hint_steps_forward_and_stays_at_the_last(capsys):
     for _ in range(4):
-        hint("+1.1")
-    hint("+1.1", 1)
+        hint("1.1")
+    hint("1.1", 1)
     out = capsys.readouterr().out
     assert [out.count(word) for word in ("the idea", "the formula", "the code")] == [2, 1, 2]
 
 
 def test_progress_counts_best_result_and_lists_what_is_open(capsys):
-    check("+1.2", np.mean)
-    check("+1.2", np.sum)
-    check("+1.1", lambda a, b: 1, lambda a, b: 0)
+    check("1.2", np.mean)
+    check("1.2", np.sum)
+    check("1.1", lambda a, b: 1, lambda a, b: 0)
     capsys.readouterr()
     progress("perceptrons")
     out = capsys.readouterr().out
     assert "1 of 2 checked exercises done, 2 of 3 points; 3 points are for a person" in out
-    assert "Still open: +1.1" in out
+    assert "Still open: 1.1" in out
 
 
 def test_progress_damaged_file_starts_anew(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path))
     (tmp_path / "progress.json").write_text("{broken")
-    check("+1.2", np.mean)
-    assert json.loads((tmp_path / "progress.json").read_text()) == {"+1.2": 1.0}
+    check("1.2", np.mean)
+    assert json.loads((tmp_path / "progress.json").read_text()) == {"1.2": 1.0}
 
 
 def test_check_unwritable_state_still_answers(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path / "file" / "inside"))
-    check("+1.2", np.mean)
+    check("1.2", np.mean)
     assert "Correct" in capsys.readouterr().out
 
 
 def test_check_inside_nbgrader_raises(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    check("+1.2", np.mean)
+    check("1.2", np.mean)
     with pytest.raises(CheckFailed, match="not yet"):
-        check("+1.2", np.sum)
+        check("1.2", np.sum)
 
 
 def test_box_in_a_notebook_escapes_the_students_words(monkeypatch):
@@ -171,7 +171,7 @@ def test_box_in_a_notebook_escapes_the_students_words(monkeypatch):
     def evil(x):
         raise ValueError("<script>alert(1)</script> `x < 1`")
 
-    check("+1.2", evil)
+    check("1.2", evil)
     assert "<script>" not in shown[0]["text/html"]
     assert "&lt;script&gt;" in shown[0]["text/html"]
     assert "<code>x &lt; 1</code>" in shown[0]["text/html"]

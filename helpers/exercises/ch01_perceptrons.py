@@ -67,8 +67,9 @@ def _expect_half_plane(gate, name, case):
 
 
 @exercise(
-    "+1.1",
+    "1.1",
     "Gates from weights",
+    aliases=("+1.1",),
     kind="C",
     points=2,
     minutes=10,
@@ -91,8 +92,9 @@ def _(and_gate, nand_gate, or_gate, case):
 
 
 @exercise(
-    "+1.2",
+    "1.2",
     "XOR by composition",
+    aliases=("+1.2",),
     kind="C",
     points=1,
     minutes=5,
@@ -118,8 +120,9 @@ def _(xor_gate, case):
 
 
 quiz(
-    "+1.3-quiz",
+    "1.3",
     "No line for XOR",
+    aliases=("+1.3-quiz",),
     name="choice_1_3",
     right="b",
     reasons={
@@ -140,8 +143,9 @@ quiz(
 )
 
 explanation(
-    "+1.3-explain",
+    "1.4",
     "The argument in a picture",
+    aliases=("+1.3-explain",),
     points=2,
     minutes=5,
     stars=2,
@@ -171,8 +175,9 @@ def _true_sigmoid(z):
 
 
 @exercise(
-    "+1.4",
+    "1.5",
     "Step and sigmoid for whole arrays",
+    aliases=("+1.4",),
     kind="C",
     points=2,
     minutes=10,
@@ -271,8 +276,9 @@ def _three(got):
 
 
 @exercise(
-    "+1.5",
+    "1.6",
     "The perceptron learning rule",
+    aliases=("+1.5",),
     kind="C",
     points=3,
     minutes=20,
@@ -375,8 +381,9 @@ def _(train_perceptron, case):
 
 
 @exercise(
-    "+1.6",
+    "1.7",
     "Gradients of the mean squared error",
+    aliases=("+1.6",),
     kind="C",
     points=2,
     minutes=10,
@@ -453,8 +460,9 @@ def _loss_curves(sweep):
 
 
 @exercise(
-    "+1.7",
+    "1.8",
     "A sweep of learning rates",
+    aliases=("+1.7",),
     kind="X",
     points=2,
     minutes=15,
@@ -530,8 +538,9 @@ def _(sweep, verdicts, case):
 
 
 @exercise(
-    "+1.8",
+    "1.9",
     "Three losses",
+    aliases=("+1.8",),
     kind="C",
     points=3,
     minutes=15,
@@ -626,8 +635,9 @@ def _(sum_of_squares, mean_squared_error, cross_entropy, case):
 
 
 @exercise(
-    "+1.9",
+    "1.10",
     "Gaussian negative log-likelihood",
+    aliases=("+1.9",),
     kind="C",
     points=2,
     minutes=10,
@@ -692,8 +702,9 @@ def _(gaussian_nll, nll_from_mse, case):
 
 
 @exercise(
-    "+1.10",
+    "1.11",
     "Least squares with Dense(1)",
+    aliases=("+1.10",),
     kind="C",
     points=2,
     minutes=15,

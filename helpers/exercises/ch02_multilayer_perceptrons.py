@@ -114,8 +114,9 @@ def _distinct(values, name):
 
 
 @exercise(
-    "5.1.1",
+    "2.1",
     "A stack of linear layers collapses",
+    aliases=("5.1.1",),
     kind="C",
     points=2,
     minutes=10,
@@ -161,8 +162,9 @@ def _(collapse, case):
 
 
 @exercise(
-    "5.1.1-rank",
+    "2.2",
     "A narrow layer loses rank",
+    aliases=("5.1.1-rank",),
     kind="C",
     points=2,
     minutes=20,
@@ -203,8 +205,9 @@ def _(squeeze, case):
 
 
 @exercise(
-    "5.1.2",
+    "2.3",
     "The derivative of pReLU",
+    aliases=("5.1.2",),
     kind="C",
     points=1,
     minutes=5,
@@ -237,8 +240,9 @@ def _(prelu_derivative, case):
 
 
 @exercise(
-    "5.1.3",
+    "2.4",
     "The derivative of Swish",
+    aliases=("5.1.3",),
     kind="C",
     points=2,
     minutes=10,
@@ -313,8 +317,9 @@ def _bends(w1, b1, w2):
 
 
 @exercise(
-    "5.1.4",
+    "2.5",
     "The pieces of a ReLU network",
+    aliases=("5.1.4",),
     kind="C",
     points=3,
     minutes=25,
@@ -374,8 +379,9 @@ def _(pieces, case):
 
 
 explanation(
-    "5.1.4-explain",
+    "2.6",
     "Why every ReLU network is piecewise linear",
+    aliases=("5.1.4-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -393,8 +399,9 @@ explanation(
 
 
 @exercise(
-    "5.1.5a",
+    "2.7",
     "tanh from the sigmoid",
+    aliases=("5.1.5a",),
     kind="C",
     points=1,
     minutes=5,
@@ -501,8 +508,9 @@ _CONVERSION_MISTAKES = {
 
 
 @exercise(
-    "5.1.5b",
+    "2.8",
     "Any tanh network is a sigmoid network",
+    aliases=("5.1.5b",),
     kind="C",
     points=3,
     minutes=25,
@@ -548,8 +556,9 @@ def _(tanh_to_sigmoid, case):
 
 
 @exercise(
-    "5.1.6",
+    "2.9",
     "A row and its batch mates",
+    aliases=("5.1.6",),
     kind="X",
     points=2,
     minutes=15,
@@ -606,8 +615,9 @@ def _(output_beside, case):
 
 
 explanation(
-    "5.1.6-explain",
+    "2.10",
     "What a batch-wise nonlinearity costs",
+    aliases=("5.1.6-explain",),
     points=3,
     minutes=8,
     stars=2,
@@ -642,8 +652,9 @@ def _input_gradient(layers, x, sigmoid=True):
 
 
 @exercise(
-    "5.1.7",
+    "2.11",
     "A network whose gradients vanish",
+    aliases=("5.1.7",),
     kind="C",
     points=2,
     minutes=15,
@@ -708,8 +719,9 @@ result = [operation.type for operation in graph.get_operations()]
 
 
 @exercise(
-    "+2.1",
+    "2.12",
     "A softmax that does not overflow",
+    aliases=("+2.1",),
     kind="C",
     points=2,
     minutes=10,
@@ -759,8 +771,9 @@ def _(softmax, case):
 
 
 @exercise(
-    "+2.2",
+    "2.13",
     "Accuracy and the confusion matrix",
+    aliases=("+2.2",),
     kind="C",
     points=2,
     minutes=15,
@@ -840,8 +853,9 @@ def _random_layers(case, sizes):
 
 
 @exercise(
-    "+2.3",
+    "2.14",
     "The forward pass of any depth",
+    aliases=("+2.3",),
     kind="C",
     points=2,
     minutes=10,
@@ -878,8 +892,9 @@ def _(mlp_forward, case):
 
 
 @exercise(
-    "+2.4",
+    "2.15",
     "One step of minibatch SGD",
+    aliases=("+2.4",),
     kind="C",
     points=3,
     minutes=20,
@@ -960,8 +975,9 @@ def _(sgd_step, case):
 
 
 @exercise(
-    "+2.5",
+    "2.16",
     "The same weights in the functional API",
+    aliases=("+2.5",),
     kind="C",
     points=2,
     minutes=15,
@@ -1028,8 +1044,9 @@ result["after"] = np.asarray(twin(x))
 
 
 @exercise(
-    "5.2.1",
+    "2.17",
     "How many hidden units?",
+    aliases=("5.2.1",),
     kind="X",
     points=3,
     minutes=20,
@@ -1068,8 +1085,9 @@ def _(width_sweep, case):
 
 
 @exercise(
-    "5.2.2",
+    "2.18",
     "One more hidden layer",
+    aliases=("5.2.2",),
     kind="X",
     points=2,
     minutes=15,
@@ -1111,8 +1129,9 @@ def _(depth_comparison, case):
 
 
 @exercise(
-    "5.2.3",
+    "2.19",
     "A layer with a single neuron",
+    aliases=("5.2.3",),
     kind="X",
     points=2,
     minutes=10,
@@ -1149,8 +1168,9 @@ def _(bottleneck, case):
 
 
 explanation(
-    "5.2.3-explain",
+    "2.20",
     "Why a single neuron is a bad idea",
+    aliases=("5.2.3-explain",),
     points=2,
     minutes=5,
     stars=1,
@@ -1168,8 +1188,9 @@ explanation(
 
 
 @exercise(
-    "5.2.4",
+    "2.21",
     "Learning rate and epochs",
+    aliases=("5.2.4",),
     kind="X",
     points=3,
     minutes=20,
@@ -1226,8 +1247,9 @@ _SEARCHED = ("learning_rate", "epochs", "hidden_layers", "hidden_units")
 
 
 @exercise(
-    "5.2.5a",
+    "2.22",
     "A joint search",
+    aliases=("5.2.5a",),
     kind="X",
     points=3,
     minutes=30,
@@ -1284,8 +1306,9 @@ def _(joint_search, best_configuration, case):
 
 
 explanation(
-    "5.2.5b-explain",
+    "2.23",
     "Why several hyperparameters are harder than one",
+    aliases=("5.2.5b-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -1314,8 +1337,9 @@ def _halve(configurations, later, sign=1):
 
 
 @exercise(
-    "5.2.5c",
+    "2.24",
     "Successive halving",
+    aliases=("5.2.5c",),
     kind="C",
     points=3,
     minutes=20,
@@ -1372,8 +1396,9 @@ def _(successive_halving, case):
 
 
 explanation(
-    "5.2.5c-explain",
+    "2.25",
     "A strategy for many hyperparameters",
+    aliases=("5.2.5c-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -1400,8 +1425,9 @@ def _seconds(value, what):
 
 
 @exercise(
-    "5.2.6",
+    "2.26",
     "Scratch against framework",
+    aliases=("5.2.6",),
     kind="X",
     points=3,
     minutes=20,
@@ -1441,8 +1467,9 @@ def _(step_seconds, case):
 
 
 @exercise(
-    "5.2.7a",
+    "2.27",
     "Aligned and misaligned matrices",
+    aliases=("5.2.7a",),
     kind="X",
     points=2,
     minutes=15,
@@ -1482,8 +1509,9 @@ def _(matmul_seconds, case):
 
 
 explanation(
-    "5.2.7b-explain",
+    "2.28",
     "The width of the memory bus",
+    aliases=("5.2.7b-explain",),
     points=2,
     minutes=10,
     stars=3,
@@ -1501,8 +1529,9 @@ explanation(
 
 
 @exercise(
-    "5.2.8",
+    "2.29",
     "Activation functions compared",
+    aliases=("5.2.8",),
     kind="X",
     points=2,
     minutes=15,
@@ -1530,8 +1559,9 @@ def _(activations, case):
 
 
 @exercise(
-    "5.2.9",
+    "2.30",
     "Initializations compared",
+    aliases=("5.2.9",),
     kind="X",
     points=2,
     minutes=15,

@@ -78,8 +78,9 @@ def _several(got, count, what):
 
 
 @exercise(
-    "+3.1",
+    "3.1",
     "Central difference",
+    aliases=("+3.1",),
     kind="C",
     points=1,
     minutes=5,
@@ -139,8 +140,9 @@ def _(central_difference, case):
 
 
 @exercise(
-    "+3.2",
+    "3.2",
     "The best step in float32",
+    aliases=("+3.2",),
     kind="X",
     points=2,
     minutes=15,
@@ -205,8 +207,9 @@ def _(steps_float32, case):
 
 
 @exercise(
-    "+3.3",
+    "3.3",
     "Numerical gradient of any array",
+    aliases=("+3.3",),
     kind="C",
     points=3,
     minutes=20,
@@ -296,8 +299,9 @@ def _(numerical_gradient, case):
 
 
 @exercise(
-    "+3.4",
+    "3.4",
     "Gradient descent",
+    aliases=("+3.4",),
     kind="C",
     points=2,
     minutes=10,
@@ -353,9 +357,10 @@ def _(gradient_descent, case):
 
 
 quiz(
-    "5.3.1-quiz",
+    "3.5",
     "The shape of a gradient",
-    name="choice_5_3_1",
+    aliases=("5.3.1-quiz",),
+    name="choice_3_5",
     right="b",
     reasons={
         "a": "a single number is what f returns. Its gradient says how f reacts to each entry of "
@@ -377,8 +382,9 @@ quiz(
 
 
 @exercise(
-    "5.3.1",
+    "3.6",
     "The gradient of a bilinear form",
+    aliases=("5.3.1",),
     kind="C",
     points=1,
     minutes=10,
@@ -435,8 +441,9 @@ def _forward(X, Y, W1, W2, weight_decay):
 
 
 @exercise(
-    "+3.5",
+    "3.7",
     "Forward pass of a minibatch",
+    aliases=("+3.5",),
     kind="C",
     points=2,
     minutes=15,
@@ -515,8 +522,9 @@ _BIAS_EDGES = {
 
 
 @exercise(
-    "5.3.2a",
+    "3.8",
     "The graph with a bias",
+    aliases=("5.3.2a",),
     kind="X",
     points=1,
     minutes=10,
@@ -573,8 +581,9 @@ def _(edges_with_bias, case):
 
 
 @exercise(
-    "+3.6",
+    "3.9",
     "The backward pass by hand",
+    aliases=("+3.6",),
     kind="C",
     points=3,
     minutes=25,
@@ -647,8 +656,9 @@ def _biased_cost(x, y, W1, b1, W2, weight_decay):
 
 
 @exercise(
-    "5.3.2b",
+    "3.10",
     "Forward and backward with a bias",
+    aliases=("5.3.2b",),
     kind="C",
     points=3,
     minutes=25,
@@ -733,8 +743,9 @@ def _(cost_with_bias, gradients_with_bias, case):
 
 
 @exercise(
-    "+3.7",
+    "3.11",
     "A gradient check that points",
+    aliases=("+3.7",),
     kind="C",
     points=2,
     minutes=15,
@@ -807,8 +818,9 @@ def _footprint(d, h, q, n):
 
 
 @exercise(
-    "5.3.3",
+    "3.12",
     "Memory for training and prediction",
+    aliases=("5.3.3",),
     kind="C",
     points=2,
     minutes=15,
@@ -890,8 +902,9 @@ result = {{
 
 
 @exercise(
-    "+3.8",
+    "3.13",
     "Five functions",
+    aliases=("+3.8",),
     kind="C",
     points=5,
     minutes=30,
@@ -1023,8 +1036,9 @@ def _recursive(error):
 
 
 @exercise(
-    "+3.9",
+    "3.14",
     "Backward by a loop",
+    aliases=("+3.9",),
     kind="C",
     points=3,
     minutes=25,
@@ -1167,8 +1181,9 @@ def _(backward_by_generation, case):
 
 
 @exercise(
-    "+3.10",
+    "3.15",
     "Accumulate and clear",
+    aliases=("+3.10",),
     kind="C",
     points=2,
     minutes=15,
@@ -1250,8 +1265,9 @@ def _(accumulate, clear_gradients, case):
 
 
 explanation(
-    "+3.11-explain",
+    "3.16",
     "Loop against recursion",
+    aliases=("+3.11-explain",),
     points=3,
     minutes=10,
     stars=2,
@@ -1345,8 +1361,9 @@ def _expect_measured(timings):
 
 
 @exercise(
-    "5.3.4",
+    "3.17",
     "Second derivatives, timed",
+    aliases=("5.3.4",),
     kind="X",
     points=3,
     minutes=25,
@@ -1393,8 +1410,9 @@ def _(hessian, timings, case):
 
 
 explanation(
-    "5.3.4-explain",
+    "3.18",
     "What second derivatives cost",
+    aliases=("5.3.4-explain",),
     points=2,
     minutes=10,
     stars=2,
@@ -1430,8 +1448,9 @@ result = [
 
 
 @exercise(
-    "5.3.5a",
+    "3.19",
     "A hidden layer on two devices",
+    aliases=("5.3.5a",),
     kind="C",
     points=3,
     minutes=20,
@@ -1536,8 +1555,9 @@ def _(split_forward, case):
 
 
 explanation(
-    "5.3.5a-explain",
+    "3.20",
     "Partitioning a graph",
+    aliases=("5.3.5a-explain",),
     points=2,
     minutes=10,
     stars=2,
@@ -1562,13 +1582,14 @@ explanation(
 )
 
 explanation(
-    "5.3.5b-explain",
+    "3.21",
     "Partition, or a smaller minibatch",
+    aliases=("5.3.5b-explain",),
     points=2,
     minutes=10,
     stars=2,
     hints=(
-        "Which of the numbers in exercise 5.3.3 does a smaller minibatch reduce, and which not?",
+        "Which of the numbers in exercise 3.12 does a smaller minibatch reduce, and which not?",
         "Training stores 2(hd + qh) numbers whatever the batch is, and n(d + 2h + 2q) that "
         "shrink with it.",
         "Two advantages and two disadvantages, each with its reason.",

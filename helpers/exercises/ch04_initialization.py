@@ -57,7 +57,7 @@ result = all(
     )
 
 
-# +4.1 ---------------------------------------------------------------------------------------
+# 4.1 ---------------------------------------------------------------------------------------
 
 
 _TANH = (np.tanh, lambda h: 1.0 - h**2)
@@ -137,8 +137,9 @@ def _ratio_mistakes(x, weights):
 
 
 @exercise(
-    "+4.1",
+    "4.1",
     "Gradient-norm ratio of a deep sigmoid network",
+    aliases=("+4.1",),
     kind="C",
     points=2,
     minutes=15,
@@ -197,8 +198,9 @@ def _spectral_radius(matrix):
 
 
 @exercise(
-    "5.4.3",
+    "4.2",
     "Bounds for a product of matrices",
+    aliases=("5.4.3",),
     kind="C",
     points=3,
     minutes=15,
@@ -291,8 +293,9 @@ def _(product_bounds, counterexample, case):
 
 
 explanation(
-    "5.4.3-explain",
+    "4.3",
     "What the bounds say about gradients",
+    aliases=("5.4.3-explain",),
     points=2,
     minutes=10,
     stars=2,
@@ -404,8 +407,9 @@ def _judge_transform(got, weights, unit, into, out, network, case, *, call, verb
 
 
 @exercise(
-    "5.4.1",
+    "4.4",
     "Two more symmetries",
+    aliases=("5.4.1",),
     kind="C",
     points=3,
     minutes=20,
@@ -457,8 +461,9 @@ def _(flip_unit, rescale_unit, case):
 
 
 explanation(
-    "5.4.1-explain",
+    "4.5",
     "Which symmetries a network has",
+    aliases=("5.4.1-explain",),
     points=2,
     minutes=10,
     stars=2,
@@ -570,8 +575,9 @@ def _flat(pair):
 
 
 @exercise(
-    "5.4.2",
+    "4.6",
     "A constant start for linear and softmax regression",
+    aliases=("5.4.2",),
     kind="C",
     points=3,
     minutes=20,
@@ -661,8 +667,9 @@ def _accuracy(value, name):
 
 
 @exercise(
-    "5.4.2-experiment",
+    "4.7",
     "A constant start, with and without a hidden layer",
+    aliases=("5.4.2-experiment",),
     kind="X",
     points=2,
     minutes=15,
@@ -731,12 +738,13 @@ def _(constant_start, case):
     )
 
 
-# +4.2, +4.3 ---------------------------------------------------------------------------------
+# 4.8, 4.9 ---------------------------------------------------------------------------------
 
 
 @exercise(
-    "+4.2",
+    "4.8",
     "Xavier's variance and uniform bound",
+    aliases=("+4.2",),
     kind="C",
     points=1,
     minutes=5,
@@ -793,8 +801,9 @@ def _(xavier_variance, xavier_bound, case):
 
 
 @exercise(
-    "+4.3",
+    "4.9",
     "He's initialization",
+    aliases=("+4.3",),
     kind="C",
     points=2,
     minutes=10,
@@ -858,7 +867,7 @@ def _(he_weights, case):
     )
 
 
-# +4.4 ---------------------------------------------------------------------------------------
+# 4.10 ---------------------------------------------------------------------------------------
 
 _ACTIVATIONS = {
     "the identity": ("lambda v: v * 1.0", lambda v: v),
@@ -889,8 +898,9 @@ def _variances(activation, fan_in, scale, layers=20):
 
 
 @exercise(
-    "+4.4",
+    "4.10",
     "The scale that keeps the variance",
+    aliases=("+4.4",),
     kind="C",
     points=3,
     minutes=25,
@@ -943,12 +953,13 @@ def _(choose_scale, case):
             yield 0.5
 
 
-# +4.5 ---------------------------------------------------------------------------------------
+# 4.11 ---------------------------------------------------------------------------------------
 
 
 @exercise(
-    "+4.5",
+    "4.11",
     "Train a 20-layer MLP from two starts",
+    aliases=("+4.5",),
     kind="X",
     points=3,
     minutes=20,
@@ -1079,8 +1090,9 @@ _LARS_DECAY_MISTAKES = {
 
 
 @exercise(
-    "5.4.4",
+    "4.12",
     "A LARS step",
+    aliases=("5.4.4",),
     kind="C",
     points=2,
     minutes=15,
@@ -1161,8 +1173,9 @@ def _joined(parts):
 
 
 explanation(
-    "5.4.4-explain",
+    "4.13",
     "Can divergence be mended afterwards?",
+    aliases=("5.4.4-explain",),
     points=2,
     minutes=10,
     stars=2,

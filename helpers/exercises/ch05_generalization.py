@@ -62,8 +62,9 @@ def _polynomial_errors(*fit, measure=np.square, **powers):
 
 
 @exercise(
-    "+5.4",
+    "5.1",
     "Error against degree",
+    aliases=("+5.4",),
     kind="C",
     points=2,
     minutes=15,
@@ -140,9 +141,10 @@ def _expect_powers(values, one_less, no_constant, given):
 
 
 quiz(
-    "5.5.1-quiz",
+    "5.2",
     "What a capacity bound cannot see",
-    name="choice_5_5_1",
+    aliases=("5.5.1-quiz",),
+    name="choice_5_2",
     right="b",
     reasons={
         "a": "networks are far from too small: on this page one with 200 times more parameters "
@@ -168,8 +170,9 @@ quiz(
 
 
 @exercise(
-    "5.5.1",
+    "5.3",
     "Random labels",
+    aliases=("5.5.1",),
     kind="X",
     points=3,
     minutes=20,
@@ -273,8 +276,9 @@ def _expect_first_epochs(epochs, curve):
 
 
 explanation(
-    "5.5.1-explain",
+    "5.4",
     "Complexity and the two runs",
+    aliases=("5.5.1-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -301,8 +305,9 @@ explanation(
 
 
 @exercise(
-    "+5.3",
+    "5.5",
     "A double-descent curve on images",
+    aliases=("+5.3",),
     kind="X",
     points=3,
     minutes=25,
@@ -384,8 +389,9 @@ def _neighbour_votes(train_x, train_y, x, k, power=2.0, farthest=False):
 
 
 @exercise(
-    "+5.1",
+    "5.6",
     "k nearest neighbours",
+    aliases=("+5.1",),
     kind="C",
     points=3,
     minutes=20,
@@ -492,8 +498,9 @@ def _jacobian(weights, x):
 
 
 @exercise(
-    "+5.5",
+    "5.7",
     "The empirical neural tangent kernel",
+    aliases=("+5.5",),
     kind="C",
     points=3,
     minutes=25,
@@ -575,9 +582,10 @@ def _output(weights, x):
 
 
 quiz(
-    "5.5.2-quiz",
+    "5.8",
     "Early stopping as a constraint",
-    name="choice_5_5_2",
+    aliases=("5.5.2-quiz",),
+    name="choice_5_8",
     right="c",
     reasons={
         "a": "the loss function stays as it is; that is what weight decay changes.",
@@ -599,8 +607,9 @@ quiz(
 )
 
 explanation(
-    "5.5.2-explain",
+    "5.9",
     "Why early stopping regularises",
+    aliases=("5.5.2-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -626,9 +635,10 @@ explanation(
 )
 
 quiz(
-    "5.5.3-quiz",
+    "5.10",
     "The stopping criterion",
-    name="choice_5_5_3",
+    aliases=("5.5.3-quiz",),
+    name="choice_5_10",
     right="a",
     reasons={
         "a": "the validation error, measured once an epoch, with some patience for its noise.",
@@ -660,8 +670,9 @@ def _stopping(losses, patience, min_delta=0.0):
 
 
 @exercise(
-    "5.5.3",
+    "5.11",
     "An early-stopping rule",
+    aliases=("5.5.3",),
     kind="C",
     points=3,
     minutes=20,
@@ -750,9 +761,10 @@ def _(early_stop, case):
 
 
 quiz(
-    "5.5.4-quiz",
+    "5.12",
     "When early stopping pays",
-    name="choice_5_5_4",
+    aliases=("5.5.4-quiz",),
+    name="choice_5_12",
     right="d",
     reasons={
         "a": "more classes make a task harder, but with clean labels the last epoch is about as "
@@ -775,8 +787,9 @@ quiz(
 
 
 @exercise(
-    "5.5.4",
+    "5.13",
     "Label noise and early stopping",
+    aliases=("5.5.4",),
     kind="X",
     points=3,
     minutes=20,
@@ -841,9 +854,10 @@ def _(noise_curves, case):
 
 
 quiz(
-    "5.5.5-quiz",
+    "5.14",
     "Another benefit",
-    name="choice_5_5_5",
+    aliases=("5.5.5-quiz",),
+    name="choice_5_14",
     right="b",
     reasons={
         "a": "early stopping needs a validation set, so it leaves fewer rows to train on.",
@@ -864,8 +878,9 @@ quiz(
 
 
 @exercise(
-    "5.5.5",
+    "5.15",
     "Time saved",
+    aliases=("5.5.5",),
     kind="X",
     points=2,
     minutes=15,
@@ -945,8 +960,9 @@ def _(time_saved, case):
 
 
 @exercise(
-    "+5.2",
+    "5.16",
     "Penalties and their gradients",
+    aliases=("+5.2",),
     kind="C",
     points=2,
     minutes=15,

@@ -22,8 +22,9 @@ _ROWS = 1024  # images the page trains on, and as many to validate on
 
 
 @exercise(
-    "+6.3",
+    "6.1",
     "Input noise is ridge regression",
+    aliases=("+6.3",),
     kind="C",
     points=2,
     minutes=15,
@@ -156,8 +157,9 @@ def _expect_free_count(counts, entries, rate, what):
 
 
 @exercise(
-    "+6.1",
+    "6.2",
     "A dropout layer",
+    aliases=("+6.1",),
     kind="C",
     points=2,
     minutes=15,
@@ -224,8 +226,9 @@ model.set_weights([w, b])
 
 
 @exercise(
-    "+6.2",
+    "6.3",
     "Monte Carlo dropout",
+    aliases=("+6.2",),
     kind="C",
     points=2,
     minutes=15,
@@ -370,8 +373,9 @@ _RATES = ((0.0, 0.0), (0.2, 0.5), (0.5, 0.2), (0.5, 0.5))
 
 
 @exercise(
-    "5.6.1",
+    "6.4",
     "Change and swap the rates",
+    aliases=("5.6.1",),
     kind="X",
     points=3,
     minutes=20,
@@ -471,8 +475,9 @@ def _losses(values, what):
 
 
 @exercise(
-    "5.6.2",
+    "6.5",
     "Train for longer",
+    aliases=("5.6.2",),
     kind="X",
     points=2,
     minutes=15,
@@ -525,8 +530,9 @@ result = activation_variances(model, x, training)
 
 
 @exercise(
-    "5.6.3",
+    "6.6",
     "Variance of activations",
+    aliases=("5.6.3",),
     kind="C",
     points=2,
     minutes=15,
@@ -620,8 +626,9 @@ def _(activation_variances, case):
 
 
 @exercise(
-    "5.6.3-experiment",
+    "6.7",
     "Variance over time",
+    aliases=("5.6.3-experiment",),
     kind="X",
     points=2,
     minutes=15,
@@ -691,9 +698,10 @@ def _(variances, case):
 
 
 quiz(
-    "5.6.4-quiz",
+    "6.8",
     "Dropout at test time",
-    name="choice_5_6_4",
+    aliases=("5.6.4-quiz",),
+    name="choice_6_8",
     right="c",
     reasons={
         "a": "masks are drawn at random; no label is needed for that.",
@@ -714,8 +722,9 @@ quiz(
 
 
 @exercise(
-    "5.6.4",
+    "6.9",
     "How often would the answer change?",
+    aliases=("5.6.4",),
     kind="C",
     points=2,
     minutes=15,
@@ -783,8 +792,9 @@ def _(disagreement, case):
 
 
 explanation(
-    "5.6.4-explain",
+    "6.10",
     "Why it rests at test time",
+    aliases=("5.6.4-explain",),
     points=2,
     minutes=5,
     stars=2,
@@ -809,8 +819,9 @@ explanation(
 
 
 @exercise(
-    "5.6.5",
+    "6.11",
     "Dropout and weight decay",
+    aliases=("5.6.5",),
     kind="X",
     points=3,
     minutes=20,
@@ -872,8 +883,9 @@ def _(two_by_two, verdict, case):
 
 
 @exercise(
-    "5.6.6",
+    "6.12",
     "DropConnect",
+    aliases=("5.6.6",),
     kind="C",
     points=2,
     minutes=15,
@@ -1014,8 +1026,9 @@ def _expect_noisy_model(model, case):
 
 
 @exercise(
-    "5.6.7",
+    "6.13",
     "A noise of your own",
+    aliases=("5.6.7",),
     kind="X",
     points=4,
     minutes=45,

@@ -60,8 +60,9 @@ def _expect_numbers(got, want_by_ddof, given, mistakes):
 
 
 @exercise(
-    "+7.1",
+    "7.1",
     "Preprocessing without a leak",
+    aliases=("+7.1",),
     kind="C",
     points=3,
     minutes=25,
@@ -170,8 +171,9 @@ def _is_numeric(column):
 
 
 @exercise(
-    "5.7.2",
+    "7.2",
     "When the mean is wrong",
+    aliases=("5.7.2",),
     kind="C",
     points=3,
     minutes=20,
@@ -242,8 +244,9 @@ def _(hide, impute, case):
 
 
 explanation(
-    "5.7.2-explain",
+    "7.3",
     "Missing for a reason",
+    aliases=("5.7.2-explain",),
     points=2,
     minutes=8,
     stars=2,
@@ -265,8 +268,9 @@ explanation(
 
 
 @exercise(
-    "+7.2",
+    "7.4",
     "Error of log prices",
+    aliases=("+7.2",),
     kind="C",
     points=2,
     minutes=10,
@@ -327,8 +331,9 @@ def _(log_rmse, case):
 
 
 @exercise(
-    "+7.3",
+    "7.5",
     "Fold indices",
+    aliases=("+7.3",),
     kind="C",
     points=2,
     minutes=15,
@@ -445,8 +450,9 @@ def _expect_plausible(errors, name):
 
 
 @exercise(
-    "5.7.5",
+    "7.6",
     "Without standardising",
+    aliases=("5.7.5",),
     kind="X",
     points=2,
     minutes=15,
@@ -490,8 +496,9 @@ def _expect_means_of_folds(table, name):
 
 
 @exercise(
-    "5.7.3",
+    "7.7",
     "Tune by K-fold",
+    aliases=("5.7.3",),
     kind="X",
     points=3,
     minutes=25,
@@ -536,8 +543,9 @@ def _(tuning, case):
 
 
 @exercise(
-    "5.7.4",
+    "7.8",
     "A better model",
+    aliases=("5.7.4",),
     kind="X",
     points=4,
     minutes=40,
@@ -583,8 +591,9 @@ def _is_linear(units):
 
 
 @exercise(
-    "+7.4",
+    "7.9",
     "Two ways to average",
+    aliases=("+7.4",),
     kind="C",
     points=2,
     minutes=10,
@@ -651,8 +660,9 @@ def _valid_submission(ids, prices):
 
 
 @exercise(
-    "5.7.1",
+    "7.10",
     "Write and validate a submission",
+    aliases=("5.7.1",),
     kind="C",
     points=3,
     minutes=25,
@@ -762,8 +772,9 @@ def _problems(found, given):
 
 
 @exercise(
-    "5.7.1-experiment",
+    "7.11",
     "Estimate the score",
+    aliases=("5.7.1-experiment",),
     kind="X",
     points=2,
     minutes=10,

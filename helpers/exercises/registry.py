@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,6 @@ CHAPTERS = (
     "dropout",
     "house_prices",
 )
-_CHAPTER_OF_SECTION = {"5.1": 2, "5.2": 2, "5.3": 3, "5.4": 4, "5.5": 5, "5.6": 6, "5.7": 7}
 
 Status = Literal["correct", "not yet", "not attempted", "stopped"]
 Kind = Literal["C", "X", "T", "Q"]
@@ -70,7 +70,7 @@ class Exercise:
     """One exercise: what a page, a check and a gradebook need to know of it.
 
     Attributes:
-        id: "5.6.6", "5.2.5a", "+1.4", "5.5.2-quiz"; the numbers are d2l's, + marks our own.
+        id: "6.12": the chapter and the place on its page.
         kind: C code, X experiment, T explanation (a person marks it), Q multiple choice.
         minutes: Time a student should plan (minutes).
         stars: Difficulty, 1 to 3.
@@ -80,6 +80,7 @@ class Exercise:
             of the points earned so far. None for an explanation.
         rubric: (points, criterion) pairs for the person who marks an explanation.
         may_change_input: Whether an answer may write into the arrays it is given.
+        aliases: Other names that `find` knows it by, such as the exercise's number in d2l.
     """
 
     id: str
@@ -93,6 +94,13 @@ class Exercise:
     check: Callable[..., Iterator[float] | None] | None = None
     rubric: tuple[tuple[float, str], ...] = ()
     may_change_input: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def d2l(self) -> str:
+        """The exercise's numbers in d2l, "" where it is our own: "5.6.4" or "5.2.1, 5.2.2"."""
+        numbers = [alias.split("-")[0] for alias in self.aliases if not alias.startswith("+")]
+        return ", ".join(dict.fromkeys(numbers))
 
     def local_answers(self, targets: Sequence[Any]) -> list[LocalAnswer]:
         """Return the student's objects of this process as answers for `run`."""
@@ -165,6 +173,7 @@ def exercise(
     stars: int,
     hints: tuple[str, str, str],
     may_change_input: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> Callable[[Callable], Callable]:
     """Register the decorated function as the check of exercise `id`.
 
@@ -188,6 +197,7 @@ def exercise(
                 names[:-1],
                 check,
                 may_change_input=may_change_input,
+                aliases=aliases,
             )
         )
         return check
@@ -206,6 +216,7 @@ def quiz(
     minutes: int,
     stars: int,
     hints: tuple[str, str, str],
+    aliases: tuple[str, ...] = (),
 ) -> None:
     """Register a multiple-choice question whose answer is one letter in the variable `name`.
 
@@ -222,7 +233,11 @@ def quiz(
         choice = choice.strip().lower()
         expect(choice == right, f"Not {choice}: {reasons[choice]}")
 
-    _register(Exercise(id, title, "Q", points, minutes, stars, tuple(hints), (name,), check))
+    _register(
+        Exercise(
+            id, title, "Q", points, minutes, stars, tuple(hints), (name,), check, aliases=aliases
+        )
+    )
 
 
 def explanation(
@@ -234,6 +249,7 @@ def explanation(
     stars: int,
     hints: tuple[str, str, str],
     rubric: Sequence[tuple[float, str]],
+    aliases: tuple[str, ...] = (),
 ) -> None:
     """Register a question answered in words, which a person marks by `rubric`.
 
@@ -242,7 +258,19 @@ def explanation(
     """
     if sum(share for share, _ in rubric) != points:
         raise ValueError(f"The rubric of exercise {id} does not add up to {points} points.")
-    _register(Exercise(id, title, "T", points, minutes, stars, tuple(hints), rubric=tuple(rubric)))
+    _register(
+        Exercise(
+            id,
+            title,
+            "T",
+            points,
+            minutes,
+            stars,
+            tuple(hints),
+            rubric=tuple(rubric),
+            aliases=aliases,
+        )
+    )
 
 
 def chapter_of(id: str) -> str:
@@ -251,17 +279,16 @@ def chapter_of(id: str) -> str:
     Raises:
         ValueError: If the id has no form of an exercise of this workbook.
 
-    >>> chapter_of("+1.4"), chapter_of("5.2.5a")
-    ('perceptrons', 'multilayer_perceptrons')
+    >>> chapter_of("1.5"), chapter_of("6.12")
+    ('perceptrons', 'dropout')
     """
-    match = re.fullmatch(r"(\+(\d)\.\d+|(5\.\d)\.\d+[a-z]?)(-[a-z0-9-]+)?", str(id))
-    number = match and (int(match[2]) if match[2] else _CHAPTER_OF_SECTION.get(match[3]))
-    if not number or number > len(CHAPTERS):
+    match = re.fullmatch(r"(\d)\.\d+", str(id))
+    if not match or not 1 <= int(match[1]) <= len(CHAPTERS):
         raise ValueError(
-            f"There is no exercise {id!r}. An id looks like '+1.4' or '5.6.3'; it stands in the "
-            "heading of the exercise."
+            f"There is no exercise {id!r}. An id looks like '1.5' or '6.12'; it is in the heading "
+            "of the exercise."
         )
-    return CHAPTERS[number - 1]
+    return CHAPTERS[int(match[1]) - 1]
 
 
 def exercises_of(chapter: str) -> list[Exercise]:
@@ -276,7 +303,8 @@ def exercises_of(chapter: str) -> list[Exercise]:
     if chapter not in CHAPTERS:
         raise ValueError(f"There is no chapter {chapter!r}; there are {', '.join(CHAPTERS)}.")
     _load(chapter)
-    return [found for found in _registry.values() if chapter_of(found.id) == chapter]
+    listed = [found for found in _registry.values() if chapter_of(found.id) == chapter]
+    return sorted(listed, key=lambda found: int(found.id.split(".")[1]))
 
 
 def _load(chapter: str) -> None:
@@ -284,14 +312,18 @@ def _load(chapter: str) -> None:
 
 
 def find(id: str) -> Exercise:
-    """Return the exercise with this id.
+    """Return the exercise with this id or alias.
 
     Raises:
         ValueError: If there is none; the message names those that start alike.
     """
+    if not re.fullmatch(r"\d\.\d+", str(id)):
+        for found in itertools.chain.from_iterable(map(exercises_of, CHAPTERS)):
+            if id in found.aliases:
+                return found
     listed = {found.id: found for found in exercises_of(chapter_of(id))}
     if id not in listed:
-        near = [other for other in listed if other.split("-")[0].startswith(id[:5])] or list(listed)
+        near = [other for other in listed if other.startswith(id[:3])] or list(listed)
         raise ValueError(f"There is no exercise {id!r}; did you mean {', '.join(near)}?")
     return listed[id]
 
@@ -299,7 +331,7 @@ def find(id: str) -> Exercise:
 def slug(id: str) -> str:
     """Return an exercise id in nbgrader's alphabet.
 
-    >>> slug("+1.4"), slug("5.5.2-quiz")
-    ('own-1-4', '5-5-2-quiz')
+    >>> slug("6.12")
+    '6-12'
     """
-    return id.replace("+", "own-").replace(".", "-")
+    return id.replace(".", "-")

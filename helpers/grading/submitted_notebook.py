@@ -132,7 +132,7 @@ def chapter_by_name(name: str, chapters: list[str]) -> str | None:
 
 def written_answer(notebook: Notebook, id: str) -> str:
     """Return the text a student wrote for an explanation, "" where there is none."""
-    slug = id.replace("+", "own-").replace(".", "-")
+    slug = id.replace(".", "-")
     for text, _ in notebook.texts:
         marks = list(_ANSWER.finditer(text))
         for place, mark in enumerate(marks):

@@ -31,39 +31,39 @@ def boolean_gate(w1, w2, b):
 
 
 GATES = [
-    right("+1.1", "weights as numbers", AND, NAND, OR),
+    right("1.1", "weights as numbers", AND, NAND, OR),
     right(
-        "+1.1",
+        "1.1",
         "dot product, other weights",
         numpy_gate([0.5, 0.5], -0.7),
         numpy_gate([-0.5, -0.5], 0.7),
         numpy_gate([0.5, 0.5], -0.2),
     ),
     right(
-        "+1.1", "booleans", boolean_gate(2, 3, -4), boolean_gate(-2, -3, 4), boolean_gate(2, 3, -1)
+        "1.1", "booleans", boolean_gate(2, 3, -4), boolean_gate(-2, -3, 4), boolean_gate(2, 3, -1)
     ),
     right(
-        "+1.1",
+        "1.1",
         "float32, corner on the line",
         float32_gate(0.3, 0.6, -0.6),
         float32_gate(-0.3, -0.6, 0.7),
         float32_gate(1, 1, 0),
     ),
-    wrong("+1.1", "python and", "one straight line", lambda a, b: int(a == 1 and b == 1), NAND, OR),
-    wrong("+1.1", "python or", "one straight line", AND, NAND, lambda a, b: int(bool(a or b))),
-    wrong("+1.1", "swapped", "What you call AND is OR", OR, NAND, AND),
-    wrong("+1.1", "signs turned", "all signs are turned", AND, AND, OR),
-    wrong("+1.1", "raw sum", "returns 0 or 1", lambda a, b: a + b - 1.5, NAND, OR),
-    wrong("+1.1", "bias too high", "Given (0, 0): OR should be 0", AND, NAND, neuron(1, 1, 0.5)),
-    wrong("+1.1", "no return", "is None", lambda a, b: None, NAND, OR),
-    right("+1.2", "nand and or", lambda a, b: AND(NAND(a, b), OR(a, b))),
-    right("+1.2", "four nands", lambda a, b: NAND(NAND(a, NAND(a, b)), NAND(b, NAND(a, b)))),
-    right("+1.2", "hidden layer", lambda a, b: neuron(1, -2, -0.5)(OR(a, b), AND(a, b))),
-    wrong("+1.2", "not equal", "around (0, 0)", lambda a, b: int(a != b)),
-    wrong("+1.2", "sum equals one", "around (1, 0)", lambda a, b: int(a + b == 1)),
-    wrong("+1.2", "or", "is OR", OR),
-    wrong("+1.2", "xnor", "all signs are turned", lambda a, b: NAND(NAND(a, b), OR(a, b))),
-    wrong("+1.2", "one row wrong", "Given (0, 1)", neuron(1, -1, -0.5)),
+    wrong("1.1", "python and", "one straight line", lambda a, b: int(a == 1 and b == 1), NAND, OR),
+    wrong("1.1", "python or", "one straight line", AND, NAND, lambda a, b: int(bool(a or b))),
+    wrong("1.1", "swapped", "What you call AND is OR", OR, NAND, AND),
+    wrong("1.1", "signs turned", "all signs are turned", AND, AND, OR),
+    wrong("1.1", "raw sum", "returns 0 or 1", lambda a, b: a + b - 1.5, NAND, OR),
+    wrong("1.1", "bias too high", "Given (0, 0): OR should be 0", AND, NAND, neuron(1, 1, 0.5)),
+    wrong("1.1", "no return", "is None", lambda a, b: None, NAND, OR),
+    right("1.2", "nand and or", lambda a, b: AND(NAND(a, b), OR(a, b))),
+    right("1.2", "four nands", lambda a, b: NAND(NAND(a, NAND(a, b)), NAND(b, NAND(a, b)))),
+    right("1.2", "hidden layer", lambda a, b: neuron(1, -2, -0.5)(OR(a, b), AND(a, b))),
+    wrong("1.2", "not equal", "around (0, 0)", lambda a, b: int(a != b)),
+    wrong("1.2", "sum equals one", "around (1, 0)", lambda a, b: int(a + b == 1)),
+    wrong("1.2", "or", "is OR", OR),
+    wrong("1.2", "xnor", "all signs are turned", lambda a, b: NAND(NAND(a, b), OR(a, b))),
+    wrong("1.2", "one row wrong", "Given (0, 1)", neuron(1, -1, -0.5)),
 ]
 
 
@@ -116,19 +116,19 @@ def silenced_sigmoid(z):
 
 
 SIGMOIDS = [
-    right("+1.4", "numpy", step, sigmoid),
-    right("+1.4", "float32, clipped", step, clipped_sigmoid),
-    right("+1.4", "vectorised loop, tanh", loop_step, tanh_sigmoid),
-    right("+1.4", "tensorflow", tf_step, tf_sigmoid),
-    right("+1.4", "overflow silenced, value right", step, silenced_sigmoid),
-    wrong("+1.4", "overflows", "an exponential overflows", step, naive_sigmoid),
+    right("1.5", "numpy", step, sigmoid),
+    right("1.5", "float32, clipped", step, clipped_sigmoid),
+    right("1.5", "vectorised loop, tanh", loop_step, tanh_sigmoid),
+    right("1.5", "tensorflow", tf_step, tf_sigmoid),
+    right("1.5", "overflow silenced, value right", step, silenced_sigmoid),
+    wrong("1.5", "overflows", "an exponential overflows", step, naive_sigmoid),
     wrong(
-        "+1.4", "infinity over infinity", "infinity divided by infinity", step, quiet_naive_sigmoid
+        "1.5", "infinity over infinity", "infinity divided by infinity", step, quiet_naive_sigmoid
     ),
-    wrong("+1.4", "step(0) is 1", "step(0) should be 0", lambda z: (z >= 0) * 1.0, sigmoid),
-    wrong("+1.4", "sign", "that is the sign", np.sign, sigmoid),
-    wrong("+1.4", "falls", "the sign of the exponent", step, lambda z: sigmoid(-z)),
-    wrong("+1.4", "tanh", "that is tanh", step, np.tanh),
+    wrong("1.5", "step(0) is 1", "step(0) should be 0", lambda z: (z >= 0) * 1.0, sigmoid),
+    wrong("1.5", "sign", "that is the sign", np.sign, sigmoid),
+    wrong("1.5", "falls", "the sign of the exponent", step, lambda z: sigmoid(-z)),
+    wrong("1.5", "tanh", "that is tanh", step, np.tanh),
 ]
 
 
@@ -215,37 +215,37 @@ def counts_passes(X, y, max_epochs=100):
 
 
 RULE = [
-    right("+1.5", "numpy", perceptron),
-    right("+1.5", "plain lists", list_perceptron),
-    right("+1.5", "bias as a weight, float32", folded_perceptron),
-    wrong("+1.5", "no bias", "b stayed 0", lambda X, y, m=9: perceptron(X, y, m, bias=False)),
+    right("1.6", "numpy", perceptron),
+    right("1.6", "plain lists", list_perceptron),
+    right("1.6", "bias as a weight, float32", folded_perceptron),
+    wrong("1.6", "no bias", "b stayed 0", lambda X, y, m=9: perceptron(X, y, m, bias=False)),
     wrong(
-        "+1.5",
+        "1.6",
         "wrong sign",
         "check the sign of y",
         lambda X, y, m=9: perceptron(X, y, m, sign=-1),
     ),
     wrong(
-        "+1.5",
+        "1.6",
         "fires at zero",
         "w stayed 0",
         lambda X, y, m=9: perceptron(X, y, m, fires=np.greater_equal),
     ),
-    wrong("+1.5", "whole passes", "not the whole pass in one go", batch_perceptron),
+    wrong("1.6", "whole passes", "not the whole pass in one go", batch_perceptron),
     wrong(
-        "+1.5",
+        "1.6",
         "backwards",
         "takes the rows in order",
         lambda X, y, m=9: perceptron(X, y, m, order=-1),
     ),
-    wrong("+1.5", "scaled", "w differs most", lambda X, y, m=9: perceptron(X, y, m, rate=0.5)),
-    wrong("+1.5", "one pass only", "on the wrong side", one_pass),
-    wrong("+1.5", "counts passes", "count mistakes, not passes", counts_passes),
-    wrong("+1.5", "silent on XOR", "should raise a ValueError", silent_on_xor),
-    wrong("+1.5", "ignores max_epochs", "max_epochs=1", ignores_max_epochs),
-    wrong("+1.5", "one pass more", "max_epochs=1", lambda X, y, m=9: perceptron(X, y, m + 1)),
-    wrong("+1.5", "one pass less", "two passes were enough", one_pass_less),
-    wrong("+1.5", "weights only", "three things", lambda X, y, m=9: perceptron(X, y, m)[0]),
+    wrong("1.6", "scaled", "w differs most", lambda X, y, m=9: perceptron(X, y, m, rate=0.5)),
+    wrong("1.6", "one pass only", "on the wrong side", one_pass),
+    wrong("1.6", "counts passes", "count mistakes, not passes", counts_passes),
+    wrong("1.6", "silent on XOR", "should raise a ValueError", silent_on_xor),
+    wrong("1.6", "ignores max_epochs", "max_epochs=1", ignores_max_epochs),
+    wrong("1.6", "one pass more", "max_epochs=1", lambda X, y, m=9: perceptron(X, y, m + 1)),
+    wrong("1.6", "one pass less", "two passes were enough", one_pass_less),
+    wrong("1.6", "weights only", "three things", lambda X, y, m=9: perceptron(X, y, m)[0]),
 ]
 
 
@@ -283,23 +283,21 @@ def loses_the_input(X, y, w, b):
 
 
 GRADIENTS = [
-    right("+1.6", "numpy", gradients),
-    right("+1.6", "loop and list", loop_gradients),
-    right("+1.6", "gradient tape, float32", tape_gradients),
+    right("1.7", "numpy", gradients),
+    right("1.7", "loop and list", loop_gradients),
+    right("1.7", "gradient tape, float32", tape_gradients),
+    wrong("1.7", "sum", "the mean over the 5 rows is missing", scaled(lambda given: len(given[1]))),
+    wrong("1.7", "no 2", "the 2 of the square is missing", scaled(lambda given: 0.5)),
+    wrong("1.7", "sign", "prediction minus target", scaled(lambda given: -1)),
+    wrong("1.7", "half sum", "lacks both", scaled(lambda given: len(given[1]) / 2)),
+    wrong("1.7", "one thing", "two things", lambda *given: gradients(*given)[0]),
     wrong(
-        "+1.6", "sum", "the mean over the 5 rows is missing", scaled(lambda given: len(given[1]))
-    ),
-    wrong("+1.6", "no 2", "the 2 of the square is missing", scaled(lambda given: 0.5)),
-    wrong("+1.6", "sign", "prediction minus target", scaled(lambda given: -1)),
-    wrong("+1.6", "half sum", "lacks both", scaled(lambda given: len(given[1]) / 2)),
-    wrong("+1.6", "one thing", "two things", lambda *given: gradients(*given)[0]),
-    wrong(
-        "+1.6",
+        "1.7",
         "db over rows",
         "db should have shape",
         lambda X, y, w, b: (gradients(X, y, w, b)[0], 2 * (X @ w + b - y)),
     ),
-    wrong("+1.6", "changes X", "in place", loses_the_input),
+    wrong("1.7", "changes X", "in place", loses_the_input),
 ]
 
 
@@ -350,24 +348,24 @@ SLOW = {rate: run(rate) for rate in (1e-6, 2e-6, 5e-6, 1e-5, 0.3)}
 MADE_UP = {rate: [17.54 * 0.9**k for k in range(101)] for rate in RATES}
 
 SWEEPS = [
-    right("+1.7", "six rates", SWEEP, VERDICTS),
-    right("+1.7", "arrays", {rate: np.array(run(rate), np.float32) for rate in RATES}, VERDICTS),
+    right("1.8", "six rates", SWEEP, VERDICTS),
+    right("1.8", "arrays", {rate: np.array(run(rate), np.float32) for rate in RATES}, VERDICTS),
     right(
-        "+1.7",
+        "1.8",
         "other rates",
         {rate: run(rate) for rate in (0.002, 0.05, 0.15, 0.25, 0.28, 0.4, 1)},
         judge({rate: run(rate) for rate in (0.002, 0.05, 0.15, 0.25, 0.28, 0.4, 1)}),
     ),
-    wrong("+1.7", "too few", "at least five", FEW, judge(FEW)),
-    wrong("+1.7", "100 records", "101 losses", *sweep_of(turns=100)),
-    wrong("+1.7", "recorded after the step", "The first losses differ", *sweep_of(late=True)),
-    wrong("+1.7", "no factor 2", "lack the factor 2", *sweep_of(factor=0.5)),
-    wrong("+1.7", "another start", "mean of y_line squared", *sweep_of(start=1.0)),
-    wrong("+1.7", "bias not trained", "do not belong to gradient descent", *sweep_of(only_w=True)),
-    wrong("+1.7", "made up", "do not belong to gradient descent", MADE_UP, judge(MADE_UP)),
-    wrong("+1.7", "verdict wrong", "it converges", SWEEP, {**VERDICTS, 0.1: "crawls"}),
-    wrong("+1.7", "none diverges", "Try a larger one", NO_DIVERGENCE, judge(NO_DIVERGENCE)),
-    wrong("+1.7", "other keys", "same learning rates", SWEEP, {1: "crawls"}),
+    wrong("1.8", "too few", "at least five", FEW, judge(FEW)),
+    wrong("1.8", "100 records", "101 losses", *sweep_of(turns=100)),
+    wrong("1.8", "recorded after the step", "The first losses differ", *sweep_of(late=True)),
+    wrong("1.8", "no factor 2", "lack the factor 2", *sweep_of(factor=0.5)),
+    wrong("1.8", "another start", "mean of y_line squared", *sweep_of(start=1.0)),
+    wrong("1.8", "bias not trained", "do not belong to gradient descent", *sweep_of(only_w=True)),
+    wrong("1.8", "made up", "do not belong to gradient descent", MADE_UP, judge(MADE_UP)),
+    wrong("1.8", "verdict wrong", "it converges", SWEEP, {**VERDICTS, 0.1: "crawls"}),
+    wrong("1.8", "none diverges", "Try a larger one", NO_DIVERGENCE, judge(NO_DIVERGENCE)),
+    wrong("1.8", "other keys", "same learning rates", SWEEP, {1: "crawls"}),
 ]
 
 
@@ -424,22 +422,20 @@ def tf_mse(y, t):
 
 SSE, MSE, CE = sum_of_squares, mean_squared_error, cross_entropy
 LOSSES = [
-    right("+1.8", "numpy", SSE, MSE, CE),
-    right("+1.8", "loop, one-hot product", loop_sum, MSE, sum_cross_entropy),
-    right("+1.8", "tensorflow and keras", SSE, tf_mse, keras_cross_entropy),
-    wrong("+1.8", "no half", "has a factor ½", lambda y, t: np.sum((y - t) ** 2), MSE, CE),
-    wrong("+1.8", "mse halved", "factor ½ too many", SSE, lambda y, t: MSE(y, t) / 2, CE),
-    wrong(
-        "+1.8", "rows", "not by all entries", SSE, lambda y, t: np.sum((y - t) ** 2) / len(y), CE
-    ),
-    wrong("+1.8", "root", "root of the mean", SSE, lambda y, t: np.sqrt(MSE(y, t)), CE),
-    wrong("+1.8", "sum", "sums over the rows", SSE, MSE, lambda p, t: CE(p, t, reduce=np.sum)),
-    wrong("+1.8", "sign", "the minus sign is missing", SSE, MSE, lambda p, t: -CE(p, t)),
-    wrong("+1.8", "all entries", "divides by all 28 entries", SSE, MSE, over_entries),
-    wrong("+1.8", "log2", "base 2", SSE, MSE, lambda p, t: CE(p, t) / np.log(2)),
-    wrong("+1.8", "one-hot only", "broadcast", SSE, MSE, one_hot_only),
-    wrong("+1.8", "log of zero", "should be a finite number", SSE, MSE, unsafe_cross_entropy),
-    wrong("+1.8", "coarse guard", "much smaller", SSE, MSE, lambda p, t: CE(p, t, tiny=1e-3)),
+    right("1.9", "numpy", SSE, MSE, CE),
+    right("1.9", "loop, one-hot product", loop_sum, MSE, sum_cross_entropy),
+    right("1.9", "tensorflow and keras", SSE, tf_mse, keras_cross_entropy),
+    wrong("1.9", "no half", "has a factor ½", lambda y, t: np.sum((y - t) ** 2), MSE, CE),
+    wrong("1.9", "mse halved", "factor ½ too many", SSE, lambda y, t: MSE(y, t) / 2, CE),
+    wrong("1.9", "rows", "not by all entries", SSE, lambda y, t: np.sum((y - t) ** 2) / len(y), CE),
+    wrong("1.9", "root", "root of the mean", SSE, lambda y, t: np.sqrt(MSE(y, t)), CE),
+    wrong("1.9", "sum", "sums over the rows", SSE, MSE, lambda p, t: CE(p, t, reduce=np.sum)),
+    wrong("1.9", "sign", "the minus sign is missing", SSE, MSE, lambda p, t: -CE(p, t)),
+    wrong("1.9", "all entries", "divides by all 28 entries", SSE, MSE, over_entries),
+    wrong("1.9", "log2", "base 2", SSE, MSE, lambda p, t: CE(p, t) / np.log(2)),
+    wrong("1.9", "one-hot only", "broadcast", SSE, MSE, one_hot_only),
+    wrong("1.9", "log of zero", "should be a finite number", SSE, MSE, unsafe_cross_entropy),
+    wrong("1.9", "coarse guard", "much smaller", SSE, MSE, lambda p, t: CE(p, t, tiny=1e-3)),
 ]
 
 
@@ -472,25 +468,25 @@ def density_nll(y, mean, sigma):
 
 
 NLLS = [
-    right("+1.9", "numpy", nll, nll_of_mse),
-    right("+1.9", "loop", loop_nll, nll_of_mse),
-    right("+1.9", "tensorflow, float32", tf_nll, lambda mse, s: nll_of_mse(np.float32(mse), s)),
-    wrong("+1.9", "density", "logarithm on paper", density_nll, nll_of_mse),
-    wrong("+1.9", "sign", "the sign is turned", lambda y, m, s: -nll(y, m, s), nll_of_mse),
-    wrong("+1.9", "sum", "take the mean", lambda y, m, s: nll(y, m, s) * y.size, nll_of_mse),
+    right("1.10", "numpy", nll, nll_of_mse),
+    right("1.10", "loop", loop_nll, nll_of_mse),
+    right("1.10", "tensorflow, float32", tf_nll, lambda mse, s: nll_of_mse(np.float32(mse), s)),
+    wrong("1.10", "density", "logarithm on paper", density_nll, nll_of_mse),
+    wrong("1.10", "sign", "the sign is turned", lambda y, m, s: -nll(y, m, s), nll_of_mse),
+    wrong("1.10", "sum", "take the mean", lambda y, m, s: nll(y, m, s) * y.size, nll_of_mse),
     wrong(
-        "+1.9",
+        "1.10",
         "no constant",
         "is missing",
         lambda y, m, s: np.mean((y - m) ** 2) / (2 * s**2),
         nll_of_mse,
     ),
     wrong(
-        "+1.9", "variance", "standard deviation", lambda y, m, s: nll(y, m, np.sqrt(s)), nll_of_mse
+        "1.10", "variance", "standard deviation", lambda y, m, s: nll(y, m, np.sqrt(s)), nll_of_mse
     ),
-    wrong("+1.9", "mse itself", "for nll_from_mse", nll, lambda mse, s: mse),
+    wrong("1.10", "mse itself", "for nll_from_mse", nll, lambda mse, s: mse),
     wrong(
-        "+1.9",
+        "1.10",
         "no 2 in the second",
         "below the mse",
         nll,
@@ -551,18 +547,18 @@ def two_layers(X, y):
 
 
 KERAS = [
-    right("+1.10", "model.fit", trained),
-    right("+1.10", "functional, closed form", functional),
-    right("+1.10", "gradient tape", tape_trained),
-    wrong("+1.10", "untrained", "Train longer", lambda X, y: dense(X.shape[1])),
-    wrong("+1.10", "too few epochs", "Train longer", lambda X, y: trained(X, y, epochs=2)),
+    right("1.11", "model.fit", trained),
+    right("1.11", "functional, closed form", functional),
+    right("1.11", "gradient tape", tape_trained),
+    wrong("1.11", "untrained", "Train longer", lambda X, y: dense(X.shape[1])),
+    wrong("1.11", "too few epochs", "Train longer", lambda X, y: trained(X, y, epochs=2)),
     wrong(
-        "+1.10", "history", "the Keras model itself", lambda X, y: trained(X, y, 0.1, 1, "history")
+        "1.11", "history", "the Keras model itself", lambda X, y: trained(X, y, 0.1, 1, "history")
     ),
-    wrong("+1.10", "relu", "activation", lambda X, y: dense(X.shape[1], activation="relu")),
-    wrong("+1.10", "two layers", "one Dense layer and nothing else", two_layers),
-    wrong("+1.10", "two units", "2 units", lambda X, y: dense(X.shape[1], 2)),
-    wrong("+1.10", "no bias", "no bias", lambda X, y: dense(X.shape[1], use_bias=False)),
+    wrong("1.11", "relu", "activation", lambda X, y: dense(X.shape[1], activation="relu")),
+    wrong("1.11", "two layers", "one Dense layer and nothing else", two_layers),
+    wrong("1.11", "two units", "2 units", lambda X, y: dense(X.shape[1], 2)),
+    wrong("1.11", "no bias", "no bias", lambda X, y: dense(X.shape[1], use_bias=False)),
 ]
 
 CASES = [*GATES, *SIGMOIDS, *RULE, *GRADIENTS, *SWEEPS, *LOSSES, *NLLS, *KERAS]

@@ -26,21 +26,21 @@ def collapse_by_probing(W1, b1, W2, b2):
 
 
 COLLAPSE = [
-    right("5.1.1", "numpy", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2 + b2)),
-    right("5.1.1", "float32 tensors", collapse_tf),
-    right("5.1.1", "bias as a row", lambda W1, b1, W2, b2: [W1.dot(W2), (b1 @ W2 + b2)[None]]),
-    right("5.1.1", "by probing with unit rows", collapse_by_probing),
-    wrong("5.1.1", "b1 forgotten", "leaves out b1", lambda W1, b1, W2, b2: (W1 @ W2, b2)),
-    wrong("5.1.1", "b2 forgotten", "leaves out b2", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2)),
-    wrong("5.1.1", "only W", "must return 2 arrays", lambda W1, b1, W2, b2: W1 @ W2),
+    right("2.1", "numpy", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2 + b2)),
+    right("2.1", "float32 tensors", collapse_tf),
+    right("2.1", "bias as a row", lambda W1, b1, W2, b2: [W1.dot(W2), (b1 @ W2 + b2)[None]]),
+    right("2.1", "by probing with unit rows", collapse_by_probing),
+    wrong("2.1", "b1 forgotten", "leaves out b1", lambda W1, b1, W2, b2: (W1 @ W2, b2)),
+    wrong("2.1", "b2 forgotten", "leaves out b2", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2)),
+    wrong("2.1", "only W", "must return 2 arrays", lambda W1, b1, W2, b2: W1 @ W2),
     wrong(
-        "5.1.1",
+        "2.1",
         "elementwise, broadcast",
         "W",
         lambda W1, b1, W2, b2: (W1.sum(1)[:, None] * W2.sum(0), b1 @ W2 + b2),
     ),
     wrong(
-        "5.1.1",
+        "2.1",
         "product reversed for square matrices",
         "order is reversed",
         lambda W1, b1, W2, b2: (W2 @ W1 if len(W1) == W2.shape[1] else W1 @ W2, b1 @ W2 + b2),
@@ -75,19 +75,19 @@ def squeeze_smallest(W, width):
 
 
 SQUEEZE = [
-    right("5.1.1-rank", "svd", squeeze_svd),
-    right("5.1.1-rank", "eigenvectors of W^T W", squeeze_eigen),
-    right("5.1.1-rank", "tensorflow, float32, root split", squeeze_tf),
-    wrong("5.1.1-rank", "singular values twice", "each of them once", squeeze_twice),
-    wrong("5.1.1-rank", "smallest kept", "keep the largest", squeeze_smallest),
+    right("2.2", "svd", squeeze_svd),
+    right("2.2", "eigenvectors of W^T W", squeeze_eigen),
+    right("2.2", "tensorflow, float32, root split", squeeze_tf),
+    wrong("2.2", "singular values twice", "each of them once", squeeze_twice),
+    wrong("2.2", "smallest kept", "keep the largest", squeeze_smallest),
     wrong(
-        "5.1.1-rank",
+        "2.2",
         "first columns",
         "is possible",
         lambda W, width: (W[:, :width], np.eye(W.shape[1])[:width]),
     ),
-    wrong("5.1.1-rank", "full width", "shape (5, 1)", lambda W, width: (W, np.eye(W.shape[1]))),
-    wrong("5.1.1-rank", "product", "must return 2 arrays", lambda W, width: W),
+    wrong("2.2", "full width", "shape (5, 1)", lambda W, width: (W, np.eye(W.shape[1]))),
+    wrong("2.2", "product", "must return 2 arrays", lambda W, width: W),
 ]
 
 # d2l 5.1.2 and 5.1.3
@@ -106,16 +106,16 @@ def prelu_tape(x, alpha):
 
 
 PRELU = [
-    right("5.1.2", "numpy where", lambda x, alpha: np.where(x > 0, 1.0, alpha)),
-    right("5.1.2", "loop", prelu_loop),
-    right("5.1.2", "gradient tape", prelu_tape),
-    right("5.1.2", "arithmetic", lambda x, alpha: alpha + (1 - alpha) * (x > 0)),
-    wrong("5.1.2", "pReLU", "pReLU itself", lambda x, alpha: np.where(x > 0, x, alpha * x)),
-    wrong("5.1.2", "relu", "derivative of ReLU", lambda x, alpha: (x > 0).astype(float)),
-    wrong("5.1.2", "exchanged", "exchanged", lambda x, alpha: np.where(x > 0, alpha, 1.0)),
-    wrong("5.1.2", "keeps x", "constant alpha", lambda x, alpha: np.where(x > 0, 1.0, alpha * x)),
+    right("2.3", "numpy where", lambda x, alpha: np.where(x > 0, 1.0, alpha)),
+    right("2.3", "loop", prelu_loop),
+    right("2.3", "gradient tape", prelu_tape),
+    right("2.3", "arithmetic", lambda x, alpha: alpha + (1 - alpha) * (x > 0)),
+    wrong("2.3", "pReLU", "pReLU itself", lambda x, alpha: np.where(x > 0, x, alpha * x)),
+    wrong("2.3", "relu", "derivative of ReLU", lambda x, alpha: (x > 0).astype(float)),
+    wrong("2.3", "exchanged", "exchanged", lambda x, alpha: np.where(x > 0, alpha, 1.0)),
+    wrong("2.3", "keeps x", "constant alpha", lambda x, alpha: np.where(x > 0, 1.0, alpha * x)),
     wrong(
-        "5.1.2",
+        "2.3",
         "max form, wrong for alpha > 1",
         "exchanged",
         lambda x, alpha: np.where(x > 0, max(1.0, alpha), min(1.0, alpha)),
@@ -147,55 +147,55 @@ def swish_naive(x, beta):
 
 
 SWISH = [
-    right("5.1.3", "numpy", swish_numpy),
-    right("5.1.3", "gradient tape", swish_tape),
-    right("5.1.3", "float32", lambda x, beta: swish_numpy(x.astype("float32"), np.float32(beta))),
-    right("5.1.3", "loop", lambda x, b: np.vectorize(lambda v: swish_numpy(v, b))(x)),
-    wrong("5.1.3", "swish", "Swish itself", lambda x, beta: x * sigmoid(beta * x)),
-    wrong("5.1.3", "first term", "second term", lambda x, beta: sigmoid(beta * x)),
+    right("2.4", "numpy", swish_numpy),
+    right("2.4", "gradient tape", swish_tape),
+    right("2.4", "float32", lambda x, beta: swish_numpy(x.astype("float32"), np.float32(beta))),
+    right("2.4", "loop", lambda x, b: np.vectorize(lambda v: swish_numpy(v, b))(x)),
+    wrong("2.4", "swish", "Swish itself", lambda x, beta: x * sigmoid(beta * x)),
+    wrong("2.4", "first term", "second term", lambda x, beta: sigmoid(beta * x)),
     wrong(
-        "5.1.3",
+        "2.4",
         "no beta",
         "factor beta",
         lambda x, b: sigmoid(b * x) + x * sigmoid(b * x) * (1 - sigmoid(b * x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "sigmoid of x",
         "belongs at beta * x",
         lambda x, b: sigmoid(x) + b * x * sigmoid(x) * (1 - sigmoid(x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "beta taken as 1",
         "derivative for beta = 1",
         lambda x, b: sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "derivative of the sigmoid",
         "multiplies it by x",
         lambda x, b: b * sigmoid(b * x) * (1 - sigmoid(b * x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "no x in the second term",
         "lost its factor x",
         lambda x, b: sigmoid(b * x) + b * sigmoid(b * x) * (1 - sigmoid(b * x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "subtracted",
         "subtracted: add it",
         lambda x, b: sigmoid(b * x) - b * x * sigmoid(b * x) * (1 - sigmoid(b * x)),
     ),
     wrong(
-        "5.1.3",
+        "2.4",
         "1 - s for the sigmoid's slope",
         "not 1 - s",
         lambda x, b: sigmoid(b * x) + b * x * (1 - sigmoid(b * x)),
     ),
-    wrong("5.1.3", "overflows", "overflows", swish_naive),
+    wrong("2.4", "overflows", "overflows", swish_naive),
 ]
 
 # d2l 5.1.4
@@ -238,22 +238,20 @@ def with_result(function, change):
 
 
 PIECES = [
-    right("5.1.4", "numpy", pieces_numpy),
-    right("5.1.4", "walk from the left", pieces_walk),
-    right("5.1.4", "float32 tensors", pieces_tf),
-    wrong("5.1.4", "not sorted", "sorted", lambda w1, b1, w2: (-b1 / w1, np.zeros(6))),
-    wrong("5.1.4", "sign", "sign is wrong", with_result(pieces_numpy, lambda b, s: (-b[::-1], s))),
+    right("2.5", "numpy", pieces_numpy),
+    right("2.5", "walk from the left", pieces_walk),
+    right("2.5", "float32 tensors", pieces_tf),
+    wrong("2.5", "not sorted", "sorted", lambda w1, b1, w2: (-b1 / w1, np.zeros(6))),
+    wrong("2.5", "sign", "sign is wrong", with_result(pieces_numpy, lambda b, s: (-b[::-1], s))),
+    wrong("2.5", "reversed", "right to left", with_result(pieces_numpy, lambda b, s: (b, s[::-1]))),
+    wrong("2.5", "keeps units that do not bend", "does not bend", pieces_careless),
     wrong(
-        "5.1.4", "reversed", "right to left", with_result(pieces_numpy, lambda b, s: (b, s[::-1]))
-    ),
-    wrong("5.1.4", "keeps units that do not bend", "does not bend", pieces_careless),
-    wrong(
-        "5.1.4",
+        "2.5",
         "one slope too few",
         "shape (6,)",
         with_result(pieces_numpy, lambda b, s: (b, s[1:])),
     ),
-    wrong("5.1.4", "bends alone", "must return 2", with_result(pieces_numpy, lambda b, s: b)),
+    wrong("2.5", "bends alone", "must return 2", with_result(pieces_numpy, lambda b, s: b)),
 ]
 
 # d2l 5.1.5
@@ -336,33 +334,31 @@ def careless(**mistake):
 
 
 TANH = [
-    right("5.1.5a", "as given", lambda sigmoid, x: 2 * sigmoid(2 * x) - 1),
-    right("5.1.5a", "loop", lambda sigmoid, x: [2 * sigmoid(2 * value) - 1 for value in x]),
-    right("5.1.5a", "tensor", lambda s, x: 2 * tf.constant(s(2 * x), "float32") - 1),
-    wrong("5.1.5a", "argument", "taken at 2x", lambda sigmoid, x: 2 * sigmoid(x) - 1),
-    wrong("5.1.5a", "no shift", "Subtract 1", lambda sigmoid, x: 2 * sigmoid(2 * x)),
-    wrong("5.1.5a", "no factor", "by 2 before", lambda sigmoid, x: sigmoid(2 * x) - 1),
-    wrong("5.1.5a", "np.tanh", "not used", lambda sigmoid, x: np.tanh(x)),
-    right("5.1.5b", "loop", to_sigmoid_loop),
-    right("5.1.5b", "tensorflow float32", to_sigmoid_tf),
-    right("5.1.5b", "lists", to_sigmoid_by_factor),
-    wrong("5.1.5b", "unchanged", "did not change", lambda layers: layers),
-    wrong("5.1.5b", "in place", "in place", to_sigmoid_in_place),
-    wrong("5.1.5b", "biases unchanged", "biases did not change", to_sigmoid_no_bias),
-    wrong("5.1.5b", "forgets -1", "must absorb the -1", careless(sign=0)),
-    wrong("5.1.5b", "inner layers left", "and got none", to_sigmoid_outer_only),
-    wrong(
-        "5.1.5b", "inner layers as the first", "reads hidden units, too", to_sigmoid_inner_as_first
-    ),
-    wrong("5.1.5b", "inner layers as the last", "feeds a sigmoid, too", to_sigmoid_inner_as_last),
-    wrong("5.1.5b", "argument z", "taken at 2z: double", careless(weight=1, bias=1)),
-    wrong("5.1.5b", "bias not doubled", "b as well as W", careless(bias=1)),
-    wrong("5.1.5b", "sigmoid - 1", "needs twice its W", careless(scale=1)),
-    wrong("5.1.5b", "-1 alone", "factors are not", careless(weight=1, bias=1, scale=1)),
-    wrong("5.1.5b", "sign of the shift", "wrong sign", careless(sign=1)),
-    wrong("5.1.5b", "shift after doubling", "meets the old W", careless(late=True)),
-    wrong("5.1.5b", "last layer too", "No sigmoid follows", careless(every=True)),
-    wrong("5.1.5b", "weights only", "list of (W, b) pairs", lambda layers: [W for W, _ in layers]),
+    right("2.7", "as given", lambda sigmoid, x: 2 * sigmoid(2 * x) - 1),
+    right("2.7", "loop", lambda sigmoid, x: [2 * sigmoid(2 * value) - 1 for value in x]),
+    right("2.7", "tensor", lambda s, x: 2 * tf.constant(s(2 * x), "float32") - 1),
+    wrong("2.7", "argument", "taken at 2x", lambda sigmoid, x: 2 * sigmoid(x) - 1),
+    wrong("2.7", "no shift", "Subtract 1", lambda sigmoid, x: 2 * sigmoid(2 * x)),
+    wrong("2.7", "no factor", "by 2 before", lambda sigmoid, x: sigmoid(2 * x) - 1),
+    wrong("2.7", "np.tanh", "not used", lambda sigmoid, x: np.tanh(x)),
+    right("2.8", "loop", to_sigmoid_loop),
+    right("2.8", "tensorflow float32", to_sigmoid_tf),
+    right("2.8", "lists", to_sigmoid_by_factor),
+    wrong("2.8", "unchanged", "did not change", lambda layers: layers),
+    wrong("2.8", "in place", "in place", to_sigmoid_in_place),
+    wrong("2.8", "biases unchanged", "biases did not change", to_sigmoid_no_bias),
+    wrong("2.8", "forgets -1", "must absorb the -1", careless(sign=0)),
+    wrong("2.8", "inner layers left", "and got none", to_sigmoid_outer_only),
+    wrong("2.8", "inner layers as the first", "reads hidden units, too", to_sigmoid_inner_as_first),
+    wrong("2.8", "inner layers as the last", "feeds a sigmoid, too", to_sigmoid_inner_as_last),
+    wrong("2.8", "argument z", "taken at 2z: double", careless(weight=1, bias=1)),
+    wrong("2.8", "bias not doubled", "b as well as W", careless(bias=1)),
+    wrong("2.8", "sigmoid - 1", "needs twice its W", careless(scale=1)),
+    wrong("2.8", "-1 alone", "factors are not", careless(weight=1, bias=1, scale=1)),
+    wrong("2.8", "sign of the shift", "wrong sign", careless(sign=1)),
+    wrong("2.8", "shift after doubling", "meets the old W", careless(late=True)),
+    wrong("2.8", "last layer too", "No sigmoid follows", careless(every=True)),
+    wrong("2.8", "weights only", "list of (W, b) pairs", lambda layers: [W for W, _ in layers]),
 ]
 
 # d2l 5.1.6 and 5.1.7
@@ -412,14 +408,14 @@ def beside_guarded(row, mates):
 
 
 BATCH = [
-    right("5.1.6", "numpy", beside_numpy),
-    right("5.1.6", "tensorflow moments", beside_tf),
-    right("5.1.6", "loop", beside_loop),
-    wrong("5.1.6", "layer statistics", "along the row", beside_row_statistics),
-    wrong("5.1.6", "mates only", "row itself belongs", beside_mates_only),
-    wrong("5.1.6", "1e-5 outside of the root", "under the root", beside_outer_epsilon),
-    wrong("5.1.6", "sample variance", "ddof=0", beside_sample_variance),
-    wrong("5.1.6", "alone unchanged", "its own mean", beside_guarded),
+    right("2.9", "numpy", beside_numpy),
+    right("2.9", "tensorflow moments", beside_tf),
+    right("2.9", "loop", beside_loop),
+    wrong("2.9", "layer statistics", "along the row", beside_row_statistics),
+    wrong("2.9", "mates only", "row itself belongs", beside_mates_only),
+    wrong("2.9", "1e-5 outside of the root", "under the root", beside_outer_epsilon),
+    wrong("2.9", "sample variance", "ddof=0", beside_sample_variance),
+    wrong("2.9", "alone unchanged", "its own mean", beside_guarded),
 ]
 
 
@@ -436,11 +432,11 @@ def one_neuron():
 
 
 VANISHING = [
-    right("5.1.7", "twenty identities", deep_identity),
-    right("5.1.7", "one saturated layer", saturated),
-    right("5.1.7", "one neuron, lists", one_neuron),
+    right("2.11", "twenty identities", deep_identity),
+    right("2.11", "one saturated layer", saturated),
+    right("2.11", "one neuron, lists", one_neuron),
     right(
-        "5.1.7",
+        "2.11",
         "random orthogonal layers",
         lambda: (
             [
@@ -451,23 +447,23 @@ VANISHING = [
         ),
     ),
     wrong(
-        "5.1.7",
+        "2.11",
         "zero weights",
         "below 1",
         lambda: ([(np.zeros((4, 4)), np.zeros(4))] * 3, np.ones(4)),
     ),
-    wrong("5.1.7", "shallow", "Add layers", lambda: ([(np.eye(4), np.zeros(4))] * 3, np.ones(4))),
+    wrong("2.11", "shallow", "Add layers", lambda: ([(np.eye(4), np.zeros(4))] * 3, np.ones(4))),
     wrong(
-        "5.1.7",
+        "2.11",
         "zero input",
         "without its sigmoids",
         lambda: ([(np.eye(4), np.zeros(4))] * 20, np.zeros(4)),
     ),
-    wrong("5.1.7", "shapes", "chain", lambda: ([(np.ones((4, 3)), np.zeros(3))] * 2, np.ones(4))),
-    wrong("5.1.7", "layers alone", "(layers, x)", lambda: [(np.eye(4), np.zeros(4))]),
+    wrong("2.11", "shapes", "chain", lambda: ([(np.ones((4, 3)), np.zeros(3))] * 2, np.ones(4))),
+    wrong("2.11", "layers alone", "(layers, x)", lambda: [(np.eye(4), np.zeros(4))]),
 ]
 
-# +2.1 to +2.5
+# 2.12 to 2.16
 
 
 def softmax_numpy(logits):
@@ -502,26 +498,26 @@ def softmax_global_max(logits):
 
 
 SOFTMAX = [
-    right("+2.1", "numpy", softmax_numpy),
-    right("+2.1", "tensorflow's exp and sums", softmax_from_sums),
+    right("2.12", "numpy", softmax_numpy),
+    right("2.12", "tensorflow's exp and sums", softmax_from_sums),
     right(
-        "+2.1", "tf.function", tf.function(lambda z: tf.exp(z - tf.reduce_logsumexp(z, 1, True)))
+        "2.12", "tf.function", tf.function(lambda z: tf.exp(z - tf.reduce_logsumexp(z, 1, True)))
     ),
-    wrong("+2.1", "tf.nn.softmax", "of a library", lambda logits: tf.nn.softmax(logits)),
-    wrong("+2.1", "as an array", "of a library", lambda logits: tf.nn.softmax(logits).numpy()),
-    wrong("+2.1", "keras.ops", "of a library", lambda logits: keras.ops.softmax(logits, axis=-1)),
-    wrong("+2.1", "a layer", "of a library", lambda logits: keras.layers.Softmax()(logits)),
-    wrong("+2.1", "log_softmax", "of a library", lambda z: tf.exp(tf.nn.log_softmax(z)).numpy()),
-    right("+2.1", "loop, float64", softmax_loop),
+    wrong("2.12", "tf.nn.softmax", "of a library", lambda logits: tf.nn.softmax(logits)),
+    wrong("2.12", "as an array", "of a library", lambda logits: tf.nn.softmax(logits).numpy()),
+    wrong("2.12", "keras.ops", "of a library", lambda logits: keras.ops.softmax(logits, axis=-1)),
+    wrong("2.12", "a layer", "of a library", lambda logits: keras.layers.Softmax()(logits)),
+    wrong("2.12", "log_softmax", "of a library", lambda z: tf.exp(tf.nn.log_softmax(z)).numpy()),
+    right("2.12", "loop, float64", softmax_loop),
     right(
-        "+2.1", "exp of log-softmax", lambda z: np.exp(z - np.logaddexp.reduce(z, 1, keepdims=True))
+        "2.12", "exp of log-softmax", lambda z: np.exp(z - np.logaddexp.reduce(z, 1, keepdims=True))
     ),
-    wrong("+2.1", "overflows", "own largest logit", softmax_naive),
-    wrong("+2.1", "one maximum for all", "own largest logit", softmax_global_max),
-    wrong("+2.1", "not divided", "not divided", lambda z: np.exp(z)),
-    wrong("+2.1", "whole batch", "whole batch", lambda z: np.exp(z) / np.exp(z).sum()),
-    wrong("+2.1", "columns", "down the columns", lambda z: np.exp(z) / np.exp(z).sum(0)),
-    wrong("+2.1", "log", "logarithm", lambda z: np.log(softmax_numpy(z))),
+    wrong("2.12", "overflows", "own largest logit", softmax_naive),
+    wrong("2.12", "one maximum for all", "own largest logit", softmax_global_max),
+    wrong("2.12", "not divided", "not divided", lambda z: np.exp(z)),
+    wrong("2.12", "whole batch", "whole batch", lambda z: np.exp(z) / np.exp(z).sum()),
+    wrong("2.12", "columns", "down the columns", lambda z: np.exp(z) / np.exp(z).sum(0)),
+    wrong("2.12", "log", "logarithm", lambda z: np.log(softmax_numpy(z))),
 ]
 
 
@@ -574,21 +570,21 @@ def matrix_assigned(scores, labels):
 
 
 ACCURACY = [
-    right("+2.2", "numpy", accuracy_numpy, matrix_numpy),
-    right("+2.2", "loops", accuracy_loop, matrix_loop),
-    right("+2.2", "tensorflow and keras", accuracy_keras, matrix_tf),
-    wrong("+2.2", "count", "divide it", lambda s, y: np.sum(s.argmax(1) == y), matrix_numpy),
-    wrong("+2.2", "error", "share of wrong", lambda s, y: np.mean(s.argmax(1) != y), matrix_numpy),
-    wrong("+2.2", "percent", "percentage", lambda s, y: 100 * accuracy_numpy(s, y), matrix_numpy),
-    wrong("+2.2", "wrong axis", "", lambda s, y: np.mean(s.argmax(0)[:1] == y), matrix_numpy),
-    wrong("+2.2", "transposed", "exchanged", accuracy_numpy, lambda s, y: matrix_numpy(s, y).T),
-    wrong("+2.2", "present classes", "4 x 4", accuracy_numpy, matrix_present_only),
+    right("2.13", "numpy", accuracy_numpy, matrix_numpy),
+    right("2.13", "loops", accuracy_loop, matrix_loop),
+    right("2.13", "tensorflow and keras", accuracy_keras, matrix_tf),
+    wrong("2.13", "count", "divide it", lambda s, y: np.sum(s.argmax(1) == y), matrix_numpy),
+    wrong("2.13", "error", "share of wrong", lambda s, y: np.mean(s.argmax(1) != y), matrix_numpy),
+    wrong("2.13", "percent", "percentage", lambda s, y: 100 * accuracy_numpy(s, y), matrix_numpy),
+    wrong("2.13", "wrong axis", "", lambda s, y: np.mean(s.argmax(0)[:1] == y), matrix_numpy),
+    wrong("2.13", "transposed", "exchanged", accuracy_numpy, lambda s, y: matrix_numpy(s, y).T),
+    wrong("2.13", "present classes", "4 x 4", accuracy_numpy, matrix_present_only),
     wrong(
-        "+2.2", "up to the largest class", "true or predicted", accuracy_numpy, matrix_to_largest
+        "2.13", "up to the largest class", "true or predicted", accuracy_numpy, matrix_to_largest
     ),
-    wrong("+2.2", "buffered +=", "at most once", accuracy_numpy, matrix_assigned),
+    wrong("2.13", "buffered +=", "at most once", accuracy_numpy, matrix_assigned),
     wrong(
-        "+2.2", "shares", "Counts are asked", accuracy_numpy, lambda s, y: matrix_numpy(s, y) / 61
+        "2.13", "shares", "Counts are asked", accuracy_numpy, lambda s, y: matrix_numpy(s, y) / 61
     ),
 ]
 
@@ -634,14 +630,14 @@ def forward_two_layers(X, layers):
 
 
 FORWARD = [
-    right("+2.3", "numpy", forward_numpy),
-    right("+2.3", "tensorflow", forward_tf),
-    right("+2.3", "row by row", forward_rows),
-    wrong("+2.3", "relu at the end", "not after the last", forward_relu_last),
-    wrong("+2.3", "linear", "no ReLU between", forward_linear),
-    wrong("+2.3", "softmax", "Return the logits", lambda X, p: softmax_numpy(forward_numpy(X, p))),
-    wrong("+2.3", "last bias", "bias is missing", lambda X, p: forward_numpy(X, p) - p[-1][1]),
-    wrong("+2.3", "two layers only", "", forward_two_layers),
+    right("2.14", "numpy", forward_numpy),
+    right("2.14", "tensorflow", forward_tf),
+    right("2.14", "row by row", forward_rows),
+    wrong("2.14", "relu at the end", "not after the last", forward_relu_last),
+    wrong("2.14", "linear", "no ReLU between", forward_linear),
+    wrong("2.14", "softmax", "Return the logits", lambda X, p: softmax_numpy(forward_numpy(X, p))),
+    wrong("2.14", "last bias", "bias is missing", lambda X, p: forward_numpy(X, p) - p[-1][1]),
+    wrong("2.14", "two layers only", "", forward_two_layers),
 ]
 
 
@@ -712,20 +708,20 @@ def step_sum_gradient(layers, X, y, learning_rate):
 
 
 STEP = [
-    right("+2.4", "tape and tensors", step_tf),
-    right("+2.4", "variables and keras loss", step_variables),
-    right("+2.4", "numpy by hand", step_numpy),
-    wrong("+2.4", "summed loss", "take its mean", functools.partial(step_tf, reduce=tf.reduce_sum)),
-    wrong("+2.4", "uphill", "uphill", functools.partial(step_tf, sign=1.0)),
-    wrong("+2.4", "summed gradient", "loss is a mean", step_sum_gradient),
-    wrong("+2.4", "no learning rate", "not multiplied", step_no_rate),
-    wrong("+2.4", "frozen", "did not change", step_frozen),
-    wrong("+2.4", "in place", "in place", step_in_place),
-    wrong("+2.4", "biases only", "did not change", step_biases_only),
+    right("2.15", "tape and tensors", step_tf),
+    right("2.15", "variables and keras loss", step_variables),
+    right("2.15", "numpy by hand", step_numpy),
+    wrong("2.15", "summed loss", "take its mean", functools.partial(step_tf, reduce=tf.reduce_sum)),
+    wrong("2.15", "uphill", "uphill", functools.partial(step_tf, sign=1.0)),
+    wrong("2.15", "summed gradient", "loss is a mean", step_sum_gradient),
+    wrong("2.15", "no learning rate", "not multiplied", step_no_rate),
+    wrong("2.15", "frozen", "did not change", step_frozen),
+    wrong("2.15", "in place", "in place", step_in_place),
+    wrong("2.15", "biases only", "did not change", step_biases_only),
     wrong(
-        "+2.4", "one loss a row", "take the mean", functools.partial(step_tf, reduce=tf.identity)
+        "2.15", "one loss a row", "take the mean", functools.partial(step_tf, reduce=tf.identity)
     ),
-    wrong("+2.4", "loss alone", "in this order", lambda *a: step_tf(*a)[0]),
+    wrong("2.15", "loss alone", "in this order", lambda *a: step_tf(*a)[0]),
 ]
 
 
@@ -758,14 +754,14 @@ def twin_relu(sequential):
 
 
 TWIN = [
-    right("+2.5", "loop over layers", twin_loop),
-    right("+2.5", "calls the model", twin_call),
-    right("+2.5", "reuses its tensors", lambda m: keras.Model(m.inputs[0], m.outputs[0])),
-    wrong("+2.5", "itself", "build a new model", lambda m: m),
-    wrong("+2.5", "sequential", "build a new model", lambda m: keras.Sequential(m.layers)),
-    wrong("+2.5", "copies", "not copies", twin_copies),
-    wrong("+2.5", "fresh weights", "differs", twin_fresh),
-    wrong("+2.5", "relu at the end", "once too often", twin_relu),
+    right("2.16", "loop over layers", twin_loop),
+    right("2.16", "calls the model", twin_call),
+    right("2.16", "reuses its tensors", lambda m: keras.Model(m.inputs[0], m.outputs[0])),
+    wrong("2.16", "itself", "build a new model", lambda m: m),
+    wrong("2.16", "sequential", "build a new model", lambda m: keras.Sequential(m.layers)),
+    wrong("2.16", "copies", "not copies", twin_copies),
+    wrong("2.16", "fresh weights", "differs", twin_fresh),
+    wrong("2.16", "relu at the end", "once too often", twin_relu),
 ]
 
 # d2l 5.2: tables as a student hands them in
@@ -782,82 +778,82 @@ def epochs_of(last):
 
 WIDTHS = {2: 0.5, 8: 0.7, 32: 0.79, 128: 0.82, 512: 0.8315}
 SWEEPS = [
-    right("5.2.1", "dict of floats", WIDTHS),
-    right("5.2.1", "several seeds", {w: [a, a + 0.01] for w, a in WIDTHS.items()}),
-    right("5.2.1", "float32", {w: np.float32(a) for w, a in WIDTHS.items()}),
-    right("5.2.1", "unordered, wide is not best", {**WIDTHS, 1024: 0.829}),
-    right("5.2.1", "sorted seeds", {w: [a, a + 0.01, a + 0.03] for w, a in WIDTHS.items()}),
-    right("5.2.1", "small widths vary", {**WIDTHS, 2: share(200, 1200), 8: share(1300, 1500)}),
+    right("2.17", "dict of floats", WIDTHS),
+    right("2.17", "several seeds", {w: [a, a + 0.01] for w, a in WIDTHS.items()}),
+    right("2.17", "float32", {w: np.float32(a) for w, a in WIDTHS.items()}),
+    right("2.17", "unordered, wide is not best", {**WIDTHS, 1024: 0.829}),
+    right("2.17", "sorted seeds", {w: [a, a + 0.01, a + 0.03] for w, a in WIDTHS.items()}),
+    right("2.17", "small widths vary", {**WIDTHS, 2: share(200, 1200), 8: share(1300, 1500)}),
     wrong(
-        "5.2.1",
+        "2.17",
         "epochs of one run",
         "one number a seed",
         {w: epochs_of(a) for w, a in WIDTHS.items()},
     ),
-    wrong("5.2.1", "percent", "Divide a percentage", {w: 100 * a for w, a in WIDTHS.items()}),
-    wrong("5.2.1", "another data set", "not a share", {**WIDTHS, 512: 0.83127}),
+    wrong("2.17", "percent", "Divide a percentage", {w: 100 * a for w, a in WIDTHS.items()}),
+    wrong("2.17", "another data set", "not a share", {**WIDTHS, 512: 0.83127}),
     wrong(
-        "5.2.1", "narrow range", "include one of at most 4", {w * 16: a for w, a in WIDTHS.items()}
+        "2.17", "narrow range", "include one of at most 4", {w * 16: a for w, a in WIDTHS.items()}
     ),
-    wrong("5.2.1", "all the same", "Every accuracy", dict.fromkeys(WIDTHS, 0.8)),
+    wrong("2.17", "all the same", "Every accuracy", dict.fromkeys(WIDTHS, 0.8)),
     wrong(
-        "5.2.1",
+        "2.17",
         "reversed",
         "right widths",
         dict(zip(WIDTHS, [0.83, 0.82, 0.8, 0.7, 0.5], strict=True)),
     ),
-    wrong("5.2.1", "untrained", "more than 0.6", {w: (100 + w) / 2000 for w in WIDTHS}),
-    wrong("5.2.1", "three widths", "at least 5", {2: 0.5, 64: 0.7, 256: 0.8}),
-    wrong("5.2.1", "list", "must be a dict", [0.5, 0.6, 0.7, 0.8, 0.81]),
-    right("5.2.2", "lists", {1: share(1600, 1610, 1620), 2: share(1590, 1640, 1600)}),
-    right("5.2.2", "arrays", {1: np.array([0.8, 0.81, 0.8]), 2: np.float32([0.8, 0.79, 0.81])}),
+    wrong("2.17", "untrained", "more than 0.6", {w: (100 + w) / 2000 for w in WIDTHS}),
+    wrong("2.17", "three widths", "at least 5", {2: 0.5, 64: 0.7, 256: 0.8}),
+    wrong("2.17", "list", "must be a dict", [0.5, 0.6, 0.7, 0.8, 0.81]),
+    right("2.18", "lists", {1: share(1600, 1610, 1620), 2: share(1590, 1640, 1600)}),
+    right("2.18", "arrays", {1: np.array([0.8, 0.81, 0.8]), 2: np.float32([0.8, 0.79, 0.81])}),
     right(
-        "5.2.2",
+        "2.18",
         "five seeds and depth 3",
         {d: share(1600, 1601, 1602, 1603, 1650 + d) for d in (1, 2, 3)},
     ),
     wrong(
-        "5.2.2", "epochs of one run", "one number a seed", {1: epochs_of(0.83), 2: epochs_of(0.82)}
+        "2.18", "epochs of one run", "one number a seed", {1: epochs_of(0.83), 2: epochs_of(0.82)}
     ),
-    wrong("5.2.2", "one seed", "luck of its seed", {1: 0.8, 2: 0.81}),
-    wrong("5.2.2", "the same seed", "seed of its own", {1: [0.8] * 3, 2: [0.81] * 3}),
-    wrong("5.2.2", "one network", "each depth", dict.fromkeys((1, 2), share(1600, 1610, 1620))),
-    wrong("5.2.2", "no depth 2", "keys 1 and 2", {1: share(1600, 1601, 1602), 3: share(1, 2, 3)}),
-    wrong("5.2.2", "copied", "Every accuracy", {1: [0.8] * 3, 2: [0.8] * 3}),
+    wrong("2.18", "one seed", "luck of its seed", {1: 0.8, 2: 0.81}),
+    wrong("2.18", "the same seed", "seed of its own", {1: [0.8] * 3, 2: [0.81] * 3}),
+    wrong("2.18", "one network", "each depth", dict.fromkeys((1, 2), share(1600, 1610, 1620))),
+    wrong("2.18", "no depth 2", "keys 1 and 2", {1: share(1600, 1601, 1602), 3: share(1, 2, 3)}),
+    wrong("2.18", "copied", "Every accuracy", {1: [0.8] * 3, 2: [0.8] * 3}),
     wrong(
-        "5.2.2",
+        "2.18",
         "untrained",
         "Was it trained",
         {1: share(1600, 1601, 1602), 2: share(200, 210, 190)},
     ),
-    wrong("5.2.2", "names", "must be numbers", {"one": share(1, 2, 3), "two": share(1, 2, 3)}),
-    right("5.2.3", "lists", {(128,): share(1600, 1610, 1620), (128, 1): share(200, 600, 500)}),
+    wrong("2.18", "names", "must be numbers", {"one": share(1, 2, 3), "two": share(1, 2, 3)}),
+    right("2.19", "lists", {(128,): share(1600, 1610, 1620), (128, 1): share(200, 600, 500)}),
     right(
-        "5.2.3",
+        "2.19",
         "arrays",
         {(128,): np.array([0.8] * 3), (np.int64(128), 1): np.array([0.1, 0.1, 0.4])},
     ),
-    right("5.2.3", "many seeds", {(128,): share(*[1600] * 5), (128, 1): share(*[700] * 4)}),
+    right("2.19", "many seeds", {(128,): share(*[1600] * 5), (128, 1): share(*[700] * 4)}),
     right(
-        "5.2.3",
+        "2.19",
         "one more network",
         {(128,): [0.8] * 3, (128, 2): share(900, 1000, 900), (128, 1): share(200, 600, 500)},
     ),
     wrong(
-        "5.2.3",
+        "2.19",
         "layers exchanged",
         "comes first and reads",
         {(128,): [0.8] * 3, (1, 128): share(200, 600, 500)},
     ),
-    wrong("5.2.3", "exchanged", "network of its key", {(128, 1): [0.8] * 3, (128,): [0.3] * 3}),
+    wrong("2.19", "exchanged", "network of its key", {(128, 1): [0.8] * 3, (128,): [0.3] * 3}),
     wrong(
-        "5.2.3", "no effect", "clear loss", {(128, 1): share(1601, 1602, 1603), (128,): [0.8] * 3}
+        "2.19", "no effect", "clear loss", {(128, 1): share(1601, 1602, 1603), (128,): [0.8] * 3}
     ),
-    wrong("5.2.3", "names", "(128,) and (128, 1)", {"without": [0.8] * 3, "with": [0.3] * 3}),
-    wrong("5.2.3", "numbers", "(128,) and (128, 1)", {128: [0.8] * 3, 1: [0.3] * 3}),
-    wrong("5.2.3", "one seed", "at least 3", {(128,): 0.8, (128, 1): 0.3}),
+    wrong("2.19", "names", "(128,) and (128, 1)", {"without": [0.8] * 3, "with": [0.3] * 3}),
+    wrong("2.19", "numbers", "(128,) and (128, 1)", {128: [0.8] * 3, 1: [0.3] * 3}),
+    wrong("2.19", "one seed", "at least 3", {(128,): 0.8, (128, 1): 0.3}),
     wrong(
-        "5.2.3",
+        "2.19",
         "epochs of one run",
         "one number a seed",
         {(128,): epochs_of(0.83), (128, 1): epochs_of(0.3)},
@@ -873,18 +869,16 @@ CURVES = {
 }
 BEST = {1: 0.3, 5: 0.1}
 RATES = [
-    right("5.2.4", "dict of lists", CURVES, BEST),
-    right("5.2.4", "float32 arrays", {r: np.float32(c) for r, c in CURVES.items()}, BEST),
-    right("5.2.4", "more entries", CURVES, {1: 0.3, 2: 0.1, 5: 0.1}),
-    right("5.2.4", "a tie", {**CURVES, 0.5: CURVES[0.1]}, {1: 0.3, 5: 0.5}),
-    wrong("5.2.4", "not the best", "another one has", CURVES, {1: 0.1, 5: 0.1}),
-    wrong(
-        "5.2.4", "narrow", "two powers of ten", {r / 5 + 0.1: c for r, c in CURVES.items()}, BEST
-    ),
-    wrong("5.2.4", "ragged", "same number", {**CURVES, 1.0: CURVES[1.0] + [0.6]}, BEST),
-    wrong("5.2.4", "final only", "1 run(s)", {r: c[-1] for r, c in CURVES.items()}, BEST),
-    wrong("5.2.4", "epoch missing", "after epoch 5", CURVES, {1: 0.3, 10: 0.1}),
-    wrong("5.2.4", "unknown rate", "not one of your", CURVES, {1: 0.3, 5: 0.2}),
+    right("2.21", "dict of lists", CURVES, BEST),
+    right("2.21", "float32 arrays", {r: np.float32(c) for r, c in CURVES.items()}, BEST),
+    right("2.21", "more entries", CURVES, {1: 0.3, 2: 0.1, 5: 0.1}),
+    right("2.21", "a tie", {**CURVES, 0.5: CURVES[0.1]}, {1: 0.3, 5: 0.5}),
+    wrong("2.21", "not the best", "another one has", CURVES, {1: 0.1, 5: 0.1}),
+    wrong("2.21", "narrow", "two powers of ten", {r / 5 + 0.1: c for r, c in CURVES.items()}, BEST),
+    wrong("2.21", "ragged", "same number", {**CURVES, 1.0: CURVES[1.0] + [0.6]}, BEST),
+    wrong("2.21", "final only", "1 run(s)", {r: c[-1] for r, c in CURVES.items()}, BEST),
+    wrong("2.21", "epoch missing", "after epoch 5", CURVES, {1: 0.3, 10: 0.1}),
+    wrong("2.21", "unknown rate", "not one of your", CURVES, {1: 0.3, 5: 0.2}),
 ]
 
 
@@ -918,27 +912,25 @@ def search_table():
 
 ROWS = search_rows()
 SEARCH = [
-    right("5.2.5a", "list of dicts", ROWS, best_row(ROWS)),
-    right("5.2.5a", "pandas", search_table(), best_row(ROWS)),
-    right(
-        "5.2.5a", "row of a table", search_table(), search_table().nlargest(1, "accuracy").iloc[0]
-    ),
+    right("2.22", "list of dicts", ROWS, best_row(ROWS)),
+    right("2.22", "pandas", search_table(), best_row(ROWS)),
+    right("2.22", "row of a table", search_table(), search_table().nlargest(1, "accuracy").iloc[0]),
     wrong(
-        "5.2.5a",
+        "2.22",
         "tuple of units",
         "one number each",
         [{**row, "hidden_units": (64, 64)} for row in ROWS],
         best_row(ROWS),
     ),
     right(
-        "5.2.5a",
+        "2.22",
         "without accuracy in the best",
         ROWS,
         {k: v for k, v in best_row(ROWS).items() if k != "accuracy"},
     ),
-    wrong("5.2.5a", "few rows", "at least 12", ROWS[:8], best_row(ROWS)),
+    wrong("2.22", "few rows", "at least 12", ROWS[:8], best_row(ROWS)),
     wrong(
-        "5.2.5a",
+        "2.22",
         "one depth",
         "varies all four",
         [
@@ -951,18 +943,18 @@ SEARCH = [
         ],
         best_row(ROWS),
     ),
-    wrong("5.2.5a", "doubled", "same configuration", ROWS + ROWS[:1], best_row(ROWS)),
+    wrong("2.22", "doubled", "same configuration", ROWS + ROWS[:1], best_row(ROWS)),
     wrong(
-        "5.2.5a",
+        "2.22",
         "no accuracy",
         "lacks accuracy",
         [{k: v for k, v in r.items() if k != "accuracy"} for r in ROWS],
         best_row(ROWS),
     ),
-    wrong("5.2.5a", "not the best", "another row has", ROWS, ROWS[0]),
-    wrong("5.2.5a", "best of another table", "is not a row", ROWS, {**ROWS[0], "epochs": 99}),
+    wrong("2.22", "not the best", "another row has", ROWS, ROWS[0]),
+    wrong("2.22", "best of another table", "is not a row", ROWS, {**ROWS[0], "epochs": 99}),
     wrong(
-        "5.2.5a",
+        "2.22",
         "percent",
         "percentage",
         [{**r, "accuracy": 100 * r["accuracy"]} for r in ROWS],
@@ -1004,26 +996,26 @@ def halving_rounds(configurations, evaluate, change):
 
 
 HALVING = [
-    right("5.2.5c", "numpy argsort", halving),
-    right("5.2.5c", "recursive, lists", halving_recursive),
+    right("2.24", "numpy argsort", halving),
+    right("2.24", "recursive, lists", halving_recursive),
     right(
-        "5.2.5c", "rounds as an array", lambda c, e: (halving(c, e)[0], np.array(halving(c, e)[1]))
+        "2.24", "rounds as an array", lambda c, e: (halving(c, e)[0], np.array(halving(c, e)[1]))
     ),
-    wrong("5.2.5c", "keeps the worst", "a higher score is better", halving_lowest),
-    wrong("5.2.5c", "scores once", "anew", halving_once),
+    wrong("2.24", "keeps the worst", "a higher score is better", halving_lowest),
+    wrong("2.24", "scores once", "anew", halving_once),
     wrong(
-        "5.2.5c",
+        "2.24",
         "epochs not doubled",
         "doubles the epochs",
         functools.partial(halving_rounds, change=lambda r: (1, r[1])),
     ),
     wrong(
-        "5.2.5c",
+        "2.24",
         "pairs exchanged",
         "were expected",
         functools.partial(halving_rounds, change=lambda r: r[::-1]),
     ),
-    wrong("5.2.5c", "winner alone", "must return the winner", lambda c, e: halving(c, e)[0]),
+    wrong("2.24", "winner alone", "must return the winner", lambda c, e: halving(c, e)[0]),
 ]
 
 STEPS = {
@@ -1033,30 +1025,30 @@ STEPS = {
 }
 PRODUCTS = {1024: 0.02, 1025: 0.024, 1026: 0.023, 1028: 0.022, 1032: 0.021}
 TIMES = [
-    right("5.2.6", "dicts", STEPS),
+    right("2.26", "dicts", STEPS),
     right(
-        "5.2.6",
+        "2.26",
         "numpy numbers",
         {k: {n: np.float64(s) for n, s in v.items()} for k, v in STEPS.items()},
     ),
     right(
-        "5.2.6",
+        "2.26",
         "keras always slower",
         {k: {"scratch": v["scratch"], "keras": 2 * v["scratch"]} for k, v in STEPS.items()},
     ),
-    wrong("5.2.6", "two widths", "at least 3", {k: STEPS[k] for k in (32, 256)}),
-    wrong("5.2.6", "too close", "further apart", {32: STEPS[32], 64: STEPS[256], 128: STEPS[2048]}),
+    wrong("2.26", "two widths", "at least 3", {k: STEPS[k] for k in (32, 256)}),
+    wrong("2.26", "too close", "further apart", {32: STEPS[32], 64: STEPS[256], 128: STEPS[2048]}),
     wrong(
-        "5.2.6",
+        "2.26",
         "one side",
         "needs the keys",
         {k: {"scratch": v["scratch"]} for k, v in STEPS.items()},
     ),
     wrong(
-        "5.2.6", "first call counted", "first call", {**STEPS, 32: {"scratch": 1.0, "keras": 1.0}}
+        "2.26", "first call counted", "first call", {**STEPS, 32: {"scratch": 1.0, "keras": 1.0}}
     ),
     right(
-        "5.2.6",
+        "2.26",
         "no growth on a GPU",
         {
             32: {"scratch": 3e-4, "keras": 2.1e-3},
@@ -1064,22 +1056,22 @@ TIMES = [
             1024: {"scratch": 2.8e-4, "keras": 2e-3},
         },
     ),  # fmt: skip
-    wrong("5.2.6", "one time for all", "measure each width", dict.fromkeys(STEPS, STEPS[32])),
-    wrong("5.2.6", "zero", "above 1e-7", {**STEPS, 32: {"scratch": 0.0, "keras": 0.0}}),
-    right("5.2.7a", "cpu", PRODUCTS),
-    right("5.2.7a", "gpu", {size: seconds / 500 for size, seconds in PRODUCTS.items()}),
-    right("5.2.7a", "more sizes", {**PRODUCTS, 2048: 0.2}),
+    wrong("2.26", "one time for all", "measure each width", dict.fromkeys(STEPS, STEPS[32])),
+    wrong("2.26", "zero", "above 1e-7", {**STEPS, 32: {"scratch": 0.0, "keras": 0.0}}),
+    right("2.27", "cpu", PRODUCTS),
+    right("2.27", "gpu", {size: seconds / 500 for size, seconds in PRODUCTS.items()}),
+    right("2.27", "more sizes", {**PRODUCTS, 2048: 0.2}),
     wrong(
-        "5.2.7a",
+        "2.27",
         "size missing",
         "lacks the size(s) 1025",
         {k: v for k, v in {**PRODUCTS, 512: 0.01}.items() if k != 1025},
     ),
-    wrong("5.2.7a", "not waited for", "clock stopped", {k: v * 1e-5 for k, v in PRODUCTS.items()}),
-    wrong("5.2.7a", "milliseconds", "milliseconds", {k: 1e3 * v for k, v in PRODUCTS.items()}),
-    wrong("5.2.7a", "python loop", "Python loop", {k: v * 1e4 for k, v in PRODUCTS.items()}),
-    wrong("5.2.7a", "first call counted", "Warm up", {**PRODUCTS, 1024: 3.0}),
-    wrong("5.2.7a", "one time for all", "All five", dict.fromkeys(PRODUCTS, 0.02)),
+    wrong("2.27", "not waited for", "clock stopped", {k: v * 1e-5 for k, v in PRODUCTS.items()}),
+    wrong("2.27", "milliseconds", "milliseconds", {k: 1e3 * v for k, v in PRODUCTS.items()}),
+    wrong("2.27", "python loop", "Python loop", {k: v * 1e4 for k, v in PRODUCTS.items()}),
+    wrong("2.27", "first call counted", "Warm up", {**PRODUCTS, 1024: 3.0}),
+    wrong("2.27", "one time for all", "All five", dict.fromkeys(PRODUCTS, 0.02)),
 ]
 
 NAMES = {
@@ -1095,17 +1087,17 @@ STARTS = {
     "normal 0.01": share(1500, 1505),
 }
 CHOICES = [
-    right("5.2.8", "lists", NAMES),
-    right("5.2.8", "arrays", {k: np.array(v) for k, v in NAMES.items()}),
-    right("5.2.8", "sigmoid best", {**NAMES, "sigmoid": share(1700, 1700), "swish": share(1, 2)}),
+    right("2.29", "lists", NAMES),
+    right("2.29", "arrays", {k: np.array(v) for k, v in NAMES.items()}),
+    right("2.29", "sigmoid best", {**NAMES, "sigmoid": share(1700, 1700), "swish": share(1, 2)}),
     wrong(
-        "5.2.8",
+        "2.29",
         "no tanh",
         "lacks tanh",
         {**{k: v for k, v in NAMES.items() if k != "tanh"}, "elu": share(1, 2)},
     ),
     wrong(
-        "5.2.8",
+        "2.29",
         "epochs of one run",
         "one number a seed",
         {
@@ -1113,22 +1105,22 @@ CHOICES = [
             for i, k in enumerate(NAMES)
         },
     ),
-    wrong("5.2.8", "three", "at least 4", {k: NAMES[k] for k in ("relu", "sigmoid", "tanh")}),
-    wrong("5.2.8", "one seed", "at least 2", {k: v[0] for k, v in NAMES.items()}),
-    wrong("5.2.8", "one list for all", "Every accuracy", dict.fromkeys(NAMES, share(1600, 1610))),
-    wrong("5.2.8", "same model", "Every accuracy", {k: [0.8, 0.8] for k in NAMES}),
-    wrong("5.2.8", "losses", "between 0 and 1", {k: [1.6, 1.7] for k in NAMES}),
-    right("5.2.9", "lists", STARTS),
-    right("5.2.9", "arrays", {k: np.float32(v) for k, v in STARTS.items()}),
-    right("5.2.9", "more", {**STARTS, "normal 1": share(900, 1000)}),
+    wrong("2.29", "three", "at least 4", {k: NAMES[k] for k in ("relu", "sigmoid", "tanh")}),
+    wrong("2.29", "one seed", "at least 2", {k: v[0] for k, v in NAMES.items()}),
+    wrong("2.29", "one list for all", "Every accuracy", dict.fromkeys(NAMES, share(1600, 1610))),
+    wrong("2.29", "same model", "Every accuracy", {k: [0.8, 0.8] for k in NAMES}),
+    wrong("2.29", "losses", "between 0 and 1", {k: [1.6, 1.7] for k in NAMES}),
+    right("2.30", "lists", STARTS),
+    right("2.30", "arrays", {k: np.float32(v) for k, v in STARTS.items()}),
+    right("2.30", "more", {**STARTS, "normal 1": share(900, 1000)}),
     wrong(
-        "5.2.9",
+        "2.30",
         "no zeros",
         "lacks 'zeros'",
         {**{k: v for k, v in STARTS.items() if k != "zeros"}, "x": share(1, 2)},
     ),
     wrong(
-        "5.2.9",
+        "2.30",
         "epochs of one run",
         "one number a seed",
         {
@@ -1136,9 +1128,9 @@ CHOICES = [
             for i, k in enumerate(STARTS)
         },
     ),
-    wrong("5.2.9", "zeros learn", "the hidden one too", {**STARTS, "zeros": share(1500, 1500)}),
-    wrong("5.2.9", "nothing learns", "best start", {k: share(200, 210) for k in STARTS}),
-    wrong("5.2.9", "training accuracy", "not a share", {**STARTS, "he_normal": [0.90123, 0.91234]}),
+    wrong("2.30", "zeros learn", "the hidden one too", {**STARTS, "zeros": share(1500, 1500)}),
+    wrong("2.30", "nothing learns", "best start", {k: share(200, 210) for k in STARTS}),
+    wrong("2.30", "training accuracy", "not a share", {**STARTS, "he_normal": [0.90123, 0.91234]}),
 ]
 
 CASES = [

@@ -14,7 +14,7 @@ def tf():
     return tf
 
 
-# +3.1
+# 3.1
 
 
 def central(f, x, h=1e-5):
@@ -32,23 +32,21 @@ def central_halves(f, x, h=1e-5):
 
 
 CENTRAL = [
-    right("+3.1", "formula", central),
-    right("+3.1", "numpy functions", central_numpy),
-    right("+3.1", "mean of both sides", central_halves),
-    wrong("+3.1", "forward", "forward difference", lambda f, x, h=1e-5: (f(x + h) - f(x)) / h),
-    wrong("+3.1", "backward", "backward difference", lambda f, x, h=1e-5: (f(x) - f(x - h)) / h),
-    wrong(
-        "+3.1", "divides by h", "twice too large", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / h
-    ),
-    wrong("+3.1", "parentheses", "/ (2 * h)", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / 2 * h),
-    wrong("+3.1", "sign", "sign is turned", lambda f, x, h=1e-5: (f(x - h) - f(x + h)) / (2 * h)),
-    wrong("+3.1", "rise only", "rise only", lambda f, x, h=1e-5: f(x + h) - f(x - h)),
-    wrong("+3.1", "no default", "argument", lambda f, x, h: central(f, x, h)),
-    wrong("+3.1", "prints", "is None", lambda f, x, h=1e-5: None),
+    right("3.1", "formula", central),
+    right("3.1", "numpy functions", central_numpy),
+    right("3.1", "mean of both sides", central_halves),
+    wrong("3.1", "forward", "forward difference", lambda f, x, h=1e-5: (f(x + h) - f(x)) / h),
+    wrong("3.1", "backward", "backward difference", lambda f, x, h=1e-5: (f(x) - f(x - h)) / h),
+    wrong("3.1", "divides by h", "twice too large", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / h),
+    wrong("3.1", "parentheses", "/ (2 * h)", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / 2 * h),
+    wrong("3.1", "sign", "sign is turned", lambda f, x, h=1e-5: (f(x - h) - f(x + h)) / (2 * h)),
+    wrong("3.1", "rise only", "rise only", lambda f, x, h=1e-5: f(x + h) - f(x - h)),
+    wrong("3.1", "no default", "argument", lambda f, x, h: central(f, x, h)),
+    wrong("3.1", "prints", "is None", lambda f, x, h=1e-5: None),
 ]
 
 
-# +3.2
+# 3.2
 
 
 def best_step(dtype=np.float32, steps=None, index=False, absolute=True):
@@ -84,25 +82,25 @@ def without(table, key):
 
 
 STEPS = [
-    right("+3.2", "float32 loop", best_step()),
-    right("+3.2", "coarse grid", best_step(steps=10.0 ** np.linspace(-1, -6.5, 12))),
-    right("+3.2", "rising grid, arrays", best_step(steps=10.0 ** np.linspace(-7, 0, 36))),
-    right("+3.2", "tensorflow", tensorflow_steps()),
-    wrong("+3.2", "float64", "float64", best_step(np.float64)),
-    wrong("+3.2", "signed errors", "absolute", best_step(absolute=False)),
-    wrong("+3.2", "index for step", "neither its index", best_step(index=True)),
-    wrong("+3.2", "few steps", "at least 12", best_step(steps=[0.1, 0.01, 1e-3])),
-    wrong("+3.2", "no key", "keys h, forward, central", without(best_step(), "central")),
-    wrong("+3.2", "no best", "best_central", without(best_step(), "best_central")),
-    wrong("+3.2", "a list", "dict", [1.0, 2.0]),
+    right("3.2", "float32 loop", best_step()),
+    right("3.2", "coarse grid", best_step(steps=10.0 ** np.linspace(-1, -6.5, 12))),
+    right("3.2", "rising grid, arrays", best_step(steps=10.0 ** np.linspace(-7, 0, 36))),
+    right("3.2", "tensorflow", tensorflow_steps()),
+    wrong("3.2", "float64", "float64", best_step(np.float64)),
+    wrong("3.2", "signed errors", "absolute", best_step(absolute=False)),
+    wrong("3.2", "index for step", "neither its index", best_step(index=True)),
+    wrong("3.2", "few steps", "at least 12", best_step(steps=[0.1, 0.01, 1e-3])),
+    wrong("3.2", "no key", "keys h, forward, central", without(best_step(), "central")),
+    wrong("3.2", "no best", "best_central", without(best_step(), "best_central")),
+    wrong("3.2", "a list", "dict", [1.0, 2.0]),
     wrong(
-        "+3.2", "relative", "|estimate - cos(1)|",
+        "3.2", "relative", "|estimate - cos(1)|",
         best_step() | {"forward": [e / 0.54 for e in best_step()["forward"]]},
     ),
 ]  # fmt: skip
 
 
-# +3.3
+# 3.3
 
 
 def gradient_loop(f, x):
@@ -185,26 +183,24 @@ def gradient_float32_zeros(f, x):
 
 
 GRADIENT = [
-    right("+3.3", "ndindex", gradient_loop),
-    right("+3.3", "nditer, restores", gradient_nditer),
-    right("+3.3", "unit vectors", gradient_flat),
-    right("+3.3", "helpers", numeric.numerical_gradient),
-    wrong("+3.3", "integer zeros", "integer", gradient_integer),
-    wrong("+3.3", "in place", "changes its argument", gradient_in_place),
-    wrong("+3.3", "float32 steps", "float32", gradient_float32),
-    wrong("+3.3", "flattened", "has the shape of x", lambda f, x: gradient_loop(f, x).ravel()),
-    wrong(
-        "+3.3", "one direction", "one number came back", lambda f, x: (f(x + 1e-5) - f(x)) / 1e-5
-    ),
-    wrong("+3.3", "twice", "twice too large", lambda f, x: 2 * gradient_loop(f, x)),
-    wrong("+3.3", "sign", "sign is turned", lambda f, x: -gradient_loop(f, x)),
-    wrong("+3.3", "forward", "forward differences", gradient_forward),
-    wrong("+3.3", "not set back", "stays changed", gradient_not_set_back),
-    wrong("+3.3", "float32 zeros", "should be float64", gradient_float32_zeros),
+    right("3.3", "ndindex", gradient_loop),
+    right("3.3", "nditer, restores", gradient_nditer),
+    right("3.3", "unit vectors", gradient_flat),
+    right("3.3", "helpers", numeric.numerical_gradient),
+    wrong("3.3", "integer zeros", "integer", gradient_integer),
+    wrong("3.3", "in place", "changes its argument", gradient_in_place),
+    wrong("3.3", "float32 steps", "float32", gradient_float32),
+    wrong("3.3", "flattened", "has the shape of x", lambda f, x: gradient_loop(f, x).ravel()),
+    wrong("3.3", "one direction", "one number came back", lambda f, x: (f(x + 1e-5) - f(x)) / 1e-5),
+    wrong("3.3", "twice", "twice too large", lambda f, x: 2 * gradient_loop(f, x)),
+    wrong("3.3", "sign", "sign is turned", lambda f, x: -gradient_loop(f, x)),
+    wrong("3.3", "forward", "forward differences", gradient_forward),
+    wrong("3.3", "not set back", "stays changed", gradient_not_set_back),
+    wrong("3.3", "float32 zeros", "should be float64", gradient_float32_zeros),
 ]
 
 
-# +3.4
+# 3.4
 
 
 def descend(gradient, start, learning_rate, steps):
@@ -258,41 +254,41 @@ def descend_on_start(gradient, start, learning_rate, steps):
 
 
 DESCENT = [
-    right("+3.4", "list of arrays", descend),
-    right("+3.4", "table", descend_table),
-    right("+3.4", "plain lists", descend_list),
-    wrong("+3.4", "climbs", "path climbs", lambda g, x, rate, n: descend(g, x, -rate, n)),
-    wrong("+3.4", "no rate", "learning rate is missing", lambda g, x, rate, n: descend(g, x, 1, n)),
-    wrong("+3.4", "aliased", "every row is the last point", descend_aliased),
-    wrong("+3.4", "last only", "only one point", lambda *a: descend(*a)[-1]),
-    wrong("+3.4", "no start", "rows came back", lambda *a: descend(*a)[1:]),
-    wrong("+3.4", "integers", "cut off the fractions", descend_integer),
-    wrong("+3.4", "changes start", "changes its argument", descend_on_start),
+    right("3.4", "list of arrays", descend),
+    right("3.4", "table", descend_table),
+    right("3.4", "plain lists", descend_list),
+    wrong("3.4", "climbs", "path climbs", lambda g, x, rate, n: descend(g, x, -rate, n)),
+    wrong("3.4", "no rate", "learning rate is missing", lambda g, x, rate, n: descend(g, x, 1, n)),
+    wrong("3.4", "aliased", "every row is the last point", descend_aliased),
+    wrong("3.4", "last only", "only one point", lambda *a: descend(*a)[-1]),
+    wrong("3.4", "no start", "rows came back", lambda *a: descend(*a)[1:]),
+    wrong("3.4", "integers", "cut off the fractions", descend_integer),
+    wrong("3.4", "changes start", "changes its argument", descend_on_start),
 ]
 
 
 # 5.3.1
 
 BILINEAR = [
-    right("5.3.1", "outer", lambda X, a, b: np.outer(a, b)),
-    right("5.3.1", "column times row", lambda X, a, b: a[:, None] @ b[None, :]),
-    right("5.3.1", "float32 loop", lambda X, a, b: [[np.float32(p * q) for q in b] for p in a]),
-    right("5.3.1", "tensorflow", lambda X, a, b: tf().tensordot(a, b, 0)),
-    wrong("5.3.1", "transposed", "shape (2, 3)", lambda X, a, b: np.outer(b, a)),
+    right("3.6", "outer", lambda X, a, b: np.outer(a, b)),
+    right("3.6", "column times row", lambda X, a, b: a[:, None] @ b[None, :]),
+    right("3.6", "float32 loop", lambda X, a, b: [[np.float32(p * q) for q in b] for p in a]),
+    right("3.6", "tensorflow", lambda X, a, b: tf().tensordot(a, b, 0)),
+    wrong("3.6", "transposed", "shape (2, 3)", lambda X, a, b: np.outer(b, a)),
     wrong(
-        "5.3.1",
+        "3.6",
         "differences",
         "Differences drown",
         lambda X, a, b: numeric.numerical_gradient(lambda V: a @ V @ b, X),
     ),
-    wrong("5.3.1", "f itself", "that is f itself", lambda X, a, b: a @ X @ b),
-    wrong("5.3.1", "times X", "no longer contains X", lambda X, a, b: np.outer(a, b) * X),
-    wrong("5.3.1", "derivative for b", "with respect to b", lambda X, a, b: a @ X),
-    wrong("5.3.1", "derivative for a", "with respect to a", lambda X, a, b: X @ b),
+    wrong("3.6", "f itself", "that is f itself", lambda X, a, b: a @ X @ b),
+    wrong("3.6", "times X", "no longer contains X", lambda X, a, b: np.outer(a, b) * X),
+    wrong("3.6", "derivative for b", "with respect to b", lambda X, a, b: a @ X),
+    wrong("3.6", "derivative for a", "with respect to a", lambda X, a, b: X @ b),
 ]
 
 
-# +3.5 and +3.6
+# 3.7 and 3.9
 
 
 def forward(X, Y, W1, W2, weight_decay, **change):
@@ -346,19 +342,19 @@ def forward_half_penalty(X, Y, W1, W2, weight_decay):
 
 
 FORWARD = [
-    right("+3.5", "numpy", forward),
-    right("+3.5", "tensorflow", forward_tensorflow),
-    right("+3.5", "row by row", forward_loop),
-    right("+3.5", "float32", forward_float32),
-    wrong("+3.5", "no activation", "activation is missing", changed(activation=lambda z: z)),
-    wrong("+3.5", "tanh", "not tanh", changed(activation=np.tanh)),
-    wrong("+3.5", "no batch", "batch size is missing", changed(loss=lambda g: (g**2).sum() / 2)),
-    wrong("+3.5", "mean of all", "without the factor 1/2", changed(loss=lambda g: (g**2).mean())),
-    wrong("+3.5", "norms not squared", "norms are squared", forward_no_root),
-    wrong("+3.5", "one matrix", "missing from the penalty", forward_half_penalty),
-    wrong("+3.5", "J without s", "add the penalty", forward_no_sum),
-    wrong("+3.5", "tuple", "should return a dict", lambda *a: tuple(forward(*a).values())),
-    wrong("+3.5", "key missing", "'J'", lambda *a: without(forward(*a), "J")),
+    right("3.7", "numpy", forward),
+    right("3.7", "tensorflow", forward_tensorflow),
+    right("3.7", "row by row", forward_loop),
+    right("3.7", "float32", forward_float32),
+    wrong("3.7", "no activation", "activation is missing", changed(activation=lambda z: z)),
+    wrong("3.7", "tanh", "not tanh", changed(activation=np.tanh)),
+    wrong("3.7", "no batch", "batch size is missing", changed(loss=lambda g: (g**2).sum() / 2)),
+    wrong("3.7", "mean of all", "without the factor 1/2", changed(loss=lambda g: (g**2).mean())),
+    wrong("3.7", "norms not squared", "norms are squared", forward_no_root),
+    wrong("3.7", "one matrix", "missing from the penalty", forward_half_penalty),
+    wrong("3.7", "J without s", "add the penalty", forward_no_sum),
+    wrong("3.7", "tuple", "should return a dict", lambda *a: tuple(forward(*a).values())),
+    wrong("3.7", "key missing", "'J'", lambda *a: without(forward(*a), "J")),
 ]
 
 
@@ -394,27 +390,27 @@ def backward_float32(values, *rest):
 
 
 BACKWARD = [
-    right("+3.6", "equations", backward),
-    right("+3.6", "tape", backward_tape),
-    right("+3.6", "row by row", backward_rows),
-    right("+3.6", "float32", backward_float32),
-    wrong("+3.6", "no batch size", "divide by the batch size", lambda *a: backward(*a, n=1)),
-    wrong("+3.6", "no decay", "weight decay is missing", lambda *a: backward(*a, decay=0)),
-    wrong("+3.6", "decay twice", "without the 2", lambda *a: backward(*a, decay=2)),
+    right("3.9", "equations", backward),
+    right("3.9", "tape", backward_tape),
+    right("3.9", "row by row", backward_rows),
+    right("3.9", "float32", backward_float32),
+    wrong("3.9", "no batch size", "divide by the batch size", lambda *a: backward(*a, n=1)),
+    wrong("3.9", "no decay", "weight decay is missing", lambda *a: backward(*a, decay=0)),
+    wrong("3.9", "decay twice", "without the 2", lambda *a: backward(*a, decay=2)),
     wrong(
-        "+3.6", "no gate", "ReLU's derivative is missing", lambda *a: backward(*a, gate=lambda v: 1)
+        "3.9", "no gate", "ReLU's derivative is missing", lambda *a: backward(*a, gate=lambda v: 1)
     ),
     wrong(
-        "+3.6", "n is the size of Y", "not the entries of Y", lambda *a: backward(*a, n=a[2].size)
+        "3.9", "n is the size of Y", "not the entries of Y", lambda *a: backward(*a, n=a[2].size)
     ),
     wrong(
-        "+3.6", "tanh", "network has ReLU", lambda *a: backward(*a, gate=lambda v: 1 - v["h"] ** 2)
+        "3.9", "tanh", "network has ReLU", lambda *a: backward(*a, gate=lambda v: 1 - v["h"] ** 2)
     ),
-    wrong("+3.6", "gate is h", "not z itself", lambda *a: backward(*a, gate=lambda v: v["h"])),
-    wrong("+3.6", "sign", "sign is turned", lambda *a: backward(*a, sign=-1)),
-    wrong("+3.6", "order", "wrong order", lambda *a: backward(*a)[::-1]),
-    wrong("+3.6", "transposed", "shape", lambda *a: tuple(each.T for each in backward(*a))),
-    wrong("+3.6", "only one", "2 values", lambda *a: backward(*a)[0]),
+    wrong("3.9", "gate is h", "not z itself", lambda *a: backward(*a, gate=lambda v: v["h"])),
+    wrong("3.9", "sign", "sign is turned", lambda *a: backward(*a, sign=-1)),
+    wrong("3.9", "order", "wrong order", lambda *a: backward(*a)[::-1]),
+    wrong("3.9", "transposed", "shape", lambda *a: tuple(each.T for each in backward(*a))),
+    wrong("3.9", "only one", "2 values", lambda *a: backward(*a)[0]),
 ]
 
 
@@ -426,16 +422,16 @@ EDGES = [
 ]  # fmt: skip
 
 GRAPH = [
-    right("5.3.2a", "pairs", EDGES),
-    right("5.3.2a", "other order, lists", [list(edge) for edge in reversed(EDGES)]),
-    right("5.3.2a", "an edge twice, a tuple", (*EDGES, EDGES[0])),
-    wrong("5.3.2a", "bias in penalty", "leaves the bias out", [*EDGES, ("b1", "s")]),
-    wrong("5.3.2a", "turned", "against the computation", [edge[::-1] for edge in EDGES]),
-    wrong("5.3.2a", "no u", "through u", [e for e in EDGES if "u" not in e] + [("x", "z")]),
-    wrong("5.3.2a", "missing", "Look at L", [edge for edge in EDGES if edge != ("y", "L")]),
-    wrong("5.3.2a", "too many", "is no edge", [*EDGES, ("x", "L")]),
-    wrong("5.3.2a", "strange name", "no node W3", [*EDGES, ("W3", "o")]),
-    wrong("5.3.2a", "not pairs", "list of pairs", ["x", "u", "z"]),
+    right("3.8", "pairs", EDGES),
+    right("3.8", "other order, lists", [list(edge) for edge in reversed(EDGES)]),
+    right("3.8", "an edge twice, a tuple", (*EDGES, EDGES[0])),
+    wrong("3.8", "bias in penalty", "leaves the bias out", [*EDGES, ("b1", "s")]),
+    wrong("3.8", "turned", "against the computation", [edge[::-1] for edge in EDGES]),
+    wrong("3.8", "no u", "through u", [e for e in EDGES if "u" not in e] + [("x", "z")]),
+    wrong("3.8", "missing", "Look at L", [edge for edge in EDGES if edge != ("y", "L")]),
+    wrong("3.8", "too many", "is no edge", [*EDGES, ("x", "L")]),
+    wrong("3.8", "strange name", "no node W3", [*EDGES, ("W3", "o")]),
+    wrong("3.8", "not pairs", "list of pairs", ["x", "u", "z"]),
 ]
 
 
@@ -485,38 +481,38 @@ def swapped(*arguments):
 
 
 BIAS = [
-    right("5.3.2b", "equations", cost, gradients),
-    right("5.3.2b", "tensorflow", cost_tensorflow, gradients_tape),
-    right("5.3.2b", "differences", cost, gradients_by_differences),
+    right("3.10", "equations", cost, gradients),
+    right("3.10", "tensorflow", cost_tensorflow, gradients_tape),
+    right("3.10", "differences", cost, gradients_by_differences),
     wrong(
-        "5.3.2b", "cost without bias", "the bias is missing",
+        "3.10", "cost without bias", "the bias is missing",
         lambda x, y, W1, b1, W2, wd: cost(x, y, W1, 0 * b1, W2, wd), gradients,
     ),
     wrong(
-        "5.3.2b", "bias in cost", "leave b1 out",
+        "3.10", "bias in cost", "leave b1 out",
         lambda x, y, W1, b1, W2, wd: cost(x, y, W1, b1, W2, wd) + wd / 2 * (b1**2).sum(), gradients,
     ),
-    wrong("5.3.2b", "bias decayed", "bias is not regularised", cost, decayed_bias),
+    wrong("3.10", "bias decayed", "bias is not regularised", cost, decayed_bias),
     wrong(
-        "5.3.2b", "no decay", "weight decay is missing", cost, lambda *a: gradients(*a, decay=0)
+        "3.10", "no decay", "weight decay is missing", cost, lambda *a: gradients(*a, decay=0)
     ),
     wrong(
-        "5.3.2b", "no slope", "derivative of tanh", cost, lambda *a: gradients(*a, slope=1)
+        "3.10", "no slope", "derivative of tanh", cost, lambda *a: gradients(*a, slope=1)
     ),
-    wrong("5.3.2b", "order", "wrong order", cost, swapped),
+    wrong("3.10", "order", "wrong order", cost, swapped),
     wrong(
-        "5.3.2b", "no half", "both factors 1/2",
+        "3.10", "no half", "both factors 1/2",
         lambda *a: 2 * cost(*a), gradients,
     ),
     wrong(
-        "5.3.2b", "slope of z", "not 1 - z**2",
+        "3.10", "slope of z", "not 1 - z**2",
         cost, lambda *a: gradients(*a, slope=1 - (a[2] @ a[0] + a[3]) ** 2),
     ),
-    wrong("5.3.2b", "two only", "3 values", cost, lambda *a: gradients(*a)[:2]),
+    wrong("3.10", "two only", "3 values", cost, lambda *a: gradients(*a)[:2]),
 ]  # fmt: skip
 
 
-# +3.7
+# 3.11
 
 
 def worst(f, gradient, x):
@@ -564,20 +560,20 @@ def worst_relative(f, gradient, x):
 
 
 CHECK = [
-    right("+3.7", "argmax", worst),
-    right("+3.7", "loop", worst_loop),
-    right("+3.7", "argwhere", worst_where),
-    right("+3.7", "helpers", worst_helpers),
-    wrong("+3.7", "signed", "absolute values", worst_signed),
-    wrong("+3.7", "flat index", "unravel_index", worst_flat),
-    wrong("+3.7", "relative", "relative difference", worst_relative),
+    right("3.11", "argmax", worst),
+    right("3.11", "loop", worst_loop),
+    right("3.11", "argwhere", worst_where),
+    right("3.11", "helpers", worst_helpers),
+    wrong("3.11", "signed", "absolute values", worst_signed),
+    wrong("3.11", "flat index", "unravel_index", worst_flat),
+    wrong("3.11", "relative", "relative difference", worst_relative),
     wrong(
-        "+3.7", "mean", "mean of all",
+        "3.11", "mean", "mean of all",
         lambda f, g, x: (np.abs(g - gradient_loop(f, x)).mean(), worst(f, g, x)[1]),
     ),
-    wrong("+3.7", "no place", "2 values", lambda f, g, x: worst(f, g, x)[0]),
+    wrong("3.11", "no place", "2 values", lambda f, g, x: worst(f, g, x)[0]),
     wrong(
-        "+3.7", "wrong place", "the place should be",
+        "3.11", "wrong place", "the place should be",
         lambda f, g, x: (worst(f, g, x)[0], [0] * x.ndim),
     ),
 ]  # fmt: skip
@@ -618,29 +614,29 @@ def memory(training=None, prediction=None):
 
 
 MEMORY = [
-    right("5.3.3", "formula", footprint),
-    right("5.3.3", "sizes of arrays", footprint_arrays),
-    right("5.3.3", "floats in a list", footprint_float),
-    wrong("5.3.3", "no gradients", "gradients of the", memory(lambda d, h, q, n: -h * (d + q))),
-    wrong("5.3.3", "no inputs", "inputs X are missing", memory(lambda d, h, q, n: -n * d)),
-    wrong("5.3.3", "order", "wrong order", lambda d, h, q, n: footprint(d, h, q, n)[::-1]),
-    wrong("5.3.3", "no labels", "labels Y are missing", memory(lambda d, h, q, n: -n * q)),
-    wrong("5.3.3", "no values", "intermediates", memory(lambda d, h, q, n: -n * (2 * h + q))),
-    wrong("5.3.3", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
-    wrong("5.3.3", "bias", "no bias", memory(lambda d, h, q, n: 2 * (h + q))),
+    right("3.12", "formula", footprint),
+    right("3.12", "sizes of arrays", footprint_arrays),
+    right("3.12", "floats in a list", footprint_float),
+    wrong("3.12", "no gradients", "gradients of the", memory(lambda d, h, q, n: -h * (d + q))),
+    wrong("3.12", "no inputs", "inputs X are missing", memory(lambda d, h, q, n: -n * d)),
+    wrong("3.12", "order", "wrong order", lambda d, h, q, n: footprint(d, h, q, n)[::-1]),
+    wrong("3.12", "no labels", "labels Y are missing", memory(lambda d, h, q, n: -n * q)),
+    wrong("3.12", "no values", "intermediates", memory(lambda d, h, q, n: -n * (2 * h + q))),
+    wrong("3.12", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
+    wrong("3.12", "bias", "no bias", memory(lambda d, h, q, n: 2 * (h + q))),
     wrong(
-        "5.3.3", "prediction keeps all", "lets go",
+        "3.12", "prediction keeps all", "lets go",
         memory(prediction=lambda d, h, q, n: h * (d + q) + n * (d + 2 * h + q)),
     ),
     wrong(
-        "5.3.3", "outputs only", "count both",
+        "3.12", "outputs only", "count both",
         memory(prediction=lambda d, h, q, n: h * (d + q) + n * max(d, h, q)),
     ),
-    wrong("5.3.3", "one number", "2 values", lambda d, h, q, n: footprint(d, h, q, n)[0]),
+    wrong("3.12", "one number", "2 values", lambda d, h, q, n: footprint(d, h, q, n)[0]),
 ]  # fmt: skip
 
 
-# +3.8: the page's own classes
+# 3.13: the page's own classes
 
 
 class Variable:
@@ -725,53 +721,53 @@ def finished_form():
 
 
 FUNCTIONS = [
-    right("+3.8", "as on the page", *five()),
-    right("+3.8", "stored inputs, tuples, lists", *five(Square=KeepsSquare, Mul=ListMul)),
-    right("+3.8", "finished form", *finished_form()),
+    right("3.13", "as on the page", *five()),
+    right("3.13", "stored inputs, tuples, lists", *five(Square=KeepsSquare, Mul=ListMul)),
+    right("3.13", "finished form", *finished_form()),
     right(
-        "+3.8", "a tensor",
+        "3.13", "a tensor",
         *five(Exp=function(np.exp, lambda self, g: self.output.data * tf().constant(g))),
     ),
     wrong(
-        "+3.8", "square without gradient", "multiply it by the gradient",
+        "3.13", "square without gradient", "multiply it by the gradient",
         *five(Square=function(lambda x: x**2, one(lambda x, g: 2 * x))),
     ),
     wrong(
-        "+3.8", "square without 2", "gradient of input 0",
+        "3.13", "square without 2", "gradient of input 0",
         *five(Square=function(lambda x: x**2, one(lambda x, g: x * g))),
     ),
     wrong(
-        "+3.8", "exp passes on", "gradient of input 0",
+        "3.13", "exp passes on", "gradient of input 0",
         *five(Exp=function(np.exp, lambda self, g: g)),
     ),
     wrong(
-        "+3.8", "add returns one", "each gets its own",
+        "3.13", "add returns one", "each gets its own",
         *five(Add=function(lambda a, b: a + b, lambda self, g: g)),
     ),
     wrong(
-        "+3.8", "mul swapped", "swapped",
+        "3.13", "mul swapped", "swapped",
         *five(Mul=function(lambda a, b: a * b, two(lambda a, b, g: (g * a, g * b)))),
     ),
     wrong(
-        "+3.8", "matmul order", "swapped",
+        "3.13", "matmul order", "swapped",
         *five(MatMul=function(lambda a, b: a @ b, two(lambda a, b, g: (a.T @ g, g @ b.T)))),
     ),
     wrong(
-        "+3.8", "matmul is entry by entry", "operands",
+        "3.13", "matmul is entry by entry", "operands",
         *five(MatMul=function(lambda a, b: a * b, two(lambda a, b, g: (g * b, g * a)))),
     ),
     wrong(
-        "+3.8", "forward returns nothing", "is a `return` missing",
+        "3.13", "forward returns nothing", "is a `return` missing",
         *five(Square=function(lambda x: None, one(lambda x, g: 2 * x * g))),
     ),
     wrong(
-        "+3.8", "backward returns nothing", "is a `return` missing",
+        "3.13", "backward returns nothing", "is a `return` missing",
         *five(Exp=function(np.exp, lambda self, g: None)),
     ),
 ]  # fmt: skip
 
 
-# +3.9 and +3.10
+# 3.14 and 3.15
 
 
 def adds_in_place(result):
@@ -913,17 +909,17 @@ def lowest_first(result):
 
 
 LOOP = [
-    right("+3.9", "sorted list", by_sorting),
-    right("+3.9", "heap", by_heap),
-    right("+3.9", "collected first", by_waves),
-    wrong("+3.9", "recursion along paths", "visited once", by_recursion),
-    wrong("+3.9", "topological recursion", "stack ran out", by_deep_recursion),
-    wrong("+3.9", "as found", "visited once", as_found),
-    wrong("+3.9", "adds in place", "`+=` works in place", adds_in_place),
-    wrong("+3.9", "replaces", "gradients add up", replaces),
-    wrong("+3.9", "one step", "x.grad is None", one_step),
-    wrong("+3.9", "no seed", "TypeError", lambda result: list(inputs_of(result.creator))),
-    wrong("+3.9", "lowest first", "highest generation first", lowest_first),
+    right("3.14", "sorted list", by_sorting),
+    right("3.14", "heap", by_heap),
+    right("3.14", "collected first", by_waves),
+    wrong("3.14", "recursion along paths", "visited once", by_recursion),
+    wrong("3.14", "topological recursion", "stack ran out", by_deep_recursion),
+    wrong("3.14", "as found", "visited once", as_found),
+    wrong("3.14", "adds in place", "`+=` works in place", adds_in_place),
+    wrong("3.14", "replaces", "gradients add up", replaces),
+    wrong("3.14", "one step", "x.grad is None", one_step),
+    wrong("3.14", "no seed", "TypeError", lambda result: list(inputs_of(result.creator))),
+    wrong("3.14", "lowest first", "highest generation first", lowest_first),
 ]
 
 
@@ -1015,16 +1011,16 @@ def add_first(variable, gradient):
 
 
 ACCUMULATE = [
-    right("+3.10", "new array", add_to, clear),
-    right("+3.10", "starts from zeros", add_copy, clear_by_functions),
-    right("+3.10", "own copy, in place", add_own, clear_layers),
-    wrong("+3.10", "in place on a shared array", "shared array", add_in_place, clear),
-    wrong("+3.10", "replaces", "replaced the first", add_replace, clear),
-    wrong("+3.10", "keeps the first", "was lost", add_first, clear),
-    wrong("+3.10", "forgets to set", "still None", lambda variable, gradient: gradient, clear),
-    wrong("+3.10", "leaves only", "intermediate", add_to, clear_leaves),
-    wrong("+3.10", "one step", "leaf w", add_to, clear_inputs),
-    wrong("+3.10", "recursion", "stack ran out", add_to, clear_recursively),
+    right("3.15", "new array", add_to, clear),
+    right("3.15", "starts from zeros", add_copy, clear_by_functions),
+    right("3.15", "own copy, in place", add_own, clear_layers),
+    wrong("3.15", "in place on a shared array", "shared array", add_in_place, clear),
+    wrong("3.15", "replaces", "replaced the first", add_replace, clear),
+    wrong("3.15", "keeps the first", "was lost", add_first, clear),
+    wrong("3.15", "forgets to set", "still None", lambda variable, gradient: gradient, clear),
+    wrong("3.15", "leaves only", "intermediate", add_to, clear_leaves),
+    wrong("3.15", "one step", "leaf w", add_to, clear_inputs),
+    wrong("3.15", "recursion", "stack ran out", add_to, clear_recursively),
 ]
 
 
@@ -1114,62 +1110,62 @@ def times(**change):
 
 
 SECOND = [
-    right("5.3.4", "rows", hessian, TIMES),
+    right("3.17", "rows", hessian, TIMES),
     right(
-        "5.3.4", "jacobian, arrays", hessian_jacobian,
+        "3.17", "jacobian, arrays", hessian_jacobian,
         {name: np.array(column) for name, column in TIMES.items()},
     ),
     right(
-        "5.3.4", "products with unit vectors, a slow start", hessian_products,
+        "3.17", "products with unit vectors, a slow start", hessian_products,
         times(n=np.array([2, 5, 10, 40]), hessian_seconds=repeats([0.1, 0.2, 0.3, 0.9], 5),
               total_seconds=60.0),
     ),
-    wrong("5.3.4", "sums", "sum of each row", hessian_row_sums, TIMES),
-    wrong("5.3.4", "gradient only", "that is the gradient", only_gradient, TIMES),
-    wrong("5.3.4", "outside the tape", "outside the outer tape", hessian_outside, TIMES),
+    wrong("3.17", "sums", "sum of each row", hessian_row_sums, TIMES),
+    wrong("3.17", "gradient only", "that is the gradient", only_gradient, TIMES),
+    wrong("3.17", "outside the tape", "outside the outer tape", hessian_outside, TIMES),
     wrong(
-        "5.3.4", "few sizes", "at least 4", hessian,
+        "3.17", "few sizes", "at least 4", hessian,
         {k: v[:3] if k != "total_seconds" else v for k, v in TIMES.items()},
     ),
-    wrong("5.3.4", "no key", "keys n", hessian, without(TIMES, "hessian_seconds")),
-    wrong("5.3.4", "no total", "total_seconds", hessian, without(TIMES, "total_seconds")),
+    wrong("3.17", "no key", "keys n", hessian, without(TIMES, "hessian_seconds")),
+    wrong("3.17", "no total", "total_seconds", hessian, without(TIMES, "total_seconds")),
     wrong(
-        "5.3.4", "exchanged", "less time than a gradient", hessian,
+        "3.17", "exchanged", "less time than a gradient", hessian,
         times(gradient_seconds=TIMES["hessian_seconds"], hessian_seconds=TIMES["gradient_seconds"]),
     ),
     wrong(
-        "5.3.4", "same n every time", "should grow with n", hessian,
+        "3.17", "same n every time", "should grow with n", hessian,
         times(hessian_seconds=repeats([5e-3, 5.1e-3, 5e-3, 5.2e-3])),
     ),
     wrong(
-        "5.3.4", "jacobian that builds a graph", "experimental_use_pfor=False", hessian,
+        "3.17", "jacobian that builds a graph", "experimental_use_pfor=False", hessian,
         times(hessian_seconds=repeats([0.104, 0.11, 0.101, 0.104]), total_seconds=2.0),
     ),
-    wrong("5.3.4", "zeros", "above 0", hessian, times(gradient_seconds=[[0.0] * 3] * 4)),
+    wrong("3.17", "zeros", "above 0", hessian, times(gradient_seconds=[[0.0] * 3] * 4)),
     wrong(
-        "5.3.4", "milliseconds", "milliseconds", hessian,
+        "3.17", "milliseconds", "milliseconds", hessian,
         times(hessian_seconds=repeats([500.0, 900.0, 1700.0, 3300.0])),
     ),
     wrong(
-        "5.3.4", "one time a size", "3 repeats", hessian,
+        "3.17", "one time a size", "3 repeats", hessian,
         times(hessian_seconds=[5.1234e-3, 9.2345e-3, 17.3456e-3, 33.4567e-3]),
     ),
     wrong(
-        "5.3.4", "made up", "without rounding", hessian,
+        "3.17", "made up", "without rounding", hessian,
         times(gradient_seconds=[[0.001, 0.0011, 0.0012]] * 4,
               hessian_seconds=[[0.005, 0.0051, 0.0049], [0.01, 0.011, 0.0099],
                                [0.02, 0.021, 0.0199], [0.04, 0.041, 0.039]]),
     ),
     wrong(
-        "5.3.4", "one run three times", "without rounding", hessian,
+        "3.17", "one run three times", "without rounding", hessian,
         times(hessian_seconds=[[5.1234e-3] * 3, [9.2345e-3] * 3, [17.3456e-3] * 3,
                                [33.4567e-3] * 3]),
     ),
     wrong(
-        "5.3.4", "first call timed", "call it once before", hessian,
+        "3.17", "first call timed", "call it once before", hessian,
         times(gradient_seconds=repeats([1e-5, 1e-5, 1e-5, 4e-3])),
     ),
-    wrong("5.3.4", "a total below its parts", "contains the repeats", hessian,
+    wrong("3.17", "a total below its parts", "contains the repeats", hessian,
           times(total_seconds=0.05)),
 ]  # fmt: skip
 
@@ -1296,34 +1292,34 @@ def split_tf_split(X, W1, W2, devices):
 
 
 DEVICES = [
-    right("5.3.5a", "tf.split", split_tf_split),
-    wrong("5.3.5a", "layers dealt out", "its share of the output", split_by_layer),
-    wrong("5.3.5a", "an output share outside", "its share of the output", split_outputs_outside),
-    wrong("5.3.5a", "one unit outside", "stand outside", split_three_ways),
-    wrong("5.3.5a", "one unit and the rest", "gets 4 units", lambda *a: split(*a, half=1)),
-    right("5.3.5a", "two halves", split),
-    right("5.3.5a", "loop, first gets one more", split_loop),
-    right("5.3.5a", "gather and einsum", split_gather),
-    right("5.3.5a", "sizes by len", lambda X, *rest: split(X, *rest, half=len(rest[1]) // 2)),
+    right("3.19", "tf.split", split_tf_split),
+    wrong("3.19", "layers dealt out", "its share of the output", split_by_layer),
+    wrong("3.19", "an output share outside", "its share of the output", split_outputs_outside),
+    wrong("3.19", "one unit outside", "stand outside", split_three_ways),
+    wrong("3.19", "one unit and the rest", "gets 4 units", lambda *a: split(*a, half=1)),
+    right("3.19", "two halves", split),
+    right("3.19", "loop, first gets one more", split_loop),
+    right("3.19", "gather and einsum", split_gather),
+    right("3.19", "sizes by len", lambda X, *rest: split(X, *rest, half=len(rest[1]) // 2)),
     right(
-        "5.3.5a",
+        "3.19",
         "sizes from NumPy",
         lambda X, *rest: split(X, *rest, half=len(rest[1].numpy()) // 2),
     ),
-    wrong("5.3.5a", "halves of the batch", "one device holds all units", split_batch),
+    wrong("3.19", "halves of the batch", "one device holds all units", split_batch),
     wrong(
-        "5.3.5a",
+        "3.19",
         "numpy in halves",
         "TensorFlow saw no matrix product",
         lambda *a: split(*(each.numpy() for each in a[:3]), a[3], relu=lambda z: np.maximum(z, 0)),
     ),
-    wrong("5.3.5a", "not split", "no matrix product was placed", split_not),
-    wrong("5.3.5a", "numpy", "without NumPy", split_numpy),
-    wrong("5.3.5a", "whole product on each", "one device holds all units", split_whole),
-    wrong("5.3.5a", "one device", "devices[1]", split_one_device),
-    wrong("5.3.5a", "odd unit lost", "hidden unit was lost", split_drops),
-    wrong("5.3.5a", "first half only", "only the first half", split_first),
-    wrong("5.3.5a", "no relu", "ReLU is missing", split_linear),
+    wrong("3.19", "not split", "no matrix product was placed", split_not),
+    wrong("3.19", "numpy", "without NumPy", split_numpy),
+    wrong("3.19", "whole product on each", "one device holds all units", split_whole),
+    wrong("3.19", "one device", "devices[1]", split_one_device),
+    wrong("3.19", "odd unit lost", "hidden unit was lost", split_drops),
+    wrong("3.19", "first half only", "only the first half", split_first),
+    wrong("3.19", "no relu", "ReLU is missing", split_linear),
 ]
 
 CASES = [

@@ -61,20 +61,20 @@ def float32_errors(x_train, y_train, x_validation, y_validation, degrees):
 
 
 POLYNOMIAL = [
-    right("+5.4", "least squares", polynomial(least_squares)),
-    right("+5.4", "pseudo-inverse, lists", polynomial(pseudo_inverse, kind=list)),
-    right("+5.4", "polyfit, one array", polyfit_errors),
-    right("+5.4", "float32", float32_errors),
-    wrong("+5.4", "root", "root mean squared", polynomial(least_squares, error="root")),
-    wrong("+5.4", "sum", "sums of squares", polynomial(least_squares, error="sum")),
-    wrong("+5.4", "half", "halves of the mean", polynomial(least_squares, error="half")),
-    wrong("+5.4", "absolute", "mean absolute", polynomial(least_squares, error="absolute")),
-    wrong("+5.4", "swapped", "swapped", polynomial(least_squares, swap=True)),
-    wrong("+5.4", "refitted", "training points only", polynomial(least_squares, refit=True)),
-    wrong("+5.4", "one degree more", "too many", polynomial(least_squares, extra=1)),
-    wrong("+5.4", "one degree less", "too few", polynomial(least_squares, extra=-1)),
-    wrong("+5.4", "no constant", "constant term", polynomial(least_squares, lowest=1)),
-    wrong("+5.4", "one list", "two arrays", lambda *data: [0.1, 0.2, 0.3, 0.4]),
+    right("5.1", "least squares", polynomial(least_squares)),
+    right("5.1", "pseudo-inverse, lists", polynomial(pseudo_inverse, kind=list)),
+    right("5.1", "polyfit, one array", polyfit_errors),
+    right("5.1", "float32", float32_errors),
+    wrong("5.1", "root", "root mean squared", polynomial(least_squares, error="root")),
+    wrong("5.1", "sum", "sums of squares", polynomial(least_squares, error="sum")),
+    wrong("5.1", "half", "halves of the mean", polynomial(least_squares, error="half")),
+    wrong("5.1", "absolute", "mean absolute", polynomial(least_squares, error="absolute")),
+    wrong("5.1", "swapped", "swapped", polynomial(least_squares, swap=True)),
+    wrong("5.1", "refitted", "training points only", polynomial(least_squares, refit=True)),
+    wrong("5.1", "one degree more", "too many", polynomial(least_squares, extra=1)),
+    wrong("5.1", "one degree less", "too few", polynomial(least_squares, extra=-1)),
+    wrong("5.1", "no constant", "constant term", polynomial(least_squares, lowest=1)),
+    wrong("5.1", "one list", "two arrays", lambda *data: [0.1, 0.2, 0.3, 0.4]),
 ]
 
 
@@ -100,54 +100,54 @@ def labels(**changes):
 
 
 RANDOM_LABELS = [
-    right("5.5.1", "dict of lists", LABELS),
-    right("5.5.1", "data frame", pd.DataFrame(LABELS)),
-    right("5.5.1", "list of rows", pd.DataFrame(LABELS).to_dict("records")),
-    right("5.5.1", "float32 arrays", {k: np.float32(v) for k, v in LABELS.items()}),
-    right("5.5.1", "a column of remarks besides", labels(remark="no rows here")),
-    wrong("5.5.1", "epochs from 0", "count it as 1", labels(epochs=[13, 30, 35])),
-    wrong("5.5.1", "epochs of another run", "by the curves", labels(epochs=[14, 31, 40])),
+    right("5.3", "dict of lists", LABELS),
+    right("5.3", "data frame", pd.DataFrame(LABELS)),
+    right("5.3", "list of rows", pd.DataFrame(LABELS).to_dict("records")),
+    right("5.3", "float32 arrays", {k: np.float32(v) for k, v in LABELS.items()}),
+    right("5.3", "a column of remarks besides", labels(remark="no rows here")),
+    wrong("5.3", "epochs from 0", "count it as 1", labels(epochs=[13, 30, 35])),
+    wrong("5.3", "epochs of another run", "by the curves", labels(epochs=[14, 31, 40])),
     wrong(
-        "5.5.1",
+        "5.3",
         "one model for all runs",
         "begin each run with a new network",
         labels(before=[0.0855, 0.81, 0.5]),
     ),
     wrong(
-        "5.5.1",
+        "5.3",
         "curves stop early",
         "each should pass 0.99",
         labels(curve=[rising(0.56, 14), rising(0.27, 31), [0.9] * 60]),
     ),
-    wrong("5.5.1", "curves of losses", "not percent or losses", labels(curve=[[2.3, 0.1]] * 3)),
+    wrong("5.3", "curves of losses", "not percent or losses", labels(curve=[[2.3, 0.1]] * 3)),
     wrong(
-        "5.5.1",
+        "5.3",
         "no curves",
         "lacks the column 'curve'",
         {k: v for k, v in LABELS.items() if k != "curve"},
     ),
-    wrong("5.5.1", "parameters as one number", "one entry a row", labels(parameters=203530)),
-    wrong("5.5.1", "not fitted", "to pass 0.99", labels(train_accuracy=[1.0, 0.93, 0.71])),
+    wrong("5.3", "parameters as one number", "one entry a row", labels(parameters=203530)),
+    wrong("5.3", "not fitted", "to pass 0.99", labels(train_accuracy=[1.0, 0.93, 0.71])),
     wrong(
-        "5.5.1",
+        "5.3",
         "tested on training images",
         "same numbers",
         labels(test_accuracy=LABELS["train_accuracy"]),
     ),
-    wrong("5.5.1", "labels stay true", "chance is about", labels(test_accuracy=[0.81, 0.8, 0.79])),
-    wrong("5.5.1", "pairs lost", "belong to their", labels(test_accuracy=[0.1, 0.09, 0.1])),
-    wrong("5.5.1", "another network", "same network", labels(parameters=[203530, 1, 203530])),
-    wrong("5.5.1", "percent", "not percent", labels(test_accuracy=[81.0, 50.0, 9.0])),
-    wrong("5.5.1", "invented", "whole number", labels(test_accuracy=[0.81234, 0.5, 0.1])),
+    wrong("5.3", "labels stay true", "chance is about", labels(test_accuracy=[0.81, 0.8, 0.79])),
+    wrong("5.3", "pairs lost", "belong to their", labels(test_accuracy=[0.1, 0.09, 0.1])),
+    wrong("5.3", "another network", "same network", labels(parameters=[203530, 1, 203530])),
+    wrong("5.3", "percent", "not percent", labels(test_accuracy=[81.0, 50.0, 9.0])),
+    wrong("5.3", "invented", "whole number", labels(test_accuracy=[0.81234, 0.5, 0.1])),
     wrong(
-        "5.5.1",
+        "5.3",
         "random is faster",
         "longer to fit",
         labels(epochs=[36, 31, 14], curve=LABELS["curve"][::-1]),
     ),
-    wrong("5.5.1", "shares missing", "0, 0.5, 1", labels(share=[0.0, 0.2, 1.0])),
-    wrong("5.5.1", "a number", "a table", 0.99),
-    wrong("5.5.1", "two rows", "3 are asked", {k: v[:2] for k, v in LABELS.items()}),
+    wrong("5.3", "shares missing", "0, 0.5, 1", labels(share=[0.0, 0.2, 1.0])),
+    wrong("5.3", "a number", "a table", 0.99),
+    wrong("5.3", "two rows", "3 are asked", {k: v[:2] for k, v in LABELS.items()}),
 ]
 
 WIDTHS = [20, 50, 100, 150, 180, 200, 220, 300, 600, 2000]
@@ -163,11 +163,11 @@ def curve(**changes):
 
 
 DOUBLE_DESCENT = [
-    right("+5.3", "dict of lists", CURVE),
-    right("+5.3", "data frame, widths backwards", pd.DataFrame(CURVE)[::-1]),
-    right("+5.3", "arrays", {k: np.array(v) for k, v in CURVE.items()}),
+    right("5.5", "dict of lists", CURVE),
+    right("5.5", "data frame, widths backwards", pd.DataFrame(CURVE)[::-1]),
+    right("5.5", "arrays", {k: np.array(v) for k, v in CURVE.items()}),
     wrong(
-        "+5.3",
+        "5.5",
         "tested on training images",
         "same numbers",
         curve(
@@ -176,43 +176,43 @@ DOUBLE_DESCENT = [
         ),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "weight decay",
         "weight decay",
         curve(train_error=[0.07, 0.05, 0.04, 0.035, 0.03, 0.028, 0.026, 0.02, 0.015, 0.01]),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "small ridge",
         "a small penalty",
         curve(train_error=[*CURVE["train_error"][:5], 2e-4, 1e-9, 2e-11, 3e-12, 5e-13]),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "single precision",
         "float32 does, too",
         curve(train_error=[*CURVE["train_error"][:5], 1e-12, 7e-15, 1e-15, 5e-16, 1e-16]),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "too few images",
         "largest test error is at width 100",
         curve(test_error=[0.07, 0.2, 60.0, 0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.055]),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "no peak",
         "stands out",
         curve(test_error=[0.07, 0.066, 0.07, 0.08, 0.09, 0.1, 0.09, 0.08, 0.07, 0.055]),
     ),
     wrong(
-        "+5.3",
+        "5.5",
         "sums",
         "at the largest width",
         curve(test_error=[v * 20000 for v in CURVE["test_error"]]),
     ),
-    wrong("+5.3", "threshold missing", "contain 200", {k: v[:5] + v[6:] for k, v in CURVE.items()}),
-    wrong("+5.3", "few widths", "at least 8", {k: v[:5] for k, v in CURVE.items()}),
+    wrong("5.5", "threshold missing", "contain 200", {k: v[:5] + v[6:] for k, v in CURVE.items()}),
+    wrong("5.5", "few widths", "at least 8", {k: v[:5] for k, v in CURVE.items()}),
 ]
 
 
@@ -269,26 +269,26 @@ def knn_mean(train_x, train_y, x, k):
 
 
 NEIGHBOURS = [
-    right("+5.1", "loop, list", knn_loop),
-    right("+5.1", "one matrix", knn_matrix),
-    right("+5.1", "float32", knn_float32),
-    right("+5.1", "tensorflow", knn_tensorflow),
-    wrong("+5.1", "farthest", "farthest", lambda a, b, c, k: knn_matrix(a, b, c, k, order=-1)),
+    right("5.6", "loop, list", knn_loop),
+    right("5.6", "one matrix", knn_matrix),
+    right("5.6", "float32", knn_float32),
+    right("5.6", "tensorflow", knn_tensorflow),
+    wrong("5.6", "farthest", "farthest", lambda a, b, c, k: knn_matrix(a, b, c, k, order=-1)),
     wrong(
-        "+5.1", "nearest alone", "let the k nearest vote", lambda a, b, c, k: knn_loop(a, b, c, 1)
+        "5.6", "nearest alone", "let the k nearest vote", lambda a, b, c, k: knn_loop(a, b, c, 1)
     ),
-    wrong("+5.1", "mean label", "count votes", knn_mean),
+    wrong("5.6", "mean label", "count votes", knn_mean),
     wrong(
-        "+5.1",
+        "5.6",
         "positions",
         "not their labels",
         lambda a, b, c, k: knn_matrix(a, b, c, k, pick=lambda _, where: where[:, 0]),
     ),
-    wrong("+5.1", "absolute differences", "adds squares", knn_manhattan),
-    wrong("+5.1", "uint8 wraps", "convert to float", knn_uint8),
-    wrong("+5.1", "tie to the largest", "smallest of the tied", knn_last_of_tied),
+    wrong("5.6", "absolute differences", "adds squares", knn_manhattan),
+    wrong("5.6", "uint8 wraps", "convert to float", knn_uint8),
+    wrong("5.6", "tie to the largest", "smallest of the tied", knn_last_of_tied),
     wrong(
-        "+5.1",
+        "5.6",
         "all neighbours",
         "one label a query",
         lambda a, b, c, k: knn_matrix(a, b, c, k, pick=lambda votes, _: votes),
@@ -386,18 +386,18 @@ def ntk_without_biases(model, first, second):
 
 
 KERNELS = [
-    right("+5.5", "jacobian", ntk(0, 1)),
-    right("+5.5", "jacobian, float64", ntk(0, 1, dtype="float64")),
-    right("+5.5", "loop of gradients", ntk_loop),
-    right("+5.5", "by hand in NumPy", ntk_by_hand),
-    wrong("+5.5", "transposed", "is transposed", ntk(1, 0)),
-    wrong("+5.5", "last layer", "only the last layer", ntk(0, 1, layers=slice(2, 4))),
-    wrong("+5.5", "first layer", "only the first layer", ntk(0, 1, layers=slice(0, 2))),
-    wrong("+5.5", "no biases", "biases are missing", ntk_without_biases),
-    wrong("+5.5", "averaged", "divided by the number of parameters", ntk_averaged),
-    wrong("+5.5", "batch sum", "of the sum of the first", ntk_of_batches(batch_sum, full=False)),
-    wrong("+5.5", "batch mean", "of the mean of the first", ntk_of_batches(batch_mean, full=True)),
-    wrong("+5.5", "outputs", "product of the outputs", ntk_outputs),
+    right("5.7", "jacobian", ntk(0, 1)),
+    right("5.7", "jacobian, float64", ntk(0, 1, dtype="float64")),
+    right("5.7", "loop of gradients", ntk_loop),
+    right("5.7", "by hand in NumPy", ntk_by_hand),
+    wrong("5.7", "transposed", "is transposed", ntk(1, 0)),
+    wrong("5.7", "last layer", "only the last layer", ntk(0, 1, layers=slice(2, 4))),
+    wrong("5.7", "first layer", "only the first layer", ntk(0, 1, layers=slice(0, 2))),
+    wrong("5.7", "no biases", "biases are missing", ntk_without_biases),
+    wrong("5.7", "averaged", "divided by the number of parameters", ntk_averaged),
+    wrong("5.7", "batch sum", "of the sum of the first", ntk_of_batches(batch_sum, full=False)),
+    wrong("5.7", "batch mean", "of the mean of the first", ntk_of_batches(batch_mean, full=True)),
+    wrong("5.7", "outputs", "product of the outputs", ntk_outputs),
 ]
 
 
@@ -480,54 +480,54 @@ def stopping_by_keras(losses, patience, min_delta):
 
 
 STOPPING = [
-    right("5.5.3", "counting", stopping()),
-    right("5.5.3", "restart after each improvement", stopping_by_argmin),
-    right("5.5.3", "Keras's own callback", stopping_by_keras),
-    wrong("5.5.3", "equal counts", "compare with <", stopping(compare=np.less_equal)),
+    right("5.11", "counting", stopping()),
+    right("5.11", "restart after each improvement", stopping_by_argmin),
+    right("5.11", "Keras's own callback", stopping_by_keras),
+    wrong("5.11", "equal counts", "compare with <", stopping(compare=np.less_equal)),
     wrong(
-        "5.5.3", "against the loss before", "not with the loss before", stopping(against_best=False)
+        "5.11", "against the loss before", "not with the loss before", stopping(against_best=False)
     ),
-    wrong("5.5.3", "never reset", "back to zero", stopping(reset=False)),
-    wrong("5.5.3", "one epoch late", "with patience", stopping(late=1)),
-    wrong("5.5.3", "best of all", "not known yet", stopping(everything=True)),
-    wrong("5.5.3", "from 1", "count from 0", stopping(base=1)),
-    wrong("5.5.3", "no min_delta", "larger than min_delta", stopping_ignoring_delta),
-    wrong("5.5.3", "lowest seen", "small steps add up", stopping_at_lowest),
-    wrong("5.5.3", "swapped", "swapped", stopping_swapped),
-    wrong("5.5.3", "one number", "two numbers", lambda losses, patience, min_delta: 3),
+    wrong("5.11", "never reset", "back to zero", stopping(reset=False)),
+    wrong("5.11", "one epoch late", "with patience", stopping(late=1)),
+    wrong("5.11", "best of all", "not known yet", stopping(everything=True)),
+    wrong("5.11", "from 1", "count from 0", stopping(base=1)),
+    wrong("5.11", "no min_delta", "larger than min_delta", stopping_ignoring_delta),
+    wrong("5.11", "lowest seen", "small steps add up", stopping_at_lowest),
+    wrong("5.11", "swapped", "swapped", stopping_swapped),
+    wrong("5.11", "one number", "two numbers", lambda losses, patience, min_delta: 3),
 ]
 
 EPOCHS = np.arange(60)
 CLEAN = np.stack([0.84 - 0.2 * np.exp(-EPOCHS / shift) for shift in (3, 4)])
 NOISY = np.stack([0.74 - 0.2 * np.exp(-EPOCHS / 2) - 0.0025 * EPOCHS - s for s in (0.0, 0.01)])
 NOISE_CURVES = [
-    right("5.5.4", "arrays", {"clean": CLEAN, "noisy": NOISY}),
-    right("5.5.4", "lists", {"clean": CLEAN.tolist(), "noisy": NOISY.tolist()}),
+    right("5.13", "arrays", {"clean": CLEAN, "noisy": NOISY}),
+    right("5.13", "lists", {"clean": CLEAN.tolist(), "noisy": NOISY.tolist()}),
     right(
-        "5.5.4",
+        "5.13",
         "three seeds, list of arrays",
         {"clean": [*CLEAN, CLEAN[0] - 0.01], "noisy": [*NOISY, NOISY[0] - 0.02]},
     ),
-    wrong("5.5.4", "swapped", "noise", {"clean": NOISY, "noisy": CLEAN}),
-    wrong("5.5.4", "one seed", "one row a seed", {"clean": CLEAN[:1], "noisy": NOISY[:1]}),
-    wrong("5.5.4", "same seed twice", "own seed", {"clean": CLEAN[[0, 0]], "noisy": NOISY}),
-    wrong("5.5.4", "losses", "not percent or losses", {"clean": 1 / CLEAN, "noisy": 1 / NOISY}),
+    wrong("5.13", "swapped", "noise", {"clean": NOISY, "noisy": CLEAN}),
+    wrong("5.13", "one seed", "one row a seed", {"clean": CLEAN[:1], "noisy": NOISY[:1]}),
+    wrong("5.13", "same seed twice", "own seed", {"clean": CLEAN[[0, 0]], "noisy": NOISY}),
+    wrong("5.13", "losses", "not percent or losses", {"clean": 1 / CLEAN, "noisy": 1 / NOISY}),
     wrong(
-        "5.5.4",
+        "5.13",
         "noisy test labels",
         "validation images with true",
         {"clean": CLEAN, "noisy": NOISY * 0.6},
     ),
-    wrong("5.5.4", "no noise", "memorised", {"clean": CLEAN, "noisy": CLEAN - 0.01}),
+    wrong("5.13", "no noise", "memorised", {"clean": CLEAN, "noisy": CLEAN - 0.01}),
     wrong(
-        "5.5.4",
+        "5.13",
         "training curve",
         "training images",
         {"clean": np.minimum(1, 1.02 - 0.2 * np.exp(-EPOCHS / 3 - [[0], [0.1]])), "noisy": NOISY},
     ),
-    wrong("5.5.4", "a list", "the keys 'clean' and 'noisy'", [0.8, 0.7]),
-    wrong("5.5.4", "few epochs", "at least 60", {"clean": CLEAN[:, :5], "noisy": NOISY[:, :5]}),
-    wrong("5.5.4", "59 epochs", "at least 60", {"clean": CLEAN[:, :59], "noisy": NOISY[:, :59]}),
+    wrong("5.13", "a list", "the keys 'clean' and 'noisy'", [0.8, 0.7]),
+    wrong("5.13", "few epochs", "at least 60", {"clean": CLEAN[:, :5], "noisy": NOISY[:, :5]}),
+    wrong("5.13", "59 epochs", "at least 60", {"clean": CLEAN[:, :59], "noisy": NOISY[:, :59]}),
 ]
 
 SAVED = {
@@ -550,25 +550,25 @@ def saved(**changes):
 
 
 TIME_SAVED = [
-    right("5.5.5", "numbers", SAVED),
-    right("5.5.5", "NumPy scalars", saved(full_epochs=np.int64(60), saved=np.float32(0.75))),
-    right("5.5.5", "rounded, other counts", saved(stopped_epochs=17, saved=0.72)),
-    wrong("5.5.5", "no callback", "EarlyStopping callback", saved(stopped_epochs=60, saved=0.0)),
+    right("5.15", "numbers", SAVED),
+    right("5.15", "NumPy scalars", saved(full_epochs=np.int64(60), saved=np.float32(0.75))),
+    right("5.15", "rounded, other counts", saved(stopped_epochs=17, saved=0.72)),
+    wrong("5.15", "no callback", "EarlyStopping callback", saved(stopped_epochs=60, saved=0.0)),
     wrong(
-        "5.5.5", "share that ran", "share of epochs that ran", saved(stopped_epochs=12, saved=0.2)
+        "5.15", "share that ran", "share of epochs that ran", saved(stopped_epochs=12, saved=0.2)
     ),
-    wrong("5.5.5", "percent", "not percent", saved(saved=75)),
-    wrong("5.5.5", "epochs saved", "divide by the epochs", saved(saved=45)),
-    wrong("5.5.5", "negative seconds", "the time after", saved(full_seconds=-3.2)),
+    wrong("5.15", "percent", "not percent", saved(saved=75)),
+    wrong("5.15", "epochs saved", "divide by the epochs", saved(saved=45)),
+    wrong("5.15", "negative seconds", "the time after", saved(full_seconds=-3.2)),
     wrong(
-        "5.5.5",
+        "5.15",
         "stopped too early",
         "should lose less",
         saved(stopped_epochs=2, stopped_accuracy=0.7, saved=58 / 60),
     ),
-    wrong("5.5.5", "keys missing", "'saved'", {"full": SAVED["full"]}),
-    wrong("5.5.5", "40 epochs in full", "let it run", saved(full_epochs=40, saved=25 / 40)),
-    wrong("5.5.5", "short full run", "let it run", saved(full_epochs=16, saved=1 / 16)),
+    wrong("5.15", "keys missing", "'saved'", {"full": SAVED["full"]}),
+    wrong("5.15", "40 epochs in full", "let it run", saved(full_epochs=40, saved=25 / 40)),
+    wrong("5.15", "short full run", "let it run", saved(full_epochs=16, saved=1 / 16)),
 ]
 
 
@@ -618,44 +618,44 @@ def quotient_l1(w, s):
 
 
 PENALTIES = [
-    right("+5.2", "NumPy", *penalties()),
-    right("+5.2", "float32", *penalties(kind=np.float32)),
-    right("+5.2", "loop", *penalties(l1=loop_l1)),
-    right("+5.2", "tape", *tape_penalties()),
+    right("5.16", "NumPy", *penalties()),
+    right("5.16", "float32", *penalties(kind=np.float32)),
+    right("5.16", "loop", *penalties(l1=loop_l1)),
+    right("5.16", "tape", *tape_penalties()),
     wrong(
-        "+5.2",
+        "5.16",
         "no half",
         "half is missing",
         *penalties(l2=lambda w, s: (s * (w**2).sum(), 2 * s * w)),
     ),
     wrong(
-        "+5.2",
+        "5.16",
         "gradient twice",
         "twice the gradient",
         *penalties(l2=lambda w, s: (s / 2 * (w**2).sum(), 2 * s * w)),
     ),
     wrong(
-        "+5.2",
+        "5.16",
         "mean",
         "penalty is the sum",
         *penalties(l2=lambda w, s: (s / 2 * (w**2).mean(), s * w)),
     ),
     wrong(
-        "+5.2",
+        "5.16",
         "no absolute value",
         "cancel",
         *penalties(l1=lambda w, s: (s * w.sum(), s * np.sign(w))),
     ),
     wrong(
-        "+5.2",
+        "5.16",
         "one-sided zero",
         "weight of 0",
         *penalties(l1=lambda w, s: (s * abs(w).sum(), s * np.where(w > 0, 1, -1))),
     ),
-    wrong("+5.2", "NaN at zero", "use the sign", *penalties(l1=quotient_l1)),
-    wrong("+5.2", "value alone", "two things", *penalties(l2=lambda w, s: s / 2 * (w**2).sum())),
+    wrong("5.16", "NaN at zero", "use the sign", *penalties(l1=quotient_l1)),
+    wrong("5.16", "value alone", "two things", *penalties(l2=lambda w, s: s / 2 * (w**2).sum())),
     wrong(
-        "+5.2",
+        "5.16",
         "sign turned",
         "sign is turned",
         *penalties(l2=lambda w, s: (s / 2 * (w**2).sum(), -s * w)),

@@ -75,35 +75,35 @@ def unscaled_weights(X, y, sigma):
 
 
 RIDGE = [
-    right("+6.3", "numpy", noisy_loss, noisy_weights),
-    right("+6.3", "loop, stacked rows", loop_noisy_loss, stacked_noisy_weights),
-    right("+6.3", "tensorflow, descent", tf_noisy_loss, descended_noisy_weights),
-    wrong("+6.3", "no noise", "the loss without noise", no_penalty, noisy_weights),
-    wrong("+6.3", "sigma", "enters squared", plain_sigma, noisy_weights),
-    wrong("+6.3", "times n", "n times too large", times_n, noisy_weights),
-    wrong("+6.3", "draws", "noisy_loss with the same arguments differ", drawn_loss, noisy_weights),
-    wrong("+6.3", "weights drawn", "closed form needs no draws", noisy_loss, drawn_weights),
-    wrong("+6.3", "sum", "take their mean", summed, noisy_weights),
+    right("6.1", "numpy", noisy_loss, noisy_weights),
+    right("6.1", "loop, stacked rows", loop_noisy_loss, stacked_noisy_weights),
+    right("6.1", "tensorflow, descent", tf_noisy_loss, descended_noisy_weights),
+    wrong("6.1", "no noise", "the loss without noise", no_penalty, noisy_weights),
+    wrong("6.1", "sigma", "enters squared", plain_sigma, noisy_weights),
+    wrong("6.1", "times n", "n times too large", times_n, noisy_weights),
+    wrong("6.1", "draws", "noisy_loss with the same arguments differ", drawn_loss, noisy_weights),
+    wrong("6.1", "weights drawn", "closed form needs no draws", noisy_loss, drawn_weights),
+    wrong("6.1", "sum", "take their mean", summed, noisy_weights),
     wrong(
-        "+6.3", "half", "no factor 1/2", lambda *a: noisy_loss(*a) / 2, lambda *a: noisy_weights(*a)
+        "6.1", "half", "no factor 1/2", lambda *a: noisy_loss(*a) / 2, lambda *a: noisy_weights(*a)
     ),
-    wrong("+6.3", "y not divided", "X.T @ y is not", noisy_loss, unscaled_weights),
+    wrong("6.1", "y not divided", "X.T @ y is not", noisy_loss, unscaled_weights),
     wrong(
-        "+6.3",
+        "6.1",
         "d for n",
         "counts the columns",
         noisy_loss,
         lambda X, y, sigma: noisy_weights(X, y, sigma, X.shape[1] * sigma**2),
     ),
     wrong(
-        "+6.3",
+        "6.1",
         "least squares",
         "those are the least-squares weights",
         noisy_loss,
         lambda X, y, sigma: noisy_weights(X, y, sigma, 0.0),
     ),
     wrong(
-        "+6.3",
+        "6.1",
         "no n",
         "the penalty is too weak",
         noisy_loss,
@@ -194,42 +194,42 @@ def mask_alone(x, rate, seed):
 
 
 LAYER = [
-    right("+6.1", "numpy", dropout),
-    right("+6.1", "loop, float32", loop_dropout),
-    right("+6.1", "tensorflow", tf_dropout),
-    right("+6.1", "keras layer", keras_dropout),
-    wrong("+6.1", "rate kept", "not the fraction to keep", swaps_rate),
-    wrong("+6.1", "exact share", "varies from seed to seed", fixed_number),
-    wrong("+6.1", "refuses 1", "It should give zeros", refuses_one),
-    wrong("+6.1", "mask", "which is the mask", mask_alone),
-    wrong("+6.1", "multiplies", "divide by it", lambda *a: dropout(*a, scale=lambda p: 1 - p)),
-    wrong("+6.1", "no scaling", "not scaled", lambda *a: dropout(*a, scale=lambda p: 1.0)),
+    right("6.2", "numpy", dropout),
+    right("6.2", "loop, float32", loop_dropout),
+    right("6.2", "tensorflow", tf_dropout),
+    right("6.2", "keras layer", keras_dropout),
+    wrong("6.2", "rate kept", "not the fraction to keep", swaps_rate),
+    wrong("6.2", "exact share", "varies from seed to seed", fixed_number),
+    wrong("6.2", "refuses 1", "It should give zeros", refuses_one),
+    wrong("6.2", "mask", "which is the mask", mask_alone),
+    wrong("6.2", "multiplies", "divide by it", lambda *a: dropout(*a, scale=lambda p: 1 - p)),
+    wrong("6.2", "no scaling", "not scaled", lambda *a: dropout(*a, scale=lambda p: 1.0)),
     wrong(
-        "+6.1",
+        "6.2",
         "divides by rate",
         "divided by rate",
         lambda *a: dropout(*a, scale=lambda p: 1 / p if p else 1.0),
     ),
     wrong(
-        "+6.1",
+        "6.2",
         "keeps the fraction",
         "not the fraction to keep",
         lambda *a: dropout(*a, share=lambda p: 1 - p if p else 0.0),
     ),
     wrong(
-        "+6.1", "one mask for all rows", "whole columns", lambda *a: dropout(*a, lambda s: s[-1:])
+        "6.2", "one mask for all rows", "whole columns", lambda *a: dropout(*a, lambda s: s[-1:])
     ),
     wrong(
-        "+6.1",
+        "6.2",
         "rows dropped",
         "whole rows",
         lambda *a: dropout(*a, lambda s: (*s[:-1], 1)),
     ),
-    wrong("+6.1", "no seed", "different masks", lambda x, rate, seed: dropout(x, rate, None)),
-    wrong("+6.1", "seed fixed", "same mask", lambda x, rate, seed: dropout(x, rate, 1)),
-    wrong("+6.1", "any rate", "should raise a ValueError", lambda *a: dropout(*a, check=False)),
-    wrong("+6.1", "nan at 1", "nan or inf", divides_by_zero),
-    wrong("+6.1", "in place", "in place", in_place_dropout),
+    wrong("6.2", "no seed", "different masks", lambda x, rate, seed: dropout(x, rate, None)),
+    wrong("6.2", "seed fixed", "same mask", lambda x, rate, seed: dropout(x, rate, 1)),
+    wrong("6.2", "any rate", "should raise a ValueError", lambda *a: dropout(*a, check=False)),
+    wrong("6.2", "nan at 1", "nan or inf", divides_by_zero),
+    wrong("6.2", "in place", "in place", in_place_dropout),
 ]
 
 
@@ -286,20 +286,20 @@ def softmax_monte_carlo(model, x, draws):
 
 
 MONTE_CARLO = [
-    right("+6.2", "numpy", monte_carlo),
-    right("+6.2", "one large batch", repeated_monte_carlo),
-    right("+6.2", "tensorflow", tf_monte_carlo),
-    right("+6.2", "running sums in float32", running_monte_carlo),
-    wrong("+6.2", "full mean", "the pass without dropout", full_mean),
-    wrong("+6.2", "standard error", "Do not divide by the root", standard_error),
-    wrong("+6.2", "softmax", "as after a softmax", softmax_monte_carlo),
-    wrong("+6.2", "turned", "comes first", lambda *a: monte_carlo(*a)[::-1]),
-    wrong("+6.2", "own draws", "as `draws` says", lambda m, x, n: monte_carlo(m, x, 200)),
-    wrong("+6.2", "no dropout", "training=True", lambda m, x, n: monte_carlo(m, x, n, 0, False)),
-    wrong("+6.2", "over examples", "over the examples", lambda m, x, n: monte_carlo(m, x, n, 1)),
-    wrong("+6.2", "variance", "square root", variance_monte_carlo),
-    wrong("+6.2", "mean alone", "two things", lambda m, x, n: monte_carlo(m, x, n)[0]),
-    wrong("+6.2", "every draw", "one row for each draw", all_draws),
+    right("6.3", "numpy", monte_carlo),
+    right("6.3", "one large batch", repeated_monte_carlo),
+    right("6.3", "tensorflow", tf_monte_carlo),
+    right("6.3", "running sums in float32", running_monte_carlo),
+    wrong("6.3", "full mean", "the pass without dropout", full_mean),
+    wrong("6.3", "standard error", "Do not divide by the root", standard_error),
+    wrong("6.3", "softmax", "as after a softmax", softmax_monte_carlo),
+    wrong("6.3", "turned", "comes first", lambda *a: monte_carlo(*a)[::-1]),
+    wrong("6.3", "own draws", "as `draws` says", lambda m, x, n: monte_carlo(m, x, 200)),
+    wrong("6.3", "no dropout", "training=True", lambda m, x, n: monte_carlo(m, x, n, 0, False)),
+    wrong("6.3", "over examples", "over the examples", lambda m, x, n: monte_carlo(m, x, n, 1)),
+    wrong("6.3", "variance", "square root", variance_monte_carlo),
+    wrong("6.3", "mean alone", "two things", lambda m, x, n: monte_carlo(m, x, n)[0]),
+    wrong("6.3", "every draw", "one row for each draw", all_draws),
 ]
 
 
@@ -340,24 +340,24 @@ SWAPPED = {
 TURNED = {pair: TABLE[0.5 - pair[0], 0.5 - pair[1]] for pair in ((0, 0), (0.5, 0.5))}
 
 RATES = [
-    right("5.6.1", "four pairs", TABLE, BEST, SMALLEST),
-    right("5.6.1", "lists and floats", TABLE, [0.0, 0.0], [0.5, 0.5]),
+    right("6.4", "four pairs", TABLE, BEST, SMALLEST),
+    right("6.4", "lists and floats", TABLE, [0.0, 0.0], [0.5, 0.5]),
     right(
-        "5.6.1",
+        "6.4",
         "more pairs",
         rates(pairs=(*TABLE, (0.3, 0.3), (0.0, 0.5))),
         (0.0, 0.0),
         (0.5, 0.5),
     ),
-    wrong("5.6.1", "pair missing", "no entry", rates(pairs=((0, 0), (0.5, 0.5))), BEST, SMALLEST),
-    wrong("5.6.1", "rounded", "do not round", ROUNDED, BEST, SMALLEST),
-    wrong("5.6.1", "made up", "no fraction of 1,024", MADE_UP, BEST, SMALLEST),
-    wrong("5.6.1", "same seed", "Use the seed", SAME, BEST, SMALLEST),
-    wrong("5.6.1", "swapped parts", "above training accuracy", SWAPPED, BEST, SMALLEST),
-    wrong("5.6.1", "rows swapped", "fitted worse", {**TABLE, **TURNED}, BEST, SMALLEST),
-    wrong("5.6.1", "percent", "between", rates(shift=80), BEST, SMALLEST),
-    wrong("5.6.1", "not the best", "your own table says", TABLE, (0.5, 0.5), SMALLEST),
-    wrong("5.6.1", "not a dict", "keys are pairs", [0.8, 0.9], BEST, SMALLEST),
+    wrong("6.4", "pair missing", "no entry", rates(pairs=((0, 0), (0.5, 0.5))), BEST, SMALLEST),
+    wrong("6.4", "rounded", "do not round", ROUNDED, BEST, SMALLEST),
+    wrong("6.4", "made up", "no fraction of 1,024", MADE_UP, BEST, SMALLEST),
+    wrong("6.4", "same seed", "Use the seed", SAME, BEST, SMALLEST),
+    wrong("6.4", "swapped parts", "above training accuracy", SWAPPED, BEST, SMALLEST),
+    wrong("6.4", "rows swapped", "fitted worse", {**TABLE, **TURNED}, BEST, SMALLEST),
+    wrong("6.4", "percent", "between", rates(shift=80), BEST, SMALLEST),
+    wrong("6.4", "not the best", "your own table says", TABLE, (0.5, 0.5), SMALLEST),
+    wrong("6.4", "not a dict", "keys are pairs", [0.8, 0.9], BEST, SMALLEST),
 ]
 
 
@@ -370,23 +370,23 @@ def curve(bottom, end, epochs=60, seeds=3):
 
 WITHOUT, WITH = curve(0.45, 0.8), curve(0.42, 0.45)
 LONGER = [
-    right("5.6.2", "arrays", {"without": WITHOUT, "with": WITH}),
-    right("5.6.2", "lists", {"without": WITHOUT.tolist(), "with": WITH.tolist()}),
-    right("5.6.2", "float32, two seeds", {"without": np.float32(WITHOUT[:2]), "with": WITH[:2]}),
-    wrong("5.6.2", "one seed", "at least 2 seeds", {"without": WITHOUT[:1], "with": WITH[:1]}),
-    wrong("5.6.2", "one row", "should have shape", {"without": WITHOUT[0], "with": WITH[0]}),
-    wrong("5.6.2", "swapped", "does not rise again", {"without": WITH, "with": WITHOUT}),
-    wrong("5.6.2", "too large", "not an accuracy", {"without": WITHOUT + 5, "with": WITH}),
+    right("6.5", "arrays", {"without": WITHOUT, "with": WITH}),
+    right("6.5", "lists", {"without": WITHOUT.tolist(), "with": WITH.tolist()}),
+    right("6.5", "float32, two seeds", {"without": np.float32(WITHOUT[:2]), "with": WITH[:2]}),
+    wrong("6.5", "one seed", "at least 2 seeds", {"without": WITHOUT[:1], "with": WITH[:1]}),
+    wrong("6.5", "one row", "should have shape", {"without": WITHOUT[0], "with": WITH[0]}),
+    wrong("6.5", "swapped", "does not rise again", {"without": WITH, "with": WITHOUT}),
+    wrong("6.5", "too large", "not an accuracy", {"without": WITHOUT + 5, "with": WITH}),
     wrong(
-        "5.6.2",
+        "6.5",
         "accuracies",
         "holds accuracies",
         {"without": np.round(WITHOUT * 1024) / 1024, "with": WITH},
     ),
-    wrong("5.6.2", "training loss", "does not rise", {"without": curve(0.2, 0.2), "with": WITH}),
-    wrong("5.6.2", "other length", "same time", {"without": WITHOUT, "with": WITH[:, :50]}),
-    wrong("5.6.2", "same run", "another seed", {"without": WITHOUT[[0, 0]], "with": WITH}),
-    wrong("5.6.2", "keys", "with the keys", {"no dropout": WITHOUT, "dropout": WITH}),
+    wrong("6.5", "training loss", "does not rise", {"without": curve(0.2, 0.2), "with": WITH}),
+    wrong("6.5", "other length", "same time", {"without": WITHOUT, "with": WITH[:, :50]}),
+    wrong("6.5", "same run", "another seed", {"without": WITHOUT[[0, 0]], "with": WITH}),
+    wrong("6.5", "keys", "with the keys", {"no dropout": WITHOUT, "dropout": WITH}),
 ]
 
 
@@ -451,46 +451,46 @@ def before_dropout(model, x, training):
 
 
 VARIANCE = [
-    right("5.6.3", "loop", activation_variances),
-    right("5.6.3", "tensorflow", tf_variances),
-    right("5.6.3", "functional model", functional_variances),
-    wrong("5.6.3", "deviation", "standard deviations", lambda *a: activation_variances(*a, np.std)),
+    right("6.6", "loop", activation_variances),
+    right("6.6", "tensorflow", tf_variances),
+    right("6.6", "functional model", functional_variances),
+    wrong("6.6", "deviation", "standard deviations", lambda *a: activation_variances(*a, np.std)),
     wrong(
-        "5.6.3",
+        "6.6",
         "mean square",
         "subtracts the squared mean",
         lambda *a: activation_variances(*a, lambda x: np.mean(x**2)),
     ),
     wrong(
-        "5.6.3",
+        "6.6",
         "by unit",
         "averaged over the units",
         lambda *a: activation_variances(*a, lambda x: np.var(x, axis=0).mean()),
     ),
     wrong(
-        "5.6.3",
+        "6.6",
         "by example",
         "averaged over the examples",
         lambda *a: activation_variances(*a, lambda x: np.var(x, axis=1).mean()),
     ),
-    wrong("5.6.3", "input dropout counts", "The input is no hidden layer", all_but_first_layer),
+    wrong("6.6", "input dropout counts", "The input is no hidden layer", all_but_first_layer),
     wrong(
-        "5.6.3",
+        "6.6",
         "always training",
         "dropout is on",
         lambda model, x, training: activation_variances(model, x, True),
     ),
     wrong(
-        "5.6.3",
+        "6.6",
         "weights",
         "variances of the weights",
         lambda model, x, training: [np.var(model.get_weights()[index]) for index in (2, 4)],
     ),
-    wrong("5.6.3", "output too", "not hidden", lambda *a: activation_variances(*a, last=True)),
-    wrong("5.6.3", "every layer", "should not change", every_layer),
-    wrong("5.6.3", "before dropout", "after the dropout layer", before_dropout),
+    wrong("6.6", "output too", "not hidden", lambda *a: activation_variances(*a, last=True)),
+    wrong("6.6", "every layer", "should not change", every_layer),
+    wrong("6.6", "before dropout", "after the dropout layer", before_dropout),
     wrong(
-        "5.6.3",
+        "6.6",
         "ignores training",
         "without dropout",
         lambda model, x, training: activation_variances(model, x, False),
@@ -515,32 +515,32 @@ MODES_TURNED = {
     "with, predicting": OVER_TIME["with, training"],
 }
 TIME = [
-    right("5.6.3-experiment", "arrays", OVER_TIME),
-    right("5.6.3-experiment", "lists", {k: v.tolist() for k, v in OVER_TIME.items()}),
-    right("5.6.3-experiment", "float32", {k: np.float32(v) for k, v in OVER_TIME.items()}),
-    wrong("5.6.3-experiment", "short", "10 epochs", {k: v[:6] for k, v in OVER_TIME.items()}),
-    wrong("5.6.3-experiment", "keys", "with the keys", {"without": OVER_TIME["without"]}),
-    wrong("5.6.3-experiment", "turned", "predicting' swapped", MODES_TURNED),
+    right("6.7", "arrays", OVER_TIME),
+    right("6.7", "lists", {k: v.tolist() for k, v in OVER_TIME.items()}),
+    right("6.7", "float32", {k: np.float32(v) for k, v in OVER_TIME.items()}),
+    wrong("6.7", "short", "10 epochs", {k: v[:6] for k, v in OVER_TIME.items()}),
+    wrong("6.7", "keys", "with the keys", {"without": OVER_TIME["without"]}),
+    wrong("6.7", "turned", "predicting' swapped", MODES_TURNED),
     wrong(
-        "5.6.3-experiment",
+        "6.7",
         "training as predicting",
         "Are the two swapped",
         {**OVER_TIME, "with, training": OVER_TIME["with, predicting"]},
     ),
     wrong(
-        "5.6.3-experiment",
+        "6.7",
         "not measured again",
         "do not change",
         {**OVER_TIME, "with, predicting": np.tile(START, (16, 1))},
     ),
     wrong(
-        "5.6.3-experiment",
+        "6.7",
         "no row 0",
         "Row 0",
         {k: v if k == "without" else np.vstack([v[1:], v[-1:]]) for k, v in OVER_TIME.items()},
     ),
     wrong(
-        "5.6.3-experiment",
+        "6.7",
         "transposed",
         "should have shape",
         {k: v.T for k, v in OVER_TIME.items()},
@@ -587,24 +587,24 @@ def mean_class_differs(model, x, draws):
 
 
 CHANGES = [
-    right("5.6.4", "numpy", disagreement),
-    right("5.6.4", "loop", loop_disagreement),
-    right("5.6.4", "tensorflow", tf_disagreement),
-    wrong("5.6.4", "no dropout", "training=True", lambda *a: disagreement(*a, training=False)),
-    wrong("5.6.4", "mean", "does not grow", lambda *a: disagreement(*a, over=np.mean)),
-    wrong("5.6.4", "all", "you ask for all", lambda *a: disagreement(*a, over=np.all)),
+    right("6.9", "numpy", disagreement),
+    right("6.9", "loop", loop_disagreement),
+    right("6.9", "tensorflow", tf_disagreement),
+    wrong("6.9", "no dropout", "training=True", lambda *a: disagreement(*a, training=False)),
+    wrong("6.9", "mean", "does not grow", lambda *a: disagreement(*a, over=np.mean)),
+    wrong("6.9", "all", "you ask for all", lambda *a: disagreement(*a, over=np.all)),
     wrong(
-        "5.6.4",
+        "6.9",
         "agreement",
         "count those that differ",
         lambda *a: disagreement(*a, over=np.all, differ=np.equal),
     ),
-    wrong("5.6.4", "one pass", "as many passes", lambda m, x, n: disagreement(m, x, 1)),
-    wrong("5.6.4", "own draws", "no more passes", lambda m, x, n: disagreement(m, x, 50)),
-    wrong("5.6.4", "among passes", "with the pass without dropout", passes_differ),
-    wrong("5.6.4", "logits", "classes rather than the logits", logits_differ),
-    wrong("5.6.4", "mean pass", "class of their mean", mean_class_differs),
-    wrong("5.6.4", "count", "between 0 and 1", lambda m, x, n: len(x) * disagreement(m, x, n)),
+    wrong("6.9", "one pass", "as many passes", lambda m, x, n: disagreement(m, x, 1)),
+    wrong("6.9", "own draws", "no more passes", lambda m, x, n: disagreement(m, x, 50)),
+    wrong("6.9", "among passes", "with the pass without dropout", passes_differ),
+    wrong("6.9", "logits", "classes rather than the logits", logits_differ),
+    wrong("6.9", "mean pass", "class of their mean", mean_class_differs),
+    wrong("6.9", "count", "between 0 and 1", lambda m, x, n: len(x) * disagreement(m, x, n)),
 ]
 
 
@@ -618,35 +618,33 @@ def four(plain=0.50, dropped=0.44, decayed=0.47, both=0.42, decay=0.3):
 
 
 CELLS = [
-    right("5.6.5", "diminished", four(both=0.435), "diminished"),
+    right("6.11", "diminished", four(both=0.435), "diminished"),
     right(
-        "5.6.5",
+        "6.11",
         "additive, integer rate",
         {(int(r) if r == 0 else r, d): v for (r, d), v in four(both=0.41, decay=1).items()},
         "additive",
     ),
-    right(
-        "5.6.5", "cancel, arrays", {k: np.array(v) for k, v in four(both=0.46).items()}, "cancel"
-    ),
-    right("5.6.5", "more", four(both=0.35), "more"),
-    wrong("5.6.5", "verdict", "by the rule that is cancel", four(both=0.46), "additive"),
-    wrong("5.6.5", "word", "use one of", four(), "good"),
+    right("6.11", "cancel, arrays", {k: np.array(v) for k, v in four(both=0.46).items()}, "cancel"),
+    right("6.11", "more", four(both=0.35), "more"),
+    wrong("6.11", "verdict", "by the rule that is cancel", four(both=0.46), "additive"),
+    wrong("6.11", "word", "use one of", four(), "good"),
     wrong(
-        "5.6.5", "cell missing", "four keys", {k: v for k, v in four().items() if k[0]}, "additive"
+        "6.11", "cell missing", "four keys", {k: v for k, v in four().items() if k[0]}, "additive"
     ),
     wrong(
-        "5.6.5", "one seed", "at least 3 seeds", {k: v[:1] for k, v in four().items()}, "additive"
+        "6.11", "one seed", "at least 3 seeds", {k: v[:1] for k, v in four().items()}, "additive"
     ),
-    wrong("5.6.5", "dropout hurts", "does not lower", four(dropped=0.55), "additive"),
-    wrong("5.6.5", "percentages", "between", {k: [80.0, 81, 82] for k in four()}, "additive"),
+    wrong("6.11", "dropout hurts", "does not lower", four(dropped=0.55), "additive"),
+    wrong("6.11", "percentages", "between", {k: [80.0, 81, 82] for k in four()}, "additive"),
     wrong(
-        "5.6.5",
+        "6.11",
         "accuracies",
         "holds accuracies",
         {k: np.round(np.array(v) * 1024) / 1024 for k, v in four().items()},
         "additive",
     ),
-    wrong("5.6.5", "same seed", "Use the seed", {k: [0.5] * 3 for k in four()}, "additive"),
+    wrong("6.11", "same seed", "Use the seed", {k: [0.5] * 3 for k in four()}, "additive"),
 ]
 
 
@@ -716,24 +714,24 @@ def drops_exact_share(x, w, b, rate, seed):
 
 
 CONNECT = [
-    right("5.6.6", "numpy", drop_connect),
-    right("5.6.6", "loop", loop_drop_connect),
-    right("5.6.6", "tensorflow", tf_drop_connect),
-    wrong("5.6.6", "inputs", "Whole inputs", lambda *a: drop_connect(*a, lambda s: (s[0], 1))),
-    wrong("5.6.6", "outputs", "Whole outputs", lambda *a: drop_connect(*a, lambda s: (1, s[1]))),
-    wrong("5.6.6", "result dropped", "biases or outputs are dropped", drops_outputs),
-    wrong("5.6.6", "biases dropped", "biases or outputs are dropped", drops_biases),
-    wrong("5.6.6", "rate kept", "to drop, not to keep", keeps_rate),
-    wrong("5.6.6", "exact share", "varies from seed to seed", drops_exact_share),
+    right("6.12", "numpy", drop_connect),
+    right("6.12", "loop", loop_drop_connect),
+    right("6.12", "tensorflow", tf_drop_connect),
+    wrong("6.12", "inputs", "Whole inputs", lambda *a: drop_connect(*a, lambda s: (s[0], 1))),
+    wrong("6.12", "outputs", "Whole outputs", lambda *a: drop_connect(*a, lambda s: (1, s[1]))),
+    wrong("6.12", "result dropped", "biases or outputs are dropped", drops_outputs),
+    wrong("6.12", "biases dropped", "biases or outputs are dropped", drops_biases),
+    wrong("6.12", "rate kept", "to drop, not to keep", keeps_rate),
+    wrong("6.12", "exact share", "varies from seed to seed", drops_exact_share),
     wrong(
-        "5.6.6", "no seed", "different masks", lambda x, w, b, r, s: drop_connect(x, w, b, r, None)
+        "6.12", "no seed", "different masks", lambda x, w, b, r, s: drop_connect(x, w, b, r, None)
     ),
-    wrong("5.6.6", "not scaled", "not scaled", lambda *a: drop_connect(*a, scale=1.0)),
-    wrong("5.6.6", "a mask a row", "One mask serves", mask_for_each_row),
-    wrong("5.6.6", "biases scaled", "biases are scaled", drops_biases_too),
-    wrong("5.6.6", "no biases", "biases are missing", lambda *a: drop_connect(*a, bias=0.0)),
-    wrong("5.6.6", "seed fixed", "same mask", lambda x, w, b, r, s: drop_connect(x, w, b, r, 3)),
-    wrong("5.6.6", "any rate", "should raise a ValueError", unchecked_drop_connect),
+    wrong("6.12", "not scaled", "not scaled", lambda *a: drop_connect(*a, scale=1.0)),
+    wrong("6.12", "a mask a row", "One mask serves", mask_for_each_row),
+    wrong("6.12", "biases scaled", "biases are scaled", drops_biases_too),
+    wrong("6.12", "no biases", "biases are missing", lambda *a: drop_connect(*a, bias=0.0)),
+    wrong("6.12", "seed fixed", "same mask", lambda x, w, b, r, s: drop_connect(x, w, b, r, 3)),
+    wrong("6.12", "any rate", "should raise a ValueError", unchecked_drop_connect),
 ]
 
 
@@ -805,26 +803,24 @@ def score(dropout=0.45, noise=0.40, accuracy=0.85, spread=0.004):
 
 ACCURACIES_TWICE = {k: row | {"loss": row["accuracy"]} for k, row in score().items()}
 NOISE = [
-    right("5.6.7", "shifts", shifts, score()),
-    right("5.6.7", "gaussian", gaussian, score(0.44, 0.42)),
+    right("6.13", "shifts", shifts, score()),
+    right("6.13", "gaussian", gaussian, score(0.44, 0.42)),
     right(
-        "5.6.7",
+        "6.13",
         "functional",
         functional,
         {k: {m: np.array(v) for m, v in row.items()} for k, row in score().items()},
     ),
-    right("5.6.7", "own layer", lambda seed: noisy_model(noisy_layer()), score()),
-    wrong("5.6.7", "dropout", "contains a Dropout layer", with_dropout, score()),
-    wrong("5.6.7", "no noise", "no noise in the model", lambda seed: noisy_model(), score()),
-    wrong(
-        "5.6.7", "wider", "fixed at 256", lambda seed: noisy_model(units=(512, 256, 10)), score()
-    ),
-    wrong("5.6.7", "always on", "must rest", lambda seed: noisy_model(noisy_layer(True)), score()),
-    wrong("5.6.7", "softmax", "logits", lambda seed: noisy_model(last="softmax"), score()),
-    wrong("5.6.7", "worse", "above that of dropout", gaussian, score(0.40, 0.45)),
-    wrong("5.6.7", "chance", "tell from chance", gaussian, score(0.40, 0.399)),
-    wrong("5.6.7", "accuracies as losses", "holds accuracies", gaussian, ACCURACIES_TWICE),
-    wrong("5.6.7", "no losses", "with the keys", gaussian, {"dropout": [0.8], "noise": [0.9]}),
+    right("6.13", "own layer", lambda seed: noisy_model(noisy_layer()), score()),
+    wrong("6.13", "dropout", "contains a Dropout layer", with_dropout, score()),
+    wrong("6.13", "no noise", "no noise in the model", lambda seed: noisy_model(), score()),
+    wrong("6.13", "wider", "fixed at 256", lambda seed: noisy_model(units=(512, 256, 10)), score()),
+    wrong("6.13", "always on", "must rest", lambda seed: noisy_model(noisy_layer(True)), score()),
+    wrong("6.13", "softmax", "logits", lambda seed: noisy_model(last="softmax"), score()),
+    wrong("6.13", "worse", "above that of dropout", gaussian, score(0.40, 0.45)),
+    wrong("6.13", "chance", "tell from chance", gaussian, score(0.40, 0.399)),
+    wrong("6.13", "accuracies as losses", "holds accuracies", gaussian, ACCURACIES_TWICE),
+    wrong("6.13", "no losses", "with the keys", gaussian, {"dropout": [0.8], "noise": [0.9]}),
 ]
 
 CASES = [

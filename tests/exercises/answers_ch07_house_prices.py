@@ -117,30 +117,30 @@ def preprocess_in_place(train, other):
 
 
 PREPROCESS = [
-    right("+7.1", "pandas", preprocess_pandas),
-    right("+7.1", "NumPy by hand, float32, list", preprocess_by_hand),
-    right("+7.1", "columns in another order", preprocess_bool),
-    wrong("+7.1", "constant column filled", "constant column has", preprocess_constant_filled),
-    wrong("+7.1", "in place", "in place", preprocess_in_place),
-    wrong("+7.1", "leak", "comes from both tables", preprocess_leak),
-    wrong("+7.1", "own statistics", "standardised with its own mean", preprocess_own_statistics),
-    wrong("+7.1", "filled first", "before the mean was taken", preprocess_fill_first),
-    wrong("+7.1", "categories of both", "occurs in `other` only", preprocess_together),
-    wrong("+7.1", "no column for missing", "lacks ['street_nan'", preprocess_no_nan_column),
-    wrong("+7.1", "gaps left", "hold missing or infinite", preprocess_holes),
-    wrong("+7.1", "constant column divided by 0", "constant column has", preprocess_constant),
-    wrong("+7.1", "text left", "still hold text", preprocess_text_left),
-    wrong("+7.1", "object dtype", "TypeError", preprocess_pandas_2),
-    wrong("+7.1", "one table", "return two data frames", lambda train, other: train),
-    wrong("+7.1", "arrays", "return two data frames", lambda a, b: (a.to_numpy(), b.to_numpy())),
+    right("7.1", "pandas", preprocess_pandas),
+    right("7.1", "NumPy by hand, float32, list", preprocess_by_hand),
+    right("7.1", "columns in another order", preprocess_bool),
+    wrong("7.1", "constant column filled", "constant column has", preprocess_constant_filled),
+    wrong("7.1", "in place", "in place", preprocess_in_place),
+    wrong("7.1", "leak", "comes from both tables", preprocess_leak),
+    wrong("7.1", "own statistics", "standardised with its own mean", preprocess_own_statistics),
+    wrong("7.1", "filled first", "before the mean was taken", preprocess_fill_first),
+    wrong("7.1", "categories of both", "occurs in `other` only", preprocess_together),
+    wrong("7.1", "no column for missing", "lacks ['street_nan'", preprocess_no_nan_column),
+    wrong("7.1", "gaps left", "hold missing or infinite", preprocess_holes),
+    wrong("7.1", "constant column divided by 0", "constant column has", preprocess_constant),
+    wrong("7.1", "text left", "still hold text", preprocess_text_left),
+    wrong("7.1", "object dtype", "TypeError", preprocess_pandas_2),
+    wrong("7.1", "one table", "return two data frames", lambda train, other: train),
+    wrong("7.1", "arrays", "return two data frames", lambda a, b: (a.to_numpy(), b.to_numpy())),
     wrong(
-        "+7.1",
+        "7.1",
         "rows lost",
         "tables that came back have",
         lambda a, b: preprocess_pandas(a.dropna(), b),
     ),
     wrong(
-        "+7.1",
+        "7.1",
         "other columns in the other table",
         "same columns in the same order",
         lambda a, b: (preprocess_pandas(a, b)[0], preprocess_pandas(a, b)[1].iloc[:, ::-1]),
@@ -191,42 +191,42 @@ def impute_in_place(values, absent):
 
 
 MISSING = [
-    right("5.7.2", "quantile and where", hide_large, impute_where),
-    right("5.7.2", "smallest third and a loop", hide_small, impute_loop),
-    right("5.7.2", "chance by size and pandas", hide_by_chance_of_size, impute_pandas),
-    wrong("5.7.2", "at random", "standard deviations", hide_at_random, impute_where),
-    wrong("5.7.2", "hides nothing", "is missing (NaN)", lambda truth: truth, impute_where),
+    right("7.2", "quantile and where", hide_large, impute_where),
+    right("7.2", "smallest third and a loop", hide_small, impute_loop),
+    right("7.2", "chance by size and pandas", hide_by_chance_of_size, impute_pandas),
+    wrong("7.2", "at random", "standard deviations", hide_at_random, impute_where),
+    wrong("7.2", "hides nothing", "is missing (NaN)", lambda truth: truth, impute_where),
     wrong(
-        "5.7.2",
+        "7.2",
         "hides nearly all",
         "are hidden; hide",
         lambda truth: np.where(truth < np.quantile(truth, 0.9), np.nan, truth),
         impute_where,
     ),
-    wrong("5.7.2", "scales", "not hidden", lambda truth: hide_large(truth) * 2, impute_where),
-    wrong("5.7.2", "drops", "should have shape", lambda t: t[t < np.median(t)], impute_where),
+    wrong("7.2", "scales", "not hidden", lambda truth: hide_large(truth) * 2, impute_where),
+    wrong("7.2", "drops", "should have shape", lambda t: t[t < np.median(t)], impute_where),
     wrong(
-        "5.7.2",
+        "7.2",
         "mean everywhere",
         "every gap got the mean",
         hide_large,
         lambda values, absent: np.where(np.isnan(values), np.nanmean(values), values),
     ),
     wrong(
-        "5.7.2",
+        "7.2",
         "zero everywhere",
         "every gap became 0",
         hide_large,
         lambda values, absent: np.nan_to_num(values),
     ),
     wrong(
-        "5.7.2",
+        "7.2",
         "mean over all",
         "counts houses without",
         hide_large,
         lambda v, absent: np.where(np.isnan(v), np.where(absent, 0.0, np.nanmean(v)), v),
     ),
-    wrong("5.7.2", "in place", "chang", hide_large, impute_in_place),
+    wrong("7.2", "in place", "chang", hide_large, impute_in_place),
 ]
 
 
@@ -271,19 +271,19 @@ def log_difference(p, y):
 
 
 LOG_RMSE = [
-    right("+7.2", "NumPy", log_rmse_numpy),
-    right("+7.2", "loop with math", log_rmse_loop),
-    right("+7.2", "float32 array of one", log_rmse_array),
-    wrong("+7.2", "no root", "take its square root", by(log_difference, lambda v: np.mean(v**2))),
-    wrong("+7.2", "dollars", "error in dollars", by(lambda p, y: p - y)),
-    wrong("+7.2", "base 10", "to base 10", by(lambda p, y: np.log10(p / y))),
+    right("7.4", "NumPy", log_rmse_numpy),
+    right("7.4", "loop with math", log_rmse_loop),
+    right("7.4", "float32 array of one", log_rmse_array),
+    wrong("7.4", "no root", "take its square root", by(log_difference, lambda v: np.mean(v**2))),
+    wrong("7.4", "dollars", "error in dollars", by(lambda p, y: p - y)),
+    wrong("7.4", "base 10", "to base 10", by(lambda p, y: np.log10(p / y))),
     wrong(
-        "+7.2", "absolute", "absolute differences", by(log_difference, lambda v: np.abs(v).mean())
+        "7.4", "absolute", "absolute differences", by(log_difference, lambda v: np.abs(v).mean())
     ),
-    wrong("+7.2", "relative", "relative errors", by(lambda p, y: p / y - 1)),
-    wrong("+7.2", "broadcast", "900 pairs", log_rmse_broadcast),
-    wrong("+7.2", "not clipped", "count as 1", log_rmse_unclipped),
-    wrong("+7.2", "an array", "one number", by(log_difference, lambda v: v)),
+    wrong("7.4", "relative", "relative errors", by(lambda p, y: p / y - 1)),
+    wrong("7.4", "broadcast", "900 pairs", log_rmse_broadcast),
+    wrong("7.4", "not clipped", "count as 1", log_rmse_unclipped),
+    wrong("7.4", "an array", "one number", by(log_difference, lambda v: v)),
 ]
 
 
@@ -332,24 +332,24 @@ def folds_same(n, k):
 
 
 FOLDS = [
-    right("+7.3", "array_split", folds_split),
-    right("+7.3", "every k-th row, lists", folds_stride),
-    right("+7.3", "shuffled, int32, tuple", folds_shuffled),
-    wrong("+7.3", "d2l's remainder", "never validated", folds_d2l),
-    wrong("+7.3", "last part too large", "differ by at most", folds_last_takes_all),
-    wrong("+7.3", "trains on all", "in the training part and in", folds_overlap),
-    wrong("+7.3", "no ValueError", "should raise a ValueError", folds_without_check),
-    wrong("+7.3", "one fold again and again", "never validated", folds_same),
-    wrong("+7.3", "validation parts alone", "each fold is a pair", lambda n, k: list(range(k))),
-    wrong("+7.3", "k - 1 folds", "pairs is expected", lambda n, k: folds_split(n, k)[1:]),
+    right("7.5", "array_split", folds_split),
+    right("7.5", "every k-th row, lists", folds_stride),
+    right("7.5", "shuffled, int32, tuple", folds_shuffled),
+    wrong("7.5", "d2l's remainder", "never validated", folds_d2l),
+    wrong("7.5", "last part too large", "differ by at most", folds_last_takes_all),
+    wrong("7.5", "trains on all", "in the training part and in", folds_overlap),
+    wrong("7.5", "no ValueError", "should raise a ValueError", folds_without_check),
+    wrong("7.5", "one fold again and again", "never validated", folds_same),
+    wrong("7.5", "validation parts alone", "each fold is a pair", lambda n, k: list(range(k))),
+    wrong("7.5", "k - 1 folds", "pairs is expected", lambda n, k: folds_split(n, k)[1:]),
     wrong(
-        "+7.3",
+        "7.5",
         "counted from 1",
         "rows run from 0",
         lambda n, k: [(a + 1, b + 1) for a, b in folds_split(n, k)],
     ),
     wrong(
-        "+7.3",
+        "7.5",
         "training part too small",
         "together they should be all",
         lambda n, k: [(a[1:], b) for a, b in folds_split(n, k)],
@@ -358,16 +358,16 @@ FOLDS = [
 
 FIVE = [0.151, 0.163, 0.149, 0.18, 0.158]
 RAW = [
-    right("5.7.5", "diverged", {"standardised": FIVE, "raw": [np.inf] * 5}),
-    right("5.7.5", "arrays", {"standardised": np.array(FIVE), "raw": np.full(5, 3.5)}),
-    right("5.7.5", "nan", {"standardised": tuple(FIVE), "raw": [float("nan"), 8, 9, 1e9, 2.0]}),
-    wrong("5.7.5", "raw as good", "about as good", {"standardised": FIVE, "raw": FIVE}),
-    wrong("5.7.5", "no dict", "should be a dict", FIVE),
-    wrong("5.7.5", "one number", "one a fold", {"standardised": 0.15, "raw": [1.0] * 5}),
-    wrong("5.7.5", "dollars", "in dollars", {"standardised": [3e4] * 5, "raw": [1e9] * 5}),
-    wrong("5.7.5", "typed in", "are equal", {"standardised": [0.15] * 5, "raw": [3.0] * 5}),
-    wrong("5.7.5", "too good", "too good", {"standardised": [0.02] * 5, "raw": [3.0] * 5}),
-    wrong("5.7.5", "words", "list of 5 errors", {"standardised": ["a"] * 5, "raw": [3.0] * 5}),
+    right("7.6", "diverged", {"standardised": FIVE, "raw": [np.inf] * 5}),
+    right("7.6", "arrays", {"standardised": np.array(FIVE), "raw": np.full(5, 3.5)}),
+    right("7.6", "nan", {"standardised": tuple(FIVE), "raw": [float("nan"), 8, 9, 1e9, 2.0]}),
+    wrong("7.6", "raw as good", "about as good", {"standardised": FIVE, "raw": FIVE}),
+    wrong("7.6", "no dict", "should be a dict", FIVE),
+    wrong("7.6", "one number", "one a fold", {"standardised": 0.15, "raw": [1.0] * 5}),
+    wrong("7.6", "dollars", "in dollars", {"standardised": [3e4] * 5, "raw": [1e9] * 5}),
+    wrong("7.6", "typed in", "are equal", {"standardised": [0.15] * 5, "raw": [3.0] * 5}),
+    wrong("7.6", "too good", "too good", {"standardised": [0.02] * 5, "raw": [3.0] * 5}),
+    wrong("7.6", "words", "list of 5 errors", {"standardised": ["a"] * 5, "raw": [3.0] * 5}),
 ]
 
 
@@ -383,30 +383,30 @@ def tuning(rates=(0.001, 0.003, 0.01), decays=(0.0, 0.01), *, folds=True, change
 
 
 TUNING = [
-    right("5.7.3", "a search's table", tuning()),
-    right("5.7.3", "list of dicts", tuning(folds=False).to_dict("records")),
-    right("5.7.3", "dict of lists", tuning(folds=False).to_dict("list")),
+    right("7.7", "a search's table", tuning()),
+    right("7.7", "list of dicts", tuning(folds=False).to_dict("records")),
+    right("7.7", "dict of lists", tuning(folds=False).to_dict("list")),
     right(
-        "5.7.3",
+        "7.7",
         "one configuration diverged",
         tuning(folds=False, change=lambda t: t.assign(mean=[*t["mean"][:-1], np.inf])),
     ),
-    wrong("5.7.3", "too few", "at least 6 are asked", tuning(rates=(0.01,))),
-    wrong("5.7.3", "one learning rate", "value of learning_rate", tuning((0.01,), range(6))),
-    wrong("5.7.3", "no mean", "lacks the column 'mean'", tuning().drop(columns="mean")),
+    wrong("7.7", "too few", "at least 6 are asked", tuning(rates=(0.01,))),
+    wrong("7.7", "one learning rate", "value of learning_rate", tuning((0.01,), range(6))),
+    wrong("7.7", "no mean", "lacks the column 'mean'", tuning().drop(columns="mean")),
     wrong(
-        "5.7.3",
+        "7.7",
         "the same six times",
         "2 different configurations",
         tuning(change=lambda t: pd.concat([t.iloc[[0, 3]]] * 3)),
     ),
-    wrong("5.7.3", "all bad", "already there", tuning(change=lambda t: t.assign(
+    wrong("7.7", "all bad", "already there", tuning(change=lambda t: t.assign(
         mean=t["mean"] + 0.2), folds=False)),
-    wrong("5.7.3", "squares", "too good", tuning(change=lambda t: t.assign(
+    wrong("7.7", "squares", "too good", tuning(change=lambda t: t.assign(
         mean=t["mean"] ** 2), folds=False)),
-    wrong("5.7.3", "mean made up", "not the mean of its fold", tuning(change=lambda t: t.assign(
+    wrong("7.7", "mean made up", "not the mean of its fold", tuning(change=lambda t: t.assign(
         mean=t["mean"] - 0.03))),
-    wrong("5.7.3", "a number", "should be a table", 0.15),
+    wrong("7.7", "a number", "should be a table", 0.15),
 ]  # fmt: skip
 
 
@@ -416,17 +416,17 @@ def improved(linear=0.16, hidden=0.14, *, units=(0, 64, 64, 128), rate=(0, 0, 0.
 
 
 IMPROVED = [
-    right("5.7.4", "frame", improved()),
-    right("5.7.4", "dicts", improved().to_dict("records")),
-    right("5.7.4", "tuples of units", improved(units=((), (64,), (64, 64), (128,)))),
-    wrong("5.7.4", "no linear row", "no row with hidden_units 0", improved(units=(8, 16, 32, 64))),
-    wrong("5.7.4", "linear alone", "no row with a hidden layer", improved(
+    right("7.8", "frame", improved()),
+    right("7.8", "dicts", improved().to_dict("records")),
+    right("7.8", "tuples of units", improved(units=((), (64,), (64, 64), (128,)))),
+    wrong("7.8", "no linear row", "no row with hidden_units 0", improved(units=(8, 16, 32, 64))),
+    wrong("7.8", "linear alone", "no row with a hidden layer", improved(
         units=(0,) * 4).assign(mean=[0.15, 0.16, 0.17, 0.18])),
-    wrong("5.7.4", "not better", "not better yet", improved(hidden=0.17)),
-    wrong("5.7.4", "no regularisation", "dropout or weight decay", improved(rate=(0,) * 4)),
-    wrong("5.7.4", "three rows", "at least 4", improved().iloc[:3]),
-    wrong("5.7.4", "in dollars", "in dollars", improved(linear=3e4, hidden=2e4)),
-    wrong("5.7.4", "no rate", "lacks the column 'rate'", improved().drop(columns="rate")),
+    wrong("7.8", "not better", "not better yet", improved(hidden=0.17)),
+    wrong("7.8", "no regularisation", "dropout or weight decay", improved(rate=(0,) * 4)),
+    wrong("7.8", "three rows", "at least 4", improved().iloc[:3]),
+    wrong("7.8", "in dollars", "in dollars", improved(linear=3e4, hidden=2e4)),
+    wrong("7.8", "no rate", "lacks the column 'rate'", improved().drop(columns="rate")),
 ]  # fmt: skip
 
 
@@ -453,27 +453,27 @@ def log_mean_tensorflow(predictions):
 
 
 ENSEMBLE = [
-    right("+7.4", "NumPy", log_mean, price_mean),
-    right("+7.4", "product and loop", geometric_by_product, price_mean_loop),
+    right("7.9", "NumPy", log_mean, price_mean),
+    right("7.9", "product and loop", geometric_by_product, price_mean_loop),
     right(
-        "+7.4",
+        "7.9",
         "float32",
         lambda p: log_mean(p).astype("float32"),
         lambda p: price_mean(p).astype("float32"),
     ),
-    right("+7.4", "TensorFlow", log_mean_tensorflow, price_mean),
-    wrong("+7.4", "swapped", "not their logs", price_mean, log_mean),
-    wrong("+7.4", "log left", "still the log", lambda p: p.mean(axis=0), price_mean),
-    wrong("+7.4", "wrong axis", "over the houses", lambda p: np.exp(p.mean(axis=1)), price_mean),
-    wrong("+7.4", "logs twice", "the logs were averaged", log_mean, log_mean),
-    wrong("+7.4", "wrong axis of prices", "over the houses", log_mean,
+    right("7.9", "TensorFlow", log_mean_tensorflow, price_mean),
+    wrong("7.9", "swapped", "not their logs", price_mean, log_mean),
+    wrong("7.9", "log left", "still the log", lambda p: p.mean(axis=0), price_mean),
+    wrong("7.9", "wrong axis", "over the houses", lambda p: np.exp(p.mean(axis=1)), price_mean),
+    wrong("7.9", "logs twice", "the logs were averaged", log_mean, log_mean),
+    wrong("7.9", "wrong axis of prices", "over the houses", log_mean,
           lambda p: np.exp(p).mean(axis=1)),
-    wrong("+7.4", "expm1 of the mean", "one dollar off", lambda p: np.expm1(p.mean(axis=0)),
+    wrong("7.9", "expm1 of the mean", "one dollar off", lambda p: np.expm1(p.mean(axis=0)),
           price_mean),
-    wrong("+7.4", "mean of expm1", "one dollar off", log_mean, lambda p: np.expm1(p).mean(axis=0)),
-    wrong("+7.4", "base 10", "powers of 10", lambda p: 10 ** p.mean(axis=0), price_mean),
-    wrong("+7.4", "base 2 of prices", "powers of 2", log_mean, lambda p: (2**p).mean(axis=0)),
-    wrong("+7.4", "one number", "should have shape", lambda p: np.exp(p.mean()), price_mean),
+    wrong("7.9", "mean of expm1", "one dollar off", log_mean, lambda p: np.expm1(p).mean(axis=0)),
+    wrong("7.9", "base 10", "powers of 10", lambda p: 10 ** p.mean(axis=0), price_mean),
+    wrong("7.9", "base 2 of prices", "powers of 2", log_mean, lambda p: (2**p).mean(axis=0)),
+    wrong("7.9", "one number", "should have shape", lambda p: np.exp(p.mean()), price_mean),
 ]  # fmt: skip
 
 
@@ -551,27 +551,27 @@ def problems_by_set(text, ids):
 
 
 SUBMISSION = [
-    right("5.7.1", "pandas", csv_pandas, problems_pandas),
-    right("5.7.1", "strings by hand", csv_by_hand, problems_plain),
-    right("5.7.1", "csv module and a tuple", csv_writer, problems_tuple),
-    wrong("5.7.1", "index column", "no index column", lambda i, p: pd.DataFrame(
+    right("7.10", "pandas", csv_pandas, problems_pandas),
+    right("7.10", "strings by hand", csv_by_hand, problems_plain),
+    right("7.10", "csv module and a tuple", csv_writer, problems_tuple),
+    wrong("7.10", "index column", "no index column", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}).to_csv(), problems_pandas),
-    wrong("5.7.1", "logs", "write dollars", lambda i, p: csv_pandas(i, np.log(p)), problems_pandas),
-    wrong("5.7.1", "a frame", "return the text", lambda i, p: pd.DataFrame(
+    wrong("7.10", "logs", "write dollars", lambda i, p: csv_pandas(i, np.log(p)), problems_pandas),
+    wrong("7.10", "a frame", "return the text", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}), problems_pandas),
-    wrong("5.7.1", "column of lists", "Flatten the prices", lambda i, p: csv_pandas(i, p)
+    wrong("7.10", "column of lists", "Flatten the prices", lambda i, p: csv_pandas(i, p)
           if np.ndim(p) == 1 else pd.DataFrame(
               {"Id": i, "SalePrice": list(p)}).to_csv(index=False), problems_pandas),
-    wrong("5.7.1", "ids with a point", "whole numbers", lambda i, p: csv_pandas(
+    wrong("7.10", "ids with a point", "whole numbers", lambda i, p: csv_pandas(
         np.array(i, float), p), problems_pandas),
-    wrong("5.7.1", "stops at the first", "name both", csv_pandas,
+    wrong("7.10", "stops at the first", "name both", csv_pandas,
           lambda text, ids: problems_pandas(text, ids)[:1]),
-    wrong("5.7.1", "no header check", "named Price", csv_pandas, without("columns")),
-    wrong("5.7.1", "no id check", "lacks a house", csv_pandas, without("ids")),
-    wrong("5.7.1", "no price check", "empty price", csv_pandas, without("price")),
-    wrong("5.7.1", "sets of ids", "one house twice", csv_pandas, problems_by_set),
-    wrong("5.7.1", "wants the order", "another order", csv_pandas, problems_by_order),
-    wrong("5.7.1", "returns True", "list of sentences", csv_pandas, lambda text, ids: True),
+    wrong("7.10", "no header check", "named Price", csv_pandas, without("columns")),
+    wrong("7.10", "no id check", "lacks a house", csv_pandas, without("ids")),
+    wrong("7.10", "no price check", "empty price", csv_pandas, without("price")),
+    wrong("7.10", "sets of ids", "one house twice", csv_pandas, problems_by_set),
+    wrong("7.10", "wants the order", "another order", csv_pandas, problems_by_order),
+    wrong("7.10", "returns True", "list of sentences", csv_pandas, lambda text, ids: True),
 ]  # fmt: skip
 
 
@@ -583,19 +583,19 @@ def score(**changes):
 
 
 SCORE = [
-    right("5.7.1-experiment", "mean and spread", score()),
-    right("5.7.1-experiment", "arrays", score(fold_errors=np.array(FIVE, "float32"))),
-    right("5.7.1-experiment", "root of the mean square", score(
+    right("7.11", "mean and spread", score()),
+    right("7.11", "arrays", score(fold_errors=np.array(FIVE, "float32"))),
+    right("7.11", "root of the mean square", score(
         estimate=float(np.sqrt(np.mean(np.square(FIVE)))))),
-    right("5.7.1-experiment", "hopes for the ensemble", score(estimate=0.155)),
-    wrong("5.7.1-experiment", "outside", "outside of your fold", score(estimate=0.25, high=0.3)),
-    wrong("5.7.1-experiment", "the best fold", "the mean of your fold", score(
+    right("7.11", "hopes for the ensemble", score(estimate=0.155)),
+    wrong("7.11", "outside", "outside of your fold", score(estimate=0.25, high=0.3)),
+    wrong("7.11", "the best fold", "the mean of your fold", score(
         estimate=0.15, low=0.14)),
-    wrong("5.7.1-experiment", "order", "should rise", score(low=0.2)),
-    wrong("5.7.1-experiment", "too wide", "set the width", score(low=0.02, high=0.3)),
-    wrong("5.7.1-experiment", "four folds", "should hold 5", score(fold_errors=FIVE[:4])),
-    wrong("5.7.1-experiment", "no dict", "should be a dict", 0.16),
-    wrong("5.7.1-experiment", "no number", "numbers", score(estimate="about 0.16")),
+    wrong("7.11", "order", "should rise", score(low=0.2)),
+    wrong("7.11", "too wide", "set the width", score(low=0.02, high=0.3)),
+    wrong("7.11", "four folds", "should hold 5", score(fold_errors=FIVE[:4])),
+    wrong("7.11", "no dict", "should be a dict", 0.16),
+    wrong("7.11", "no number", "numbers", score(estimate="about 0.16")),
 ]  # fmt: skip
 
 CASES = [

@@ -85,7 +85,7 @@ return 0 * x
     "searches the garbage collector for checks and oracles": """
 import gc
 for found in gc.get_objects():
-    if type(found).__name__ == "Exercise" and getattr(found, "id", "") == "+1.4":
+    if type(found).__name__ == "Exercise" and getattr(found, "id", "") == "1.5":
         return found.check
     if callable(found) and getattr(found, "__module__", "") == "tests.grading.course":
         return (x > 0) * 1.0
@@ -453,13 +453,13 @@ def hostile(world: World) -> list[Case]:
     for name, body in _IN_A_CALL.items():
         for word, value in names.items():
             body = body.replace(word, value)
-        page = cells({"+1.4": _step(body)})
+        page = cells({"1.5": _step(body)})
         walls = name in _ONLY_IN_WALLS
-        found.append(Case(name, "hostile", dump(page), {"+1.4": 0.0}, walls=walls))
+        found.append(Case(name, "hostile", dump(page), {"1.5": 0.0}, walls=walls))
     wrong = _step("return 0 * x")
     for name, source in _PATCHES.items():
-        points: dict[str, Any] = dict.fromkeys(RIGHT, ANY) | {"+1.4": 0.0}
-        page = cells({"+1.4": f"{source}\n{wrong}"})
+        points: dict[str, Any] = dict.fromkeys(RIGHT, ANY) | {"1.5": 0.0}
+        page = cells({"1.5": f"{source}\n{wrong}"})
         found.append(Case(name, "hostile", dump(page), points))
     return found + _hostile_cells(world) + _hostile_texts()
 
@@ -482,31 +482,31 @@ def _hostile_cells(world: World) -> list[Case]:
         "a cell has a syntax error": "def broken(:",
     }
     for name, source in ends.items():
-        page = cells({"+1.7": f"{source}\nsweep = {{}}"})
-        found.append(Case(name, "hostile", dump(page), {"+1.7": 0.0}))
+        page = cells({"1.8": f"{source}\nsweep = {{}}"})
+        found.append(Case(name, "hostile", dump(page), {"1.8": 0.0}))
         lost = "which no answer needs"
         found.append(Case(f"{name}, {lost}", "hostile", dump(cells(first=source))))
-    page = cells({"+1.9": "def descend(gradient, w, rate, steps):\n    w -= 1\n    return w"})
-    found.append(Case("changes its input in place", "hostile", dump(page), {"+1.9": 0.0}))
-    page = cells({"+1.6": "class mean_squared_error(float):\n    __eq__ = lambda *a: True\n"
+    page = cells({"1.10": "def descend(gradient, w, rate, steps):\n    w -= 1\n    return w"})
+    found.append(Case("changes its input in place", "hostile", dump(page), {"1.10": 0.0}))
+    page = cells({"1.7": "class mean_squared_error(float):\n    __eq__ = lambda *a: True\n"
                   "    def __new__(cls, y, t):\n        return float.__new__(cls, 1e9)"})  # fmt: skip
-    found.append(Case("a float that equals everything", "hostile", dump(page), {"+1.6": 0.0}))
-    page = cells({"+1.7": "class D(dict):\n    __len__ = lambda s: 9\nsweep = D()"})
-    found.append(Case("a dictionary that lies", "hostile", dump(page), {"+1.7": 0.0}))
-    page = cells({"+1.8": "class Square:\n    def __getattr__(self, name):\n        return self\n"
+    found.append(Case("a float that equals everything", "hostile", dump(page), {"1.7": 0.0}))
+    page = cells({"1.8": "class D(dict):\n    __len__ = lambda s: 9\nsweep = D()"})
+    found.append(Case("a dictionary that lies", "hostile", dump(page), {"1.8": 0.0}))
+    page = cells({"1.9": "class Square:\n    def __getattr__(self, name):\n        return self\n"
                   "    def __call__(self, *a):\n        return self"})  # fmt: skip
-    found.append(Case("an object that is everything", "hostile", dump(page), {"+1.8": 0.0}))
-    page = cells({"+1.3-quiz": "class S(str):\n    strip = lower = lambda self: 'b'\n"
+    found.append(Case("an object that is everything", "hostile", dump(page), {"1.9": 0.0}))
+    page = cells({"1.3": "class S(str):\n    strip = lower = lambda self: 'b'\n"
                   "choice_1_3 = S('a')"})  # fmt: skip
-    found.append(Case("a text that lies", "hostile", dump(page), {"+1.3-quiz": 0.0}))
-    page = cells({"+1.4": _step("print('x' * 50_000_000)\nreturn (x > 0) * 1.0")})
+    found.append(Case("a text that lies", "hostile", dump(page), {"1.3": 0.0}))
+    page = cells({"1.5": _step("print('x' * 50_000_000)\nreturn (x > 0) * 1.0")})
     found.append(Case("prints 50 MB in each call", "hostile", dump(page)))
-    page = cells({"+1.4": None})
+    page = cells({"1.5": None})
     page[2]["outputs"] = [
         {"output_type": "stream", "name": "stdout", "text": "✓ Correct, 2 points"}
     ]
-    page[4]["metadata"] = {"nbgrader": {"grade": True, "points": 1e9, "grade_id": "check-own-1-4"}}
-    found.append(Case("forges outputs and points", "hostile", dump(page), {"+1.4": 0.0}))
+    page[4]["metadata"] = {"nbgrader": {"grade": True, "points": 1e9, "grade_id": "check-1-5"}}
+    found.append(Case("forges outputs and points", "hostile", dump(page), {"1.5": 0.0}))
     page = [text_cell("hm"), code_cell("x = 1 " + "+ 1" * 100_000), *cells()]
     found.append(Case("a cell of 300 kB", "hostile", dump(page)))
     return found
@@ -514,12 +514,12 @@ def _hostile_cells(world: World) -> list[Case]:
 
 def _hostile_texts() -> list[Case]:
     script = "</pre></p><script>alert(1)</script><img src=x onerror=alert(1)>"
-    page = cells({"+1.4": _step(f"raise ValueError({script!r})")})
-    page[-2] = text_cell(f"**Answer +1.3-explain.** {script} =HYPERLINK(1) \u202etxt")
+    page = cells({"1.5": _step(f"raise ValueError({script!r})")})
+    page[-2] = text_cell(f"**Answer 1.4.** {script} =HYPERLINK(1) \u202etxt")
     page[1]["outputs"] = [{"output_type": "display_data", "data": {"text/html": script}}]
     content = notebook(page, authors=[script])
     return [Case("scripts in errors, texts, outputs, metadata", "hostile", dump(content),
-                 {"+1.4": 0.0})]  # fmt: skip
+                 {"1.5": 0.0})]  # fmt: skip
 
 
 def broken() -> list[Case]:
@@ -674,17 +674,17 @@ def _honest_code() -> dict[str, list[dict]]:
     checks = [c for c in page if c["source"].startswith("check(")]
     others = [c for c in page if not c["source"].startswith("check(")]
     codes = [c["source"] for c in page if c["cell_type"] == "code" and c not in checks]
-    renamed = cells({"+1.4": RIGHT["+1.4"].replace("def step", "def my_step")})
-    renamed[5]["source"] = 'check("+1.4", my_step, sigmoid)'
-    inline = cells({"+1.4": RIGHT["+1.4"].replace("def step", "def my_step")})
-    inline[5]["source"] = 'check("+1.4", lambda x: my_step(x), sigmoid)'
+    renamed = cells({"1.5": RIGHT["1.5"].replace("def step", "def my_step")})
+    renamed[5]["source"] = 'check("1.5", my_step, sigmoid)'
+    inline = cells({"1.5": RIGHT["1.5"].replace("def step", "def my_step")})
+    inline[5]["source"] = 'check("1.5", lambda x: my_step(x), sigmoid)'
     stub = "def step(x):\n    raise NotImplementedError\n\ndef sigmoid(x):\n    raise NotImplementedError"
-    below = cells({"+1.4": stub})
-    below.insert(6, code_cell(RIGHT["+1.4"]))
-    later = cells({"+1.4": "def step(x):\n    return helper(x)" + WRONG_STEP})
+    below = cells({"1.5": stub})
+    below.insert(6, code_cell(RIGHT["1.5"]))
+    later = cells({"1.5": "def step(x):\n    return helper(x)" + WRONG_STEP})
     later.append(code_cell("def helper(x):\n    return (x > 0) * 1.0"))
-    twice = cells({"+1.4": _step("return 0 * x")})
-    twice[6:6] = [code_cell(RIGHT["+1.4"]), code_cell('check("+1.4", step, sigmoid)')]
+    twice = cells({"1.5": _step("return 0 * x")})
+    twice[6:6] = [code_cell(RIGHT["1.5"]), code_cell('check("1.5", step, sigmoid)')]
     deleted_later = [*cells(), code_cell("del step, sigmoid")]
     reused = [*cells(), code_cell("def step(x):\n    return 'another lesson'")]
     return {
@@ -742,88 +742,88 @@ _HONEST_FIRST = {
 }
 _HONEST_ANSWERS = {
     "defined through globals": (
-        "+1.7",
+        "1.8",
         "globals()['sweep'] = {1: 0.1, 2: 0.2, 3: 0.3}",
     ),
-    "defined by exec": ("+1.3-quiz", "exec('choice_1_3 = \"b\"')"),
+    "defined by exec": ("1.3", "exec('choice_1_3 = \"b\"')"),
     "defined in a branch": (
-        "+1.3-quiz",
+        "1.3",
         "if True:\n    choice_1_3 = 'b'\nelse:\n    choice_1_3 = 'a'",
     ),
     "defined under __main__": (
-        "+1.6",
-        "if __name__ == '__main__':\n    " + RIGHT["+1.6"].replace("\n", "\n    "),
+        "1.7",
+        "if __name__ == '__main__':\n    " + RIGHT["1.7"].replace("\n", "\n    "),
     ),
-    "a lambda": ("+1.4", "step = lambda x: (x > 0) * 1\nsigmoid = lambda x: 1 / (1 + np.exp(-x))"),
+    "a lambda": ("1.5", "step = lambda x: (x > 0) * 1\nsigmoid = lambda x: 1 / (1 + np.exp(-x))"),
     "an object that can be called": (
-        "+1.6",
+        "1.7",
         "class Mean:\n    def __call__(self, y, t):\n        if y.shape != t.shape:\n"
         "            raise ValueError('shape')\n        return ((y - t) ** 2).mean()\n"
         "mean_squared_error = Mean()",
     ),
     "a partial function": (
-        "+1.4",
+        "1.5",
         "from functools import partial\nstep = partial(np.heaviside, x2=0.0) if False else "
         "lambda x: np.heaviside(x, 0.0)\nsigmoid = lambda x: 0.5 * (1 + np.tanh(x / 2))",
     ),
     "lists instead of arrays": (
-        "+1.4",
+        "1.5",
         "import math\ndef step(x):\n    return [int(v > 0) for v in x]\n"
         "def sigmoid(x):\n    return [1 / (1 + math.exp(-v)) for v in x]",
     ),
     "float32": (
-        "+1.4",
+        "1.5",
         "def step(x):\n    return (x > 0).astype('float32')\n"
         "def sigmoid(x):\n    return (1 / (1 + np.exp(-x))).astype('float32')",
     ),
     "an array of one element": (
-        "+1.6",
+        "1.7",
         "def mean_squared_error(y, t):\n    if y.shape != t.shape:\n        raise ValueError\n"
         "    return np.array([np.mean((y - t) ** 2)])",
     ),
     "a subclass of ValueError": (
-        "+1.6",
+        "1.7",
         "class Lengths(ValueError):\n    pass\ndef mean_squared_error(y, t):\n"
         "    if y.shape != t.shape:\n        raise Lengths\n    return np.mean((y - t) ** 2)",
     ),
     "a decorator": (
-        "+1.6",
+        "1.7",
         "import functools\ndef traced(f):\n    @functools.wraps(f)\n    def inner(*a):\n"
-        "        print(a)\n        return f(*a)\n    return inner\n\n@traced\n" + RIGHT["+1.6"],
+        "        print(a)\n        return f(*a)\n    return inner\n\n@traced\n" + RIGHT["1.7"],
     ),
     "type hints": (
-        "+1.6",
-        RIGHT["+1.6"].replace("(y, t)", "(y: np.ndarray, t: np.ndarray) -> float"),
+        "1.7",
+        RIGHT["1.7"].replace("(y, t)", "(y: np.ndarray, t: np.ndarray) -> float"),
     ),
     "a dataclass": (
-        "+1.8",
+        "1.9",
         "from dataclasses import dataclass\n@dataclass\nclass Square:\n    x: float = 0.0\n"
         "    def forward(self, x):\n        self.x = x\n        return x**2\n"
         "    def backward(self, g):\n        return 2 * self.x * g",
     ),
-    "a table": ("+1.7", "import pandas as pd\nsweep = pd.Series([0.1, 0.2, 0.3]).to_dict()"),
+    "a table": ("1.8", "import pandas as pd\nsweep = pd.Series([0.1, 0.2, 0.3]).to_dict()"),
     "built by a loop": (
-        "+1.7",
+        "1.8",
         "sweep = {}\nfor rate in (0.1, 0.2, 0.3):\n    sweep[rate] = rate ** 2\nsweep.update({1: 1.0})",
     ),
-    "numbers of numpy": ("+1.7", "sweep = {r: np.float64(r) for r in np.arange(4)}"),
-    "tabs": ("+1.9", RIGHT["+1.9"].replace("    ", "\t")),
+    "numbers of numpy": ("1.8", "sweep = {r: np.float64(r) for r in np.arange(4)}"),
+    "tabs": ("1.10", RIGHT["1.10"].replace("    ", "\t")),
     "a file written and read": (
-        "+1.3-quiz",
+        "1.3",
         "open('a.txt', 'w').write('b')\nchoice_1_3 = open('a.txt').read()",
     ),
     "a thread": (
-        "+1.3-quiz",
+        "1.3",
         "import threading\nfound = []\nt = threading.Thread(target=lambda: found.append('b'))\n"
         "t.start()\nt.join()\nchoice_1_3 = found[0]",
     ),
     "a child process": (
-        "+1.3-quiz",
+        "1.3",
         "import subprocess, sys\nrun = subprocess.run([sys.executable, '-c', 'print(\"b\")'], "
         "capture_output=True, text=True)\nchoice_1_3 = run.stdout.strip()",
     ),
     "a temporary folder": (
-        "+1.3-quiz",
+        "1.3",
         "import tempfile, pathlib\nwith tempfile.TemporaryDirectory() as d:\n"
         "    pathlib.Path(d, 'x').write_text('b')\n    choice_1_3 = pathlib.Path(d, 'x').read_text()",
     ),

@@ -37,5 +37,5 @@ def write_class(folder: Path, size: int, world: cases.World, walls: bool = True)
 def right_notebook(path: Path, **answers: str | None) -> None:
     """Write a right notebook to `path`, with some answers replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    changed = {id.replace("_", "+", 1).replace("_", "."): s for id, s in answers.items()}
+    changed = {id.lstrip("_").replace("_", "."): s for id, s in answers.items()}
     path.write_text(json.dumps(pages.notebook(pages.cells(changed))), encoding="utf-8")

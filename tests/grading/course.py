@@ -43,7 +43,7 @@ def _add(chapter: str, id: str, points: int, kind: str = "C"):
     return register
 
 
-@_add("perceptrons", "+1.4", 2)
+@_add("perceptrons", "1.5", 2)
 def _(step, sigmoid, case):
     x = case.normal(size=7)
     expect_close(step(x), (x > 0).astype(float), given=show(x), what="step(x)")
@@ -51,7 +51,7 @@ def _(step, sigmoid, case):
     expect_close(sigmoid(x), 1 / (1 + np.exp(-x)), given=show(x), what="sigmoid(x)")
 
 
-@_add("perceptrons", "+1.6", 1)
+@_add("perceptrons", "1.7", 1)
 def _(mean_squared_error, case):
     y, target = case.normal(size=5), case.normal(size=5)
     wanted = np.mean((y - target) ** 2)
@@ -60,14 +60,14 @@ def _(mean_squared_error, case):
     expect_raises(ValueError, lambda: mean_squared_error(y, target[:2]), given="other lengths")
 
 
-@_add("perceptrons", "+1.7", 1, "X")
+@_add("perceptrons", "1.8", 1, "X")
 def _(sweep, case):
     table = sweep.value
     expect(isinstance(table, dict) and len(table) >= 3, "`sweep` needs three step sizes.")
     expect(all(isinstance(v, float) for v in table.values()), "`sweep` needs numbers.")
 
 
-@_add("perceptrons", "+1.8", 2)
+@_add("perceptrons", "1.9", 2)
 def _(Square, case):
     value = float(case.normal())
     result = Square.evaluate("f = Square()\nresult = (f.forward(x), f.backward(1.0))", x=value)
@@ -75,7 +75,7 @@ def _(Square, case):
     expect_close(result[1], 2 * value, given=show(value), what="backward")
 
 
-@_add("perceptrons", "+1.9", 2)
+@_add("perceptrons", "1.10", 2)
 def _(descend, case):
     target = case.normal(size=3)
     gradient = code("lambda w: 2 * (w - target)", target=target)
@@ -84,14 +84,14 @@ def _(descend, case):
     expect_close(got, target, given="a bowl", what="the end point", atol=1e-3)
 
 
-@_add("perceptrons", "+1.3-quiz", 1, "Q")
+@_add("perceptrons", "1.3", 1, "Q")
 def _(choice_1_3, case):
     expect(str(choice_1_3.value).strip().lower() == "b", "Not this one.")
 
 
 _of_chapter["perceptrons"].append(
     Exercise(
-        "+1.3-explain",
+        "1.4",
         "Why no line",
         "T",
         3,
@@ -103,13 +103,13 @@ _of_chapter["perceptrons"].append(
 )
 
 
-@_add("multilayer_perceptrons", "5.1.2", 2)
+@_add("multilayer_perceptrons", "2.3", 2)
 def _(prelu_gradient, case):
     x = case.normal(size=(2, 3)).astype(np.float32)
     expect_close(prelu_gradient(x, 0.1), np.where(x > 0, 1.0, 0.1), given=show(x))
 
 
-@_add("multilayer_perceptrons", "5.2.1", 2)
+@_add("multilayer_perceptrons", "2.17", 2)
 def _(build_model, case):
     model = build_model(4)
     x = case.normal(size=(3, 5)).astype(np.float32)

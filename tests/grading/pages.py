@@ -6,51 +6,51 @@ import copy
 import json
 
 IMPORTS = "from helpers import check, hint, progress\nimport numpy as np"
-POINTS = {"+1.4": 2, "+1.6": 1, "+1.7": 1, "+1.8": 2, "+1.9": 2, "+1.3-quiz": 1}
+POINTS = {"1.5": 2, "1.7": 1, "1.8": 1, "1.9": 2, "1.10": 2, "1.3": 1}
 _TENSORFLOW_IMPORTS = (
     "from helpers import check\nimport keras\nimport numpy as np\nimport tensorflow as tf"
 )
 RIGHT = {
-    "+1.4": (
+    "1.5": (
         "def step(x):\n    return (np.asarray(x) > 0).astype(float)\n\n"
         "def sigmoid(x):\n    return 1 / (1 + np.exp(-np.asarray(x)))"
     ),
-    "+1.6": (
+    "1.7": (
         "def mean_squared_error(y, t):\n"
         "    if len(y) != len(t):\n        raise ValueError('lengths differ')\n"
         "    return float(np.mean((y - t) ** 2))"
     ),
-    "+1.7": "sweep = {rate: float(abs(1 - 2 * rate) ** 20) for rate in (0.01, 0.1, 1.1)}",
-    "+1.8": (
+    "1.8": "sweep = {rate: float(abs(1 - 2 * rate) ** 20) for rate in (0.01, 0.1, 1.1)}",
+    "1.9": (
         "class Square:\n    def forward(self, x):\n        self.x = x\n        return x * x\n"
         "    def backward(self, g):\n        return 2 * self.x * g"
     ),
-    "+1.9": (
+    "1.10": (
         "def descend(gradient, start, rate, steps):\n    w = start.copy()\n"
         "    for _ in range(steps):\n        w = w - rate * gradient(w)\n    return w"
     ),
-    "+1.3-quiz": 'choice_1_3 = "b"',
+    "1.3": 'choice_1_3 = "b"',
 }
 NAMES = {
-    "+1.4": "step, sigmoid",
-    "+1.6": "mean_squared_error",
-    "+1.7": "sweep",
-    "+1.8": "Square",
-    "+1.9": "descend",
-    "+1.3-quiz": "choice_1_3",
+    "1.5": "step, sigmoid",
+    "1.7": "mean_squared_error",
+    "1.8": "sweep",
+    "1.9": "Square",
+    "1.10": "descend",
+    "1.3": "choice_1_3",
 }
 RIGHT_TENSORFLOW = {
-    "5.1.2": (
+    "2.3": (
         "def prelu_gradient(x, a):\n    x = tf.Variable(x)\n"
         "    with tf.GradientTape() as tape:\n        y = tf.where(x > 0, x, a * x)\n"
         "    return tape.gradient(y, x)"
     ),
-    "5.2.1": (
+    "2.17": (
         "def build_model(hidden):\n    return keras.Sequential([keras.Input((5,)),\n"
         "        keras.layers.Dense(hidden, activation='relu'), keras.layers.Dense(2)])"
     ),
 }
-EXPLANATION = "**Answer +1.3-explain.** Because two pairs of corners lie across each other."
+EXPLANATION = "**Answer 1.4.** Because two pairs of corners lie across each other."
 
 
 def code_cell(source: str, grade_id: str = "", points: int | None = None) -> dict:
@@ -105,11 +105,11 @@ def cells(answers: dict[str, str] | None = None, first: str = "") -> list[dict]:
         page.append(code_cell(first))
     for id, source in (RIGHT | (answers or {})).items():
         page.append(text_cell(f"### Exercise {id} — Title\n*1 point*\n\n**Write** it."))
-        slug = id.replace("+", "own-").replace(".", "-")
+        slug = id.replace(".", "-")
         if source is not None:
             page.append(code_cell(source, f"answer-{slug}"))
         page.append(code_cell(f'check("{id}", {NAMES[id]})', f"check-{slug}", POINTS[id]))
-    page += [text_cell(EXPLANATION, "answer-own-1-3-explain"), code_cell('progress("perceptrons")')]
+    page += [text_cell(EXPLANATION, "answer-1-4"), code_cell('progress("perceptrons")')]
     return page
 
 

@@ -94,5 +94,5 @@ def test_two_students_share_no_place(walled_server):
     )
     patient = replace(LIMITS, cell_seconds=30.0, notebook_seconds=60.0)
     for source in (leave, look):
-        case = cases.Case("", "honest", dump(cells({"+1.7": source})))
+        case = cases.Case("", "honest", dump(cells({"1.8": source})))
         assert _wrong(case, _grade(case, walled_server, patient)) == []

@@ -38,7 +38,7 @@ def _rows(path: Path) -> list[dict]:
 def handed_in(tmp_path) -> Path:
     folder = tmp_path / "submissions"
     right_notebook(folder / "kim" / "01_perceptrons.ipynb")
-    right_notebook(folder / "lee" / "01_perceptrons.ipynb", _1_7="sweep = {}")
+    right_notebook(folder / "lee" / "01_perceptrons.ipynb", _1_8="sweep = {}")
     (folder / "park").mkdir()
     (folder / "park" / "01_perceptrons.ipynb").write_bytes(b"")
     return folder
@@ -51,7 +51,7 @@ def test_grade_writes_all_results(handed_in, tmp_path):
     assert [book[name]["points"] for name in ("kim", "lee", "park")] == ["9", "8", "0"]
     assert book["kim"]["pending"] == "3" and "empty" in book["park"]["notes"]
     grades = {(row["student"], row["exercise"]): row for row in _rows(out / "grades.csv")}
-    assert grades["lee", "'+1.7"]["outcome"] == "not yet"
+    assert grades["lee", "1.8"]["outcome"] == "not yet"
     assert len(grades) == 3 * len(course.exercises_of("perceptrons"))
     about = json.loads((out / "run.json").read_text())
     assert about["seed"] == 3 and about["finished"] and "numpy" in about["versions"]
@@ -61,18 +61,18 @@ def test_grade_writes_all_results(handed_in, tmp_path):
 
 
 def test_grade_counts_a_missing_chapter_as_not_handed_in(handed_in, tmp_path):
-    page = [text_cell("### Exercise 5.1.2 — x")]
+    page = [text_cell("### Exercise 2.3 — x")]
     (handed_in / "kim" / "02_multilayer_perceptrons.ipynb").write_bytes(dump(page))
     run.grade(handed_in, tmp_path / "out", SETTINGS)
     grades = {(r["student"], r["exercise"]): r for r in _rows(tmp_path / "out" / "grades.csv")}
-    assert grades["kim", "5.1.2"]["outcome"] == "not attempted"
-    assert grades["lee", "5.1.2"]["outcome"] == "not handed in"
-    assert grades["park", "'+1.4"]["outcome"] == "not graded"
+    assert grades["kim", "2.3"]["outcome"] == "not attempted"
+    assert grades["lee", "2.3"]["outcome"] == "not handed in"
+    assert grades["park", "1.5"]["outcome"] == "not graded"
 
 
 def test_grade_takes_the_newest_of_two_attempts(tmp_path):
     folder = tmp_path / "in"
-    right_notebook(folder / "kim_1_10_01_perceptrons.ipynb", _1_7="sweep = {}")
+    right_notebook(folder / "kim_1_10_01_perceptrons.ipynb", _1_8="sweep = {}")
     right_notebook(folder / "kim_1_11_01_perceptrons-1.ipynb")
     made = run.grade(folder, tmp_path / "out", SETTINGS)
     assert made.totals("kim")["points"] == 9
@@ -116,7 +116,7 @@ def test_marks_survive_every_later_run(handed_in, tmp_path):
     assert changed == 1 and made.totals("kim")["points"] == 11.5
     assert _rows(path)[0]["points"] == "2.5" and _rows(path)[0]["comment"] == "'=good"
     fresh = run.Settings(**{**SETTINGS.__dict__, "seed": 99})
-    right_notebook(handed_in / "kim" / "01_perceptrons.ipynb", _1_7="sweep = {}")
+    right_notebook(handed_in / "kim" / "01_perceptrons.ipynb", _1_8="sweep = {}")
     made = run.grade(handed_in, out, fresh)
     assert made.totals("kim")["points"] == 10.5 and made.totals("kim")["pending"] == 0
     assert run.mark(out, None)[0] == 0
@@ -131,11 +131,11 @@ def test_points_written_into_the_csv_are_kept_by_the_next_run(handed_in, tmp_pat
 
 
 _REFUSED = {
-    "kim,+1.3-explain,4": "not between 0 and 3",
-    "kim,+1.3-explain,-1": "not between 0 and 3",
-    "kim,+1.3-explain,nan": "not between 0 and 3",
-    "kim,+1.3-explain,many": "no number",
-    "nobody,+1.3-explain,1": "line 2",
+    "kim,1.4,4": "not between 0 and 3",
+    "kim,1.4,-1": "not between 0 and 3",
+    "kim,1.4,nan": "not between 0 and 3",
+    "kim,1.4,many": "no number",
+    "nobody,1.4,1": "line 2",
     "kim,9.9,1": "no answer of kim/9.9",
 }
 
@@ -145,7 +145,7 @@ def test_mark_refuses_impossible_points_and_takes_nothing(handed_in, tmp_path):
     run.grade(handed_in, out, SETTINGS)
     edited = tmp_path / "edited.csv"
     for line, words in _REFUSED.items():
-        edited.write_text(f"student,exercise,points\n{line}\nlee,+1.3-explain,2\n")
+        edited.write_text(f"student,exercise,points\n{line}\nlee,1.4,2\n")
         with pytest.raises(ValueError, match=re.escape(words)):
             run.mark(out, edited)
         assert Store(out).marks == {}
@@ -155,10 +155,10 @@ def test_mark_reads_what_spreadsheets_write(handed_in, tmp_path):
     out = tmp_path / "out"
     run.grade(handed_in, out, SETTINGS)
     edited = tmp_path / "edited.csv"
-    text = 'student;exercise;points;comment\r\nkim;"\'+1.3-explain";"1,5";Übung\r\n'
+    text = 'student;exercise;points;comment\r\nkim;1.4;"1,5";Übung\r\n'
     edited.write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert run.mark(out, edited)[0] == 1
-    assert Store(out).marks["kim/+1.3-explain"] == {"points": 1.5, "comment": "Übung"}
+    assert Store(out).marks["kim/1.4"] == {"points": 1.5, "comment": "Übung"}
 
 
 def test_results_cannot_lie_among_the_submissions(handed_in):

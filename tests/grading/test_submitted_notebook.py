@@ -46,26 +46,26 @@ def test_chapter_of_believes_the_exercises_more_than_a_wrong_name():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("**Answer +1.3-explain.** Because.", "Because."),
-        ("**Answer +1.3-explain.**\n\nBecause.\n\nAnd more.", "Because.\n\nAnd more."),
-        ("Answer +1.3-explain: Because.", "Because."),
-        ("### Answer +1.3-explain\nBecause.", "Because."),
-        ("**answer +1.3-explain** Because.", "Because."),
-        ("My title\n**Answer +1.3-explain.** Because. **Answer +1.9-explain.** Other.", "Because."),
-        ("**Answer +1.3-explain.** *Write your answer here.*", ""),
-        ("**Answer +1.3-explain.**", ""),
-        ("**Answer +1.3-explain-more.** Because.", ""),
-        ("**Answer +1.33-explain.** Because.", ""),
+        ("**Answer 1.4.** Because.", "Because."),
+        ("**Answer 1.4.**\n\nBecause.\n\nAnd more.", "Because.\n\nAnd more."),
+        ("Answer 1.4: Because.", "Because."),
+        ("### Answer 1.4\nBecause.", "Because."),
+        ("**answer 1.4** Because.", "Because."),
+        ("My title\n**Answer 1.4.** Because. **Answer 1.11.** Other.", "Because."),
+        ("**Answer 1.4.** *Write your answer here.*", ""),
+        ("**Answer 1.4.**", ""),
+        ("**Answer 1.44.** Because.", ""),
+        ("**Answer 1.45.** Because.", ""),
     ],
 )
 def test_written_answer_is_found_by_its_number(text, said):
     page = submitted_notebook.read(dump([text_cell(text)]))
-    assert submitted_notebook.written_answer(page, "+1.3-explain") == said
+    assert submitted_notebook.written_answer(page, "1.4") == said
 
 
 def test_written_answer_is_found_by_grade_id_where_its_number_is_gone():
-    page = submitted_notebook.read(dump([text_cell("Because.", "answer-own-1-3-explain")]))
-    assert submitted_notebook.written_answer(page, "+1.3-explain") == "Because."
+    page = submitted_notebook.read(dump([text_cell("Because.", "answer-1-4")]))
+    assert submitted_notebook.written_answer(page, "1.4") == "Because."
 
 
 def test_read_says_what_was_odd():

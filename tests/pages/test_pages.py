@@ -18,7 +18,8 @@ import pytest
 from helpers.authoring import ROOT
 from helpers.exercises import CHAPTERS, exercises_of, find
 
-# Every exercise of the curriculum. A number with several parts has one id a part.
+# Every exercise of the curriculum, by its name there: d2l's number, or + for our own. An exercise
+# carries these names as aliases.
 REQUIRED = {
     "perceptrons": "+1.1 +1.2 +1.3-quiz +1.3-explain +1.4 +1.5 +1.6 +1.7 +1.8 +1.9 +1.10",
     "multilayer_perceptrons": (
@@ -278,11 +279,14 @@ def test_terms_are_linked_where_they_are_introduced(name):
 
 @pages
 def test_exercises_are_those_of_the_curriculum_in_the_order_of_the_page(name):
-    on_page = _EXERCISE.findall(markdown(name))
-    ids = [id for id, _ in on_page]
-    missing = set(REQUIRED[chapter(name)].split()) - set(ids)
+    listed = exercises_of(chapter(name))
+    known = {alias for exercise in listed for alias in exercise.aliases}
+    missing = set(REQUIRED[chapter(name)].split()) - known
     assert not missing
-    assert ids == [exercise.id for exercise in exercises_of(chapter(name))]
+    ids = [id for id, _ in _EXERCISE.findall(markdown(name))]
+    assert ids == [exercise.id for exercise in listed]
+    number = NAMES.index(name) + 1
+    assert ids == [f"{number}.{place}" for place in range(1, len(ids) + 1)]
 
 
 @pages
@@ -292,7 +296,8 @@ def test_exercise_heading_and_points_line_agree_with_the_definition(name):
         stars = "★" * exercise.stars + "☆" * (3 - exercise.stars)
         points = f"{exercise.points} point" + ("" if exercise.points == 1 else "s")
         lines = part[0].source.splitlines()
-        assert lines[0] == f"### Exercise {id} — {exercise.title}"
+        source = f" (d2l {exercise.d2l})" if exercise.d2l else ""
+        assert lines[0] == f"### Exercise {id} — {exercise.title}{source}"
         want = f'*{points} · {stars} · {exercise.minutes} min · stuck? run `hint("{id}")`*'
         assert lines[1] == want
 

@@ -50,8 +50,8 @@ def write_scores(report: Report, database: Path, chapters: list[str]) -> int:
 def grade_id(row: dict) -> str:
     """Return the nbgrader name of an exercise's graded cell, as the pages have it.
 
-    >>> grade_id({"exercise": "+1.3-explain", "kind": "T"})
-    'answer-own-1-3-explain'
+    >>> grade_id({"exercise": "1.4", "kind": "T"})
+    'answer-1-4'
     """
     return f"{'answer' if row['kind'] == 'T' else 'check'}-{slug(row['exercise'])}"
 

@@ -39,7 +39,7 @@ def grade_task(task: dict) -> dict:
     Returns:
         "exercises" and "seconds", or "fatal" with what is missing on this system.
     """
-    from helpers.grading.score import grade_notebook
+    from helpers.grading.grade import grade_notebook
 
     settings = task["settings"]
     exercises = importlib.import_module(settings["course"]).exercises_of(task["chapter"])

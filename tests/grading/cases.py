@@ -96,7 +96,7 @@ from helpers.exercises import find
 return (x > 0) * 1.0
 """,
     "imports the grader": """
-import helpers.grading.score
+import helpers.grading.grade
 return (x > 0) * 1.0
 """,
     "reads the released solution": """

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import pytest
 
-from helpers.grading import sandbox, score, submitted_notebook
+from helpers.grading import grade, sandbox, submitted_notebook
 from tests.grading import cases, course
 from tests.grading.conftest import LIMITS
 
@@ -31,7 +31,7 @@ def _grade(case: cases.Case, server, limits=LIMITS) -> dict[str, dict]:
     chapter = submitted_notebook.chapter_of(case.file, page, *submitted_notebook.course(course))
     assert chapter == "perceptrons"
     exercises = course.exercises_of(chapter)
-    results = score.grade_notebook(page, exercises, server, limits, run_seed=7)
+    results = grade.grade_notebook(page, exercises, server, limits, run_seed=7)
     return {result["id"]: result for result in results}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import data, exercises
-from helpers.grading import score, submitted_notebook
+from helpers.grading import grade, submitted_notebook
 from helpers.grading.sandbox import ForkServer, missing
 from helpers.grading.sandbox.limits import Limits
 from tests.grading import course
@@ -26,7 +26,7 @@ def warm_server():
 
 
 def _grade(page: submitted_notebook.Notebook, listed, server) -> dict[str, dict]:
-    results = score.grade_notebook(page, listed, server, Limits(), run_seed=11)
+    results = grade.grade_notebook(page, listed, server, Limits(), run_seed=11)
     return {result["id"]: result for result in results}
 
 

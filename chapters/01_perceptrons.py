@@ -50,14 +50,14 @@ print(training.device())
 # %% [markdown]
 # ## A neuron weighs its inputs
 #
-# A [neuron](../chapters/glossary.md#neuron) takes $n$ numbers $x_1, \dots, x_n$, multiplies each by
-# its own [weight](../chapters/glossary.md#weight) $w_i$, and adds. It fires, which means it returns
-# 1, when the [weighted sum](../chapters/glossary.md#weighted-sum) is above a
-# [threshold](../chapters/glossary.md#threshold) $\theta$:
+# A [neuron](glossary.md#neuron) takes $n$ numbers $x_1, \dots, x_n$, multiplies each by
+# its own [weight](glossary.md#weight) $w_i$, and adds. It fires, which means it returns
+# 1, when the [weighted sum](glossary.md#weighted-sum) is above a
+# [threshold](glossary.md#threshold) $\theta$:
 #
 # $$y = \begin{cases}1 & \text{if } w_1 x_1 + \dots + w_n x_n > \theta,\\ 0 & \text{otherwise.}\end{cases}\tag{1.1}$$
 #
-# This is Rosenblatt's [perceptron](../chapters/glossary.md#perceptron) of 1958. Here it decides
+# This is Rosenblatt's [perceptron](glossary.md#perceptron) of 1958. Here it decides
 # whether to go for a walk from three yes-or-no inputs. Dry weather matters most, so it gets the
 # largest weight.
 
@@ -77,15 +77,15 @@ for x in [(1, 0, 0), (1, 1, 0), (0, 1, 1), (1, 0, 1)]:
 # %% [markdown]
 # ## The threshold becomes a bias
 #
-# Move the threshold to the left side and call it a [bias](../chapters/glossary.md#bias), $b =
+# Move the threshold to the left side and call it a [bias](glossary.md#bias), $b =
 # -\theta$:
 #
 # $$y = \operatorname{step}(w_1 x_1 + \dots + w_n x_n + b), \qquad \operatorname{step}(z) = \begin{cases}1 & z > 0,\\ 0 & z \le 0.\end{cases}\tag{1.2}$$
 #
 # Nothing changes in the numbers, but the neuron now splits into two parts that the rest of this
-# workbook treats separately: an [affine function](../chapters/glossary.md#affine-function) $z =
+# workbook treats separately: an [affine function](glossary.md#affine-function) $z =
 # \mathbf{w}^\top \mathbf{x} + b$, and an [activation
-# function](../chapters/glossary.md#activation-function) applied to $z$. For a table $\mathbf{X}$
+# function](glossary.md#activation-function) applied to $z$. For a table $\mathbf{X}$
 # with one example a row, all sums are one matrix product.
 
 # %%
@@ -152,7 +152,7 @@ for name, column in gates.items():
 #
 # $$w_1 x_1 + w_2 x_2 + b = 0.\tag{1.3}$$
 #
-# That is a straight line, the [decision boundary](../chapters/glossary.md#decision-boundary). The
+# That is a straight line, the [decision boundary](glossary.md#decision-boundary). The
 # weights $(w_1, w_2)$ point at right angles to it, to the side where the neuron fires, and the bias
 # shifts it away from the origin. With more inputs the line becomes a plane, then a hyperplane.
 
@@ -204,7 +204,7 @@ check("1.1", and_gate, nand_gate, or_gate)
 # XOR is 1 when exactly one input is 1. Draw its four rows: the ones sit at two opposite corners of
 # a square, the zeros at the other two. Whichever line you draw, at least one corner ends up on the
 # wrong side. Classes that one line (or hyperplane) can part are called [linearly
-# separable](../chapters/glossary.md#linear-separability); XOR's are not. In 1969 Minsky and Papert
+# separable](glossary.md#linear-separability); XOR's are not. In 1969 Minsky and Papert
 # made this small fact famous, and work on neural networks slowed down for years.
 
 # %%
@@ -289,8 +289,8 @@ check("1.3", choice_1_3)
 #
 # Here $h_1$ fires if at least one input is on, $h_2$ if both are, and the output is the gate of the
 # lesson above: "$h_1$ but not $h_2$". This is a [multilayer
-# perceptron](../chapters/glossary.md#multilayer-perceptron), and $\mathbf{H}$ is its [hidden
-# layer](../chapters/glossary.md#hidden-layer).
+# perceptron](glossary.md#multilayer-perceptron), and $\mathbf{H}$ is its [hidden
+# layer](glossary.md#hidden-layer).
 
 # %%
 W1 = np.array([[1.0, 1.0],
@@ -329,7 +329,7 @@ plotting.decision_boundary(second_layer, H, xor, xlabel="h1", ylabel="h2",
 #
 # The step is flat everywhere except for its jump. Nudge a weight a little and the output stays as
 # it is, so the slope gives no sign of which way to go. The
-# [sigmoid](../chapters/glossary.md#sigmoid) is a smooth step:
+# [sigmoid](glossary.md#sigmoid) is a smooth step:
 #
 # $$\sigma(z) = \frac{1}{1 + e^{-z}}, \qquad \sigma'(z) = \sigma(z)\,(1 - \sigma(z)).\tag{1.5}$$
 #
@@ -384,7 +384,7 @@ check("1.5", step, sigmoid)
 # ## A perceptron learns from its mistakes
 #
 # So far you chose the weights. The [perceptron learning
-# rule](../chapters/glossary.md#perceptron-learning-rule) finds them: go through the examples one at
+# rule](glossary.md#perceptron-learning-rule) finds them: go through the examples one at
 # a time, and whenever the prediction $\hat y$ differs from the label $y$, move the weights by the
 # example itself:
 #
@@ -437,7 +437,7 @@ check("1.6", train_perceptron)
 # ## How many mistakes can it make?
 #
 # Novikoff proved in 1962: if all examples have length at most $R$, and some separating line keeps a
-# distance of at least $\gamma$, the [margin](../chapters/glossary.md#margin), from every example,
+# distance of at least $\gamma$, the [margin](glossary.md#margin), from every example,
 # then the rule makes at most
 #
 # $$\text{mistakes} \le \left(\frac{R}{\gamma}\right)^2,\tag{1.7}$$
@@ -479,9 +479,9 @@ for margin in (0.5, 0.1, 0.02):
 # ## A neuron that predicts a number
 #
 # Drop the step and the neuron returns its sum: $\hat y = wx + b$. That is [linear
-# regression](../chapters/glossary.md#linear-regression). How wrong it is on one example is the
+# regression](glossary.md#linear-regression). How wrong it is on one example is the
 # squared error $\ell = (wx + b - y)^2$. Its [partial
-# derivatives](../chapters/glossary.md#partial-derivative) tell what a small change of $w$ alone, or
+# derivatives](glossary.md#partial-derivative) tell what a small change of $w$ alone, or
 # of $b$ alone, does to $\ell$:
 #
 # $$\frac{\partial \ell}{\partial w} = 2\,(wx + b - y)\,x, \qquad \frac{\partial \ell}{\partial b} = 2\,(wx + b - y).\tag{1.8}$$
@@ -530,9 +530,9 @@ check("1.7", mse_gradients)
 # %% [markdown]
 # ## Gradient descent
 #
-# The [gradient](../chapters/glossary.md#gradient) points uphill, so [gradient
-# descent](../chapters/glossary.md#gradient-descent) goes the other way, in steps that the [learning
-# rate](../chapters/glossary.md#learning-rate) $\eta$ scales:
+# The [gradient](glossary.md#gradient) points uphill, so [gradient
+# descent](glossary.md#gradient-descent) goes the other way, in steps that the [learning
+# rate](glossary.md#learning-rate) $\eta$ scales:
 #
 # $$w \leftarrow w - \eta\,\frac{\partial L}{\partial w}, \qquad b \leftarrow b - \eta\,\frac{\partial L}{\partial b}.\tag{1.9}$$
 #
@@ -571,7 +571,7 @@ plt.show()
 # On the parabola $L(w) = w^2$ the gradient is $2w$, so one step gives $w \leftarrow (1 -
 # 2\eta)\,w$. Everything follows from the factor $1 - 2\eta$: close to one, the steps crawl; between
 # −1 and 1, they reach the minimum; beyond, each step overshoots by more than it corrects and the
-# loss [diverges](../chapters/glossary.md#divergence).
+# loss [diverges](glossary.md#divergence).
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(8.5, 2.8), sharey=True)
@@ -618,7 +618,7 @@ check("1.8", sweep, verdicts)
 # %% [markdown]
 # ## A matrix is a map
 #
-# Several neurons that read the same inputs form a [layer](../chapters/glossary.md#layer). With $n$
+# Several neurons that read the same inputs form a [layer](glossary.md#layer). With $n$
 # inputs and $m$ neurons their weights are a matrix $\mathbf{W}$ of shape $n \times m$, and
 # $\mathbf{x}\mathbf{W}$ takes a point of $n$ dimensions to a point of $m$ dimensions. It keeps
 # straight lines straight, parallel lines parallel and the origin where it is; the bias then shifts
@@ -644,13 +644,13 @@ print("3 inputs, 2 neurons:", np.ones((5, 3)).shape, "@", np.ones((3, 2)).shape,
 # %% [markdown]
 # ## Losses: how wrong is a prediction?
 #
-# For numbers, the [sum of squares](../chapters/glossary.md#sum-of-squares) and the [mean squared
-# error](../chapters/glossary.md#mean-squared-error) differ by a factor only:
+# For numbers, the [sum of squares](glossary.md#sum-of-squares) and the [mean squared
+# error](glossary.md#mean-squared-error) differ by a factor only:
 #
 # $$\text{SSE} = \tfrac12 \sum_i (\hat y_i - y_i)^2, \qquad \text{MSE} = \frac1n \sum_i (\hat y_i - y_i)^2.\tag{1.10}$$
 #
 # For classes, a network returns one probability a class, and the
-# [cross-entropy](../chapters/glossary.md#cross-entropy) looks at the probability $p$ of the true
+# [cross-entropy](glossary.md#cross-entropy) looks at the probability $p$ of the true
 # class alone: it is $-\log p$, averaged over the examples. Being sure and wrong costs without
 # limit.
 
@@ -674,7 +674,7 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 # *3 points · ★★☆ · 15 min · stuck? run `hint("1.9")`*
 #
 # **Given** predictions `y` and targets `t` of equal, arbitrary shape; class `probabilities` with
-# rows that sum to 1; `labels` in either form: [one-hot](../chapters/glossary.md#one-hot-encoding)
+# rows that sum to 1; `labels` in either form: [one-hot](glossary.md#one-hot-encoding)
 # rows or integer class numbers.
 #
 # **Write** `sum_of_squares(y, t)` and `mean_squared_error(y, t)` as in (1.10), over all entries,
@@ -708,7 +708,7 @@ check("1.9", sum_of_squares, mean_squared_error, cross_entropy)
 # ## Why squares? A Gaussian answers
 #
 # Suppose each target is the prediction $\mu$ plus Gaussian noise of standard deviation $\sigma$.
-# Then the data have a [likelihood](../chapters/glossary.md#likelihood), the product of the
+# Then the data have a [likelihood](glossary.md#likelihood), the product of the
 # densities, and its negative logarithm is a sum:
 #
 # $$-\log p(y \mid \mu, \sigma) = \tfrac12 \log(2\pi\sigma^2) + \frac{(y - \mu)^2}{2\sigma^2}.\tag{1.11}$$
@@ -765,9 +765,9 @@ check("1.10", gaussian_nll, nll_from_mse)
 #
 # Keras calls a neuron a *unit* and writes a layer as `Dense(units)`: one unit and no activation is
 # a linear neuron. `Sequential` stacks layers, `compile` names the loss and the
-# [optimizer](../chapters/glossary.md#optimizer), and `training.fit` runs the epochs; Keras's own
+# [optimizer](glossary.md#optimizer), and `training.fit` runs the epochs; Keras's own
 # `model.fit` takes the same arguments. With a batch of all 40 rows, one
-# [epoch](../chapters/glossary.md#epoch) is one step of gradient descent, so from the same start the
+# [epoch](glossary.md#epoch) is one step of gradient descent, so from the same start the
 # same numbers must come out.
 
 # %%
@@ -812,7 +812,7 @@ check("1.11", fit_linear)
 # %% [markdown]
 # ## Limits of a linear neuron: one direction only
 #
-# A linear model is [monotonic](../chapters/glossary.md#monotonicity) in each input: if raising an
+# A linear model is [monotonic](glossary.md#monotonicity) in each input: if raising an
 # input helps once, it helps always. Often that holds roughly, as for income and the chance to repay
 # a loan. For body temperature and the risk of dying it does not: above 37 °C a rise is bad news,
 # below 37 °C it is good news. Here a straight line must fail, while the hand-made input "distance
@@ -892,36 +892,36 @@ progress("perceptrons")
 # %% [markdown]
 # ## Terms
 #
-# [activation function](../chapters/glossary.md#activation-function) ·
-# [affine function](../chapters/glossary.md#affine-function) ·
-# [bias](../chapters/glossary.md#bias) ·
-# [cross-entropy](../chapters/glossary.md#cross-entropy) ·
-# [decision boundary](../chapters/glossary.md#decision-boundary) ·
-# [divergence](../chapters/glossary.md#divergence) ·
-# [epoch](../chapters/glossary.md#epoch) ·
-# [gradient](../chapters/glossary.md#gradient) ·
-# [gradient descent](../chapters/glossary.md#gradient-descent) ·
-# [hidden layer](../chapters/glossary.md#hidden-layer) ·
-# [layer](../chapters/glossary.md#layer) ·
-# [learning rate](../chapters/glossary.md#learning-rate) ·
-# [likelihood](../chapters/glossary.md#likelihood) ·
-# [linear regression](../chapters/glossary.md#linear-regression) ·
-# [linear separability](../chapters/glossary.md#linear-separability) ·
-# [margin](../chapters/glossary.md#margin) ·
-# [mean squared error](../chapters/glossary.md#mean-squared-error) ·
-# [monotonicity](../chapters/glossary.md#monotonicity) ·
-# [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) ·
-# [neuron](../chapters/glossary.md#neuron) ·
-# [one-hot encoding](../chapters/glossary.md#one-hot-encoding) ·
-# [optimizer](../chapters/glossary.md#optimizer) ·
-# [partial derivative](../chapters/glossary.md#partial-derivative) ·
-# [perceptron](../chapters/glossary.md#perceptron) ·
-# [perceptron learning rule](../chapters/glossary.md#perceptron-learning-rule) ·
-# [sigmoid](../chapters/glossary.md#sigmoid) ·
-# [sum of squares](../chapters/glossary.md#sum-of-squares) ·
-# [threshold](../chapters/glossary.md#threshold) ·
-# [weight](../chapters/glossary.md#weight) ·
-# [weighted sum](../chapters/glossary.md#weighted-sum)
+# [activation function](glossary.md#activation-function) ·
+# [affine function](glossary.md#affine-function) ·
+# [bias](glossary.md#bias) ·
+# [cross-entropy](glossary.md#cross-entropy) ·
+# [decision boundary](glossary.md#decision-boundary) ·
+# [divergence](glossary.md#divergence) ·
+# [epoch](glossary.md#epoch) ·
+# [gradient](glossary.md#gradient) ·
+# [gradient descent](glossary.md#gradient-descent) ·
+# [hidden layer](glossary.md#hidden-layer) ·
+# [layer](glossary.md#layer) ·
+# [learning rate](glossary.md#learning-rate) ·
+# [likelihood](glossary.md#likelihood) ·
+# [linear regression](glossary.md#linear-regression) ·
+# [linear separability](glossary.md#linear-separability) ·
+# [margin](glossary.md#margin) ·
+# [mean squared error](glossary.md#mean-squared-error) ·
+# [monotonicity](glossary.md#monotonicity) ·
+# [multilayer perceptron](glossary.md#multilayer-perceptron) ·
+# [neuron](glossary.md#neuron) ·
+# [one-hot encoding](glossary.md#one-hot-encoding) ·
+# [optimizer](glossary.md#optimizer) ·
+# [partial derivative](glossary.md#partial-derivative) ·
+# [perceptron](glossary.md#perceptron) ·
+# [perceptron learning rule](glossary.md#perceptron-learning-rule) ·
+# [sigmoid](glossary.md#sigmoid) ·
+# [sum of squares](glossary.md#sum-of-squares) ·
+# [threshold](glossary.md#threshold) ·
+# [weight](glossary.md#weight) ·
+# [weighted sum](glossary.md#weighted-sum)
 #
 # ## Sources
 #

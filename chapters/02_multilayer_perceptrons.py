@@ -62,7 +62,7 @@ print(training.device())
 #
 # $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
 #
-# An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
+# An [affine function](glossary.md#affine-function) keeps midpoints: the image of the
 # middle of two points is the middle of their images. Does the stack keep them, too?
 
 # %%
@@ -116,7 +116,7 @@ check("2.1", collapse)
 # ## Extra linear layers can take away
 #
 # A linear layer in the middle never adds anything, and a narrow one removes something. The product
-# of a $d \times h$ and an $h \times q$ matrix has a [rank](../chapters/glossary.md#rank) of at most
+# of a $d \times h$ and an $h \times q$ matrix has a [rank](glossary.md#rank) of at most
 # $h$: all inputs are pressed through $h$ numbers. The cell sends five features through two units
 # and counts the independent directions that arrive.
 
@@ -164,9 +164,9 @@ check("2.2", squeeze)
 #
 # $$\mathbf{H} = \sigma(\mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.3}$$
 #
-# This is a [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron), or MLP, with one
-# [hidden layer](../chapters/glossary.md#hidden-layer); $\sigma$ is its [activation
-# function](../chapters/glossary.md#activation-function). Two hidden units with $\sigma(z) = \max(z,
+# This is a [multilayer perceptron](glossary.md#multilayer-perceptron), or MLP, with one
+# [hidden layer](glossary.md#hidden-layer); $\sigma$ is its [activation
+# function](glossary.md#activation-function). Two hidden units with $\sigma(z) = \max(z,
 # 0)$ already compute XOR, which no single neuron can.
 
 # %%
@@ -186,13 +186,13 @@ print("keeps midpoints:", keeps_midpoints(xor_mlp, corners[0], corners[3]))
 # %% [markdown]
 # ## ReLU and pReLU
 #
-# The [rectified linear unit](../chapters/glossary.md#relu), or ReLU, keeps positive numbers and
+# The [rectified linear unit](glossary.md#relu), or ReLU, keeps positive numbers and
 # drops the others:
 #
 # $$\operatorname{ReLU}(x) = \max(x, 0).\tag{5.1.4}$$
 #
 # Its derivative is 0 or 1, so a gradient passes unchanged or not at all. At $x = 0$ there is none;
-# libraries return 0 there. The parametrised [pReLU](../chapters/glossary.md#prelu) lets some of the
+# libraries return 0 there. The parametrised [pReLU](glossary.md#prelu) lets some of the
 # negative side through, so that a unit that is off can still learn:
 #
 # $$\operatorname{pReLU}(x) = \max(0, x) + \alpha \min(0, x).\tag{5.1.5}$$
@@ -247,8 +247,8 @@ check("2.3", prelu_derivative)
 # %% [markdown]
 # ## Sigmoid and tanh
 #
-# The [sigmoid](../chapters/glossary.md#sigmoid) squashes any number into (0, 1),
-# [tanh](../chapters/glossary.md#tanh) into (−1, 1):
+# The [sigmoid](glossary.md#sigmoid) squashes any number into (0, 1),
+# [tanh](glossary.md#tanh) into (−1, 1):
 #
 # $$\operatorname{sigmoid}(x) = \frac{1}{1 + \exp(-x)},\tag{5.1.6}$$
 #
@@ -259,7 +259,7 @@ check("2.3", prelu_derivative)
 # $$\frac{d}{dx} \operatorname{tanh}(x) = 1 - \operatorname{tanh}^2(x).\tag{5.1.9}$$
 #
 # Both derivatives are largest at 0 and die out on both sides; there the unit is
-# [saturated](../chapters/glossary.md#saturation).
+# [saturated](glossary.md#saturation).
 
 # %%
 x = np.linspace(-8, 8, 201)
@@ -276,9 +276,9 @@ for name, (_, slope) in pairs.items():
 # %% [markdown]
 # ## GELU and Swish
 #
-# Newer activations are smooth relatives of ReLU. [GELU](../chapters/glossary.md#gelu) weighs $x$ by
+# Newer activations are smooth relatives of ReLU. [GELU](glossary.md#gelu) weighs $x$ by
 # the share of a standard normal distribution below it, $x\,\Phi(x)$;
-# [Swish](../chapters/glossary.md#swish) by a sigmoid, $x \operatorname{sigmoid}(\beta x)$. Both dip
+# [Swish](glossary.md#swish) by a sigmoid, $x \operatorname{sigmoid}(\beta x)$. Both dip
 # below zero before they vanish on the left, so they are not monotonic, and their derivatives exceed
 # 1 for a while on the right.
 
@@ -324,7 +324,7 @@ check("2.4", swish_derivative)
 #
 # Take one input and one output. Hidden unit $j$ computes $\max(w_j x + b_j, 0)$: a straight line
 # that is cut off at one place. The output adds such lines, so it is a [piecewise linear
-# function](../chapters/glossary.md#piecewise-linear-function). It bends where units switch on or
+# function](glossary.md#piecewise-linear-function). It bends where units switch on or
 # off, and nowhere else.
 
 # %%
@@ -389,7 +389,7 @@ check("2.5", pieces)
 # then interpolates the curve between those places.
 #
 # That is the idea of the [universal approximation
-# theorem](../chapters/glossary.md#universal-approximation-theorem): one hidden layer that is wide
+# theorem](glossary.md#universal-approximation-theorem): one hidden layer that is wide
 # enough comes as close as you like to any continuous function on a bounded interval. It says that
 # the weights exist. It does not say that training finds them, nor that one wide layer is the
 # cheapest way.
@@ -480,8 +480,8 @@ check("2.8", tanh_to_sigmoid)
 # ## A nonlinearity that looks at the whole batch
 #
 # All activations so far act on one number at a time. [Batch
-# normalization](../chapters/glossary.md#batch-normalization) does not: while it trains, it
-# subtracts from each column the mean over the [minibatch](../chapters/glossary.md#minibatch) and
+# normalization](glossary.md#batch-normalization) does not: while it trains, it
+# subtracts from each column the mean over the [minibatch](glossary.md#minibatch) and
 # divides by its standard deviation. So what comes out for a row depends on the rows beside it. The
 # cell sends the same row through such a layer in two crowds.
 
@@ -539,7 +539,7 @@ check("2.9", output_beside)
 #
 # A gradient that travels back through $n$ sigmoid layers picks up $n$ factors $s(1 - s) \le
 # \tfrac14$. Even in the best case, all inputs at 0 and weights of 1, what is left shrinks
-# geometrically: the [vanishing gradient](../chapters/glossary.md#vanishing-gradient). ReLU's factor
+# geometrically: the [vanishing gradient](glossary.md#vanishing-gradient). ReLU's factor
 # is 1 as long as the unit is on.
 
 # %%
@@ -584,10 +584,10 @@ check("2.11", vanishing_example)
 # %% [markdown]
 # ## Fashion-MNIST
 #
-# [Fashion-MNIST](../chapters/glossary.md#fashion-mnist) holds 70,000 grey pictures of clothes, 28 ×
+# [Fashion-MNIST](glossary.md#fashion-mnist) holds 70,000 grey pictures of clothes, 28 ×
 # 28 pixels, in ten classes. We scale pixels to [0, 1] and
-# [flatten](../chapters/glossary.md#flattening) each picture to a row of 784 numbers. The last 2,000
-# training images become the [validation set](../chapters/glossary.md#validation-set), on which all
+# [flatten](glossary.md#flattening) each picture to a row of 784 numbers. The last 2,000
+# training images become the [validation set](glossary.md#validation-set), on which all
 # choices of this page are made; the test set stays closed.
 
 # %%
@@ -611,9 +611,9 @@ plotting.images(fashion.train_images[first], fashion.class_names, columns=5)
 # %% [markdown]
 # ## From scores to a loss
 #
-# The network puts out ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ a row, any real
-# numbers. [Softmax](../chapters/glossary.md#softmax) turns them into probabilities, and the
-# [cross-entropy](../chapters/glossary.md#cross-entropy) is minus the logarithm of the true class's
+# The network puts out ten [logits](glossary.md#logit) $\mathbf{o}$ a row, any real
+# numbers. [Softmax](glossary.md#softmax) turns them into probabilities, and the
+# [cross-entropy](glossary.md#cross-entropy) is minus the logarithm of the true class's
 # probability:
 #
 # $$\hat y_j = \frac{\exp(o_j)}{\sum_k \exp(o_k)}, \qquad \ell = -\log \hat y_y.\tag{2.1}$$
@@ -658,8 +658,8 @@ check("2.12", softmax)
 #
 # The predicted class is the one with the largest logit; softmax keeps the order, so it is not
 # needed for that. The share of right predictions is the
-# [accuracy](../chapters/glossary.md#accuracy). One number hides which classes are mixed up, and for
-# that there is the [confusion matrix](../chapters/glossary.md#confusion-matrix). A classifier that
+# [accuracy](glossary.md#accuracy). One number hides which classes are mixed up, and for
+# that there is the [confusion matrix](glossary.md#confusion-matrix). A classifier that
 # knows nothing gives the bar that every network has to clear.
 
 # %%
@@ -707,7 +707,7 @@ check("2.13", accuracy, confusion_matrix)
 #
 # d2l's network has 784 inputs, 256 hidden units and 10 outputs. Its weights start as small random
 # numbers with standard deviation $\sigma = 0.01$, its biases as zeros; chapter 4 asks why. A
-# [`tf.Variable`](../chapters/glossary.md#variable) is a tensor that keeps its place in memory while
+# [`tf.Variable`](glossary.md#variable) is a tensor that keeps its place in memory while
 # its values change. The forward pass is (5.1.3), line by line.
 
 # %%
@@ -762,9 +762,9 @@ check("2.14", mlp_forward)
 # %% [markdown]
 # ## One training step from scratch
 #
-# [`GradientTape`](../chapters/glossary.md#gradient-tape) records what is computed from variables
+# [`GradientTape`](glossary.md#gradient-tape) records what is computed from variables
 # and then returns the derivative of the loss with respect to each of them; chapter 3 builds such a
-# tape. A step of [minibatch stochastic gradient descent](../chapters/glossary.md#minibatch-sgd)
+# tape. A step of [minibatch stochastic gradient descent](glossary.md#minibatch-sgd)
 # moves every parameter a little against its gradient:
 #
 # $$\mathbf{W} \leftarrow \mathbf{W} - \eta \frac{\partial \ell}{\partial \mathbf{W}}.\tag{2.2}$$
@@ -823,7 +823,7 @@ check("2.15", sgd_step)
 # %% [markdown]
 # ## Ten epochs
 #
-# An [epoch](../chapters/glossary.md#epoch) visits every image once, in a new random order, in
+# An [epoch](glossary.md#epoch) visits every image once, in a new random order, in
 # batches of 256. With learning rate 0.1 and ten epochs these are d2l's settings. `tf.function`
 # compiles the step; how that works is a lesson further down.
 
@@ -861,7 +861,7 @@ print(f"validation accuracy {scratch_accuracy:.3f}")
 # %% [markdown]
 # ## The same network in Keras
 #
-# `keras.Sequential` stacks layers; [`Dense`](../chapters/glossary.md#dense-layer) is an affine map
+# `keras.Sequential` stacks layers; [`Dense`](glossary.md#dense-layer) is an affine map
 # with its activation. `compile` joins it with an optimizer and a loss. The loss takes logits
 # (`from_logits=True`), so softmax and logarithm are computed together and nothing overflows.
 
@@ -917,7 +917,7 @@ print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.
 # ## The same network in the functional API
 #
 # `Sequential` can only stack. In the [functional
-# API](../chapters/glossary.md#functional-api) you call each layer on the output of another, name
+# API](glossary.md#functional-api) you call each layer on the output of another, name
 # inputs and outputs, and the graph may branch or share. A layer keeps its weights wherever it is
 # called. So a second model on the trained layers costs nothing: this one also returns the 256
 # hidden activations.
@@ -966,10 +966,10 @@ check("2.16", functional_twin)
 # %% [markdown]
 # ## Experiments that can be trusted
 #
-# The next exercises ask what a [hyperparameter](../chapters/glossary.md#hyperparameter) does:
+# The next exercises ask what a [hyperparameter](glossary.md#hyperparameter) does:
 # width, depth, learning rate, activation, start. Three habits make the answers worth something:
 # change one thing at a time, judge on images that took no part in training, and repeat with other
-# [seeds](../chapters/glossary.md#seed), so that you know how much luck there is. Small experiments
+# [seeds](glossary.md#seed), so that you know how much luck there is. Small experiments
 # are enough: 6,000 images, eight epochs, 128 hidden units, less than a second a run.
 
 # %%
@@ -1101,7 +1101,7 @@ check("2.21", learning_rates, best_rate)
 # their weights, and one program trains them all. `training.search` does so. It takes `build` and a
 # list of its arguments. And it needs no validation set: it cuts the rows into `k` parts, trains
 # every network `k` times, each time without one part, and validates on the part left out. That is
-# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation); chapter 7 comes back
+# [K-fold cross-validation](glossary.md#k-fold-cross-validation); chapter 7 comes back
 # to it.
 
 # %%
@@ -1184,10 +1184,10 @@ check("2.24", successive_halving)
 # %% [markdown]
 # ## Eager and graph execution
 #
-# By default TensorFlow is [eager](../chapters/glossary.md#eager-execution): Python asks for each
-# operation and waits. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
+# By default TensorFlow is [eager](glossary.md#eager-execution): Python asks for each
+# operation and waits. `tf.function` [traces](glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
-# [graph](../chapters/glossary.md#graph-execution) without Python. Whatever Python does besides,
+# [graph](glossary.md#graph-execution) without Python. Whatever Python does besides,
 # like counting calls, happens only while tracing.
 
 # %%
@@ -1287,7 +1287,7 @@ check("2.26", step_seconds)
 # %% [markdown]
 # ## What runs where
 #
-# TensorFlow places each operation on a [device](../chapters/glossary.md#device): on a GPU if there
+# TensorFlow places each operation on a [device](glossary.md#device): on a GPU if there
 # is one and it knows the operation, otherwise on the CPU. Every tensor knows where it lives, and
 # `tf.device` overrules the choice. Moving data between devices takes time, so keep it where it is
 # used. A GPU pays for large matrix products; a network as small as ours keeps it waiting for the
@@ -1388,9 +1388,9 @@ check("2.30", initializations)
 # %% [markdown]
 # ## Handwritten digits with trained weights
 #
-# Training and [inference](../chapters/glossary.md#inference) are usually different programs: one
+# Training and [inference](glossary.md#inference) are usually different programs: one
 # writes the weights to a file, the other builds the same network and reads them. We do both with
-# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9.
+# [MNIST](glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9.
 
 # %%
 digits = data.load_mnist()
@@ -1454,46 +1454,46 @@ progress("multilayer_perceptrons")
 # %% [markdown]
 # ## Terms
 #
-# [accuracy](../chapters/glossary.md#accuracy) ·
-# [activation function](../chapters/glossary.md#activation-function) ·
-# [affine function](../chapters/glossary.md#affine-function) ·
-# [batch normalization](../chapters/glossary.md#batch-normalization) ·
-# [confusion matrix](../chapters/glossary.md#confusion-matrix) ·
-# [cross-entropy](../chapters/glossary.md#cross-entropy) ·
-# [dense layer](../chapters/glossary.md#dense-layer) ·
-# [device](../chapters/glossary.md#device) ·
-# [eager execution](../chapters/glossary.md#eager-execution) ·
-# [epoch](../chapters/glossary.md#epoch) ·
-# [Fashion-MNIST](../chapters/glossary.md#fashion-mnist) ·
-# [flattening](../chapters/glossary.md#flattening) ·
-# [functional API](../chapters/glossary.md#functional-api) ·
-# [GELU](../chapters/glossary.md#gelu) ·
-# [gradient tape](../chapters/glossary.md#gradient-tape) ·
-# [graph execution](../chapters/glossary.md#graph-execution) ·
-# [hidden layer](../chapters/glossary.md#hidden-layer) ·
-# [hyperparameter](../chapters/glossary.md#hyperparameter) ·
-# [inference](../chapters/glossary.md#inference) ·
-# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
-# [logit](../chapters/glossary.md#logit) ·
-# [minibatch](../chapters/glossary.md#minibatch) ·
-# [minibatch SGD](../chapters/glossary.md#minibatch-sgd) ·
-# [MNIST](../chapters/glossary.md#mnist) ·
-# [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) ·
-# [piecewise linear function](../chapters/glossary.md#piecewise-linear-function) ·
-# [pReLU](../chapters/glossary.md#prelu) ·
-# [rank](../chapters/glossary.md#rank) ·
-# [ReLU](../chapters/glossary.md#relu) ·
-# [saturation](../chapters/glossary.md#saturation) ·
-# [seed](../chapters/glossary.md#seed) ·
-# [sigmoid](../chapters/glossary.md#sigmoid) ·
-# [softmax](../chapters/glossary.md#softmax) ·
-# [Swish](../chapters/glossary.md#swish) ·
-# [tanh](../chapters/glossary.md#tanh) ·
-# [tracing](../chapters/glossary.md#tracing) ·
-# [universal approximation theorem](../chapters/glossary.md#universal-approximation-theorem) ·
-# [validation set](../chapters/glossary.md#validation-set) ·
-# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
-# [variable](../chapters/glossary.md#variable)
+# [accuracy](glossary.md#accuracy) ·
+# [activation function](glossary.md#activation-function) ·
+# [affine function](glossary.md#affine-function) ·
+# [batch normalization](glossary.md#batch-normalization) ·
+# [confusion matrix](glossary.md#confusion-matrix) ·
+# [cross-entropy](glossary.md#cross-entropy) ·
+# [dense layer](glossary.md#dense-layer) ·
+# [device](glossary.md#device) ·
+# [eager execution](glossary.md#eager-execution) ·
+# [epoch](glossary.md#epoch) ·
+# [Fashion-MNIST](glossary.md#fashion-mnist) ·
+# [flattening](glossary.md#flattening) ·
+# [functional API](glossary.md#functional-api) ·
+# [GELU](glossary.md#gelu) ·
+# [gradient tape](glossary.md#gradient-tape) ·
+# [graph execution](glossary.md#graph-execution) ·
+# [hidden layer](glossary.md#hidden-layer) ·
+# [hyperparameter](glossary.md#hyperparameter) ·
+# [inference](glossary.md#inference) ·
+# [K-fold cross-validation](glossary.md#k-fold-cross-validation) ·
+# [logit](glossary.md#logit) ·
+# [minibatch](glossary.md#minibatch) ·
+# [minibatch SGD](glossary.md#minibatch-sgd) ·
+# [MNIST](glossary.md#mnist) ·
+# [multilayer perceptron](glossary.md#multilayer-perceptron) ·
+# [piecewise linear function](glossary.md#piecewise-linear-function) ·
+# [pReLU](glossary.md#prelu) ·
+# [rank](glossary.md#rank) ·
+# [ReLU](glossary.md#relu) ·
+# [saturation](glossary.md#saturation) ·
+# [seed](glossary.md#seed) ·
+# [sigmoid](glossary.md#sigmoid) ·
+# [softmax](glossary.md#softmax) ·
+# [Swish](glossary.md#swish) ·
+# [tanh](glossary.md#tanh) ·
+# [tracing](glossary.md#tracing) ·
+# [universal approximation theorem](glossary.md#universal-approximation-theorem) ·
+# [validation set](glossary.md#validation-set) ·
+# [vanishing gradient](glossary.md#vanishing-gradient) ·
+# [variable](glossary.md#variable)
 #
 # ## Sources
 #

@@ -63,8 +63,8 @@ print(training.device())
 #
 # $$f'(x) \approx \frac{f(x + h) - f(x)}{h}.\tag{3.1}$$
 #
-# This is the [forward difference](../chapters/glossary.md#forward-difference), the plainest form of
-# [numerical differentiation](../chapters/glossary.md#numerical-differentiation). For $f = \exp$ at
+# This is the [forward difference](glossary.md#forward-difference), the plainest form of
+# [numerical differentiation](glossary.md#numerical-differentiation). For $f = \exp$ at
 # $x = 0$ the true slope is 1.
 
 # %%
@@ -82,12 +82,12 @@ for h in (1.0, 0.1, 0.01, 0.001):
 # ## A slope from both sides
 #
 # The forward difference looks to the right only. The [central
-# difference](../chapters/glossary.md#central-difference) looks to both sides:
+# difference](glossary.md#central-difference) looks to both sides:
 #
 # $$f'(x) \approx \frac{f(x + h) - f(x - h)}{2h}.\tag{3.2}$$
 #
 # Write both values of $f$ as Taylor series around $x$. The terms with $h^2$ are equal and cancel,
-# so what is left over, the [truncation error](../chapters/glossary.md#truncation-error), is about
+# so what is left over, the [truncation error](glossary.md#truncation-error), is about
 # $h^2 f'''(x)/6$ instead of $h f''(x)/2$. The figure draws both estimates for $h = 1$.
 
 # %%
@@ -133,7 +133,7 @@ check("3.1", central_difference)
 #
 # Is a smaller step always better? A float64 keeps about 16 digits, so each value of $f$ is off by
 # about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$. In $f(x+h) - f(x-h)$ the leading
-# digits cancel, and this [loss of significance](../chapters/glossary.md#loss-of-significance)
+# digits cancel, and this [loss of significance](glossary.md#loss-of-significance)
 # leaves the error in front. Divided by $h$ it grows as $h$ shrinks:
 #
 # $$\text{error} \approx \underbrace{\tfrac{h^2}{6} |f'''|}_{\text{truncation}} + \underbrace{\tfrac{\varepsilon}{h} |f|}_{\text{rounding}}.\tag{3.3}$$
@@ -189,8 +189,8 @@ check("3.2", steps_float32)
 # ## Many inputs: the gradient
 #
 # A function of two variables has a slope in each direction. Hold one variable still and move the
-# other: that slope is a [partial derivative](../chapters/glossary.md#partial-derivative). All of
-# them together, arranged as the input is, form the [gradient](../chapters/glossary.md#gradient):
+# other: that slope is a [partial derivative](glossary.md#partial-derivative). All of
+# them together, arranged as the input is, form the [gradient](glossary.md#gradient):
 #
 # $$\nabla f(x_0, x_1) = \left(\frac{\partial f}{\partial x_0}, \frac{\partial f}{\partial x_1}\right).\tag{3.4}$$
 #
@@ -271,12 +271,12 @@ check("3.3", numerical_gradient)
 # %% [markdown]
 # ## Downhill, step by step
 #
-# [Gradient descent](../chapters/glossary.md#gradient-descent) repeats one step against the
+# [Gradient descent](glossary.md#gradient-descent) repeats one step against the
 # gradient:
 #
 # $$\mathbf{x} \leftarrow \mathbf{x} - \eta\, \nabla f(\mathbf{x}).\tag{3.5}$$
 #
-# The [learning rate](../chapters/glossary.md#learning-rate) $\eta$ sets its length. Take
+# The [learning rate](glossary.md#learning-rate) $\eta$ sets its length. Take
 # 15 steps down the bowl with three learning rates, using the exact gradient $(x_0/5, 2x_1)$.
 
 # %%
@@ -395,7 +395,7 @@ check("3.6", bilinear_gradient)
 #
 # Differences need two runs of the network for every weight. A network of a million weights needs a
 # better way, and it begins with the run itself. [Forward
-# propagation](../chapters/glossary.md#forward-propagation) computes and **keeps** every
+# propagation](glossary.md#forward-propagation) computes and **keeps** every
 # intermediate value. For one example $\mathbf{x} \in \mathbb{R}^d$, one hidden layer without bias
 # and weight decay $\lambda$:
 #
@@ -406,7 +406,7 @@ check("3.6", bilinear_gradient)
 # $$s = \tfrac{\lambda}{2}\left(\|\mathbf{W}^{(1)}\|_F^2 + \|\mathbf{W}^{(2)}\|_F^2\right),\tag{5.3.5}$$
 # $$J = L + s.\tag{5.3.6}$$
 #
-# $\|\cdot\|_F$ is the [Frobenius norm](../chapters/glossary.md#frobenius-norm). Here $\phi$ is
+# $\|\cdot\|_F$ is the [Frobenius norm](glossary.md#frobenius-norm). Here $\phi$ is
 # tanh, and $l$ is half of the squared distance.
 
 # %%
@@ -428,7 +428,7 @@ print({name: np.shape(value) for name, value in kept.items()})
 
 # %% [markdown]
 # Two hidden vectors, one output vector, three numbers. $J$ is the
-# [objective function](../chapters/glossary.md#objective-function) that training minimises.
+# [objective function](glossary.md#objective-function) that training minimises.
 
 # %% [markdown]
 # ### Exercise 3.7 — Forward pass of a minibatch
@@ -460,7 +460,7 @@ check("3.7", forward)
 # ## The computational graph
 #
 # Draw an arrow from each value to every value that is computed from it, and you have the
-# [computational graph](../chapters/glossary.md#computational-graph). Data and parameters are boxes,
+# [computational graph](glossary.md#computational-graph). Data and parameters are boxes,
 # computed values are circles. The graph answers two questions at a glance. Which values must be
 # ready before this one? Follow the arrows that come in. Which values does a weight influence?
 # Follow the arrows that go out.
@@ -501,12 +501,12 @@ check("3.8", edges_with_bias)
 # ## The chain rule
 #
 # Let $\mathsf{Y} = f(\mathsf{X})$ and $\mathsf{Z} = g(\mathsf{Y})$. The [chain
-# rule](../chapters/glossary.md#chain-rule) multiplies the derivatives along the path:
+# rule](glossary.md#chain-rule) multiplies the derivatives along the path:
 #
 # $$\frac{\partial \mathsf{Z}}{\partial \mathsf{X}} = \text{prod}\left(\frac{\partial \mathsf{Z}}{\partial \mathsf{Y}}, \frac{\partial \mathsf{Y}}{\partial \mathsf{X}}\right).\tag{5.3.7}$$
 #
 # Here prod stands for the product that fits: for vectors it is the product of their
-# [Jacobians](../chapters/glossary.md#jacobian), the matrices of all partial derivatives. The cell
+# [Jacobians](glossary.md#jacobian), the matrices of all partial derivatives. The cell
 # computes the Jacobian of $\mathbf{o}$ with respect to $\mathbf{x}$ as a product of three, and once
 # more by differences.
 
@@ -525,7 +525,7 @@ print("equal to differences:", np.allclose(product, rows, atol=1e-8))
 # %% [markdown]
 # ## Backward through the output layer
 #
-# [Backpropagation](../chapters/glossary.md#backpropagation) walks the graph from $J$ to the weights
+# [Backpropagation](glossary.md#backpropagation) walks the graph from $J$ to the weights
 # and reuses each gradient for the next. It starts with
 #
 # $$\frac{\partial J}{\partial L} = 1, \qquad \frac{\partial J}{\partial s} = 1,\tag{5.3.8}$$
@@ -633,7 +633,7 @@ check("3.10", cost_with_bias, gradients_with_bias)
 # ## Three gradients that agree
 #
 # TensorFlow's `GradientTape` records the operations of a forward pass and plays them back. This is
-# [automatic differentiation](../chapters/glossary.md#automatic-differentiation): exact, like the
+# [automatic differentiation](glossary.md#automatic-differentiation): exact, like the
 # equations, and without the equations. Here it computes the same gradients from the forward pass
 # alone.
 
@@ -658,7 +658,7 @@ print("tape and differences agree to 1e-8:", np.allclose(tape_dW1, by_difference
 #
 # A wrong gradient raises no error. The loss may even fall, only more slowly. So before you trust a
 # backward pass that you wrote, compare it with differences: [gradient
-# checking](../chapters/glossary.md#gradient-checking). Use float64, a small network and random
+# checking](glossary.md#gradient-checking). Use float64, a small network and random
 # numbers, and look at the **largest** difference, since a mean hides one wrong entry among many. We
 # plant an error, a missing weight decay in a single entry.
 
@@ -776,7 +776,7 @@ check("3.12", stored_numbers)
 # The rest of this page builds what `GradientTape` does. A program computes one value after the
 # other; if each value remembers the operation that made it, and each operation its inputs, then the
 # finished value holds the whole computational graph. First the value. Its
-# [generation](../chapters/glossary.md#generation) counts the operations on the longest path to it;
+# [generation](glossary.md#generation) counts the operations on the longest path to it;
 # we need it later.
 
 # %%
@@ -792,7 +792,7 @@ print("data", leaf.data, "- grad", leaf.grad, "- creator", leaf.creator)
 
 
 # %% [markdown]
-# A variable that nobody computed is a [leaf](../chapters/glossary.md#leaf): data, or a parameter.
+# A variable that nobody computed is a [leaf](glossary.md#leaf): data, or a parameter.
 
 # %% [markdown]
 # ## A function computes and remembers
@@ -1025,7 +1025,7 @@ print(f"as found {x.grad:.4f}, true {truth:.4f}")
 # A function may pass its gradient on only when all that use its output have been visited. The
 # generation of a function is the highest generation of its inputs, so whatever uses its output has
 # a higher one. Visit the **highest generation first**, and each gradient is complete before it is
-# passed on. This is a [topological order](../chapters/glossary.md#topological-order). Put no
+# passed on. This is a [topological order](glossary.md#topological-order). Put no
 # function on the list twice.
 
 # %%
@@ -1206,7 +1206,7 @@ print(derivatives)
 # ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
 # *3 points · ★★★ · 25 min · stuck? run `hint("3.17")`*
 #
-# The matrix of all second derivatives of $f$ is its [Hessian](../chapters/glossary.md#hessian).
+# The matrix of all second derivatives of $f$ is its [Hessian](glossary.md#hessian).
 # TensorFlow computes it with a tape inside a tape.
 #
 # **Given** a TensorFlow function `f` of one tensor `x` that returns a scalar.
@@ -1317,10 +1317,10 @@ print("same loss at every step:", np.allclose(losses, history.history["loss"], r
 # ## A graph on two devices
 #
 # A graph can be cut and its parts computed on different devices. To try it without two GPUs, split
-# the CPU into two [logical devices](../chapters/glossary.md#logical-device). TensorFlow wants that
+# the CPU into two [logical devices](glossary.md#logical-device). TensorFlow wants that
 # declared before it starts, so this cell runs a script in a fresh Python. It gives half of the
 # **batch** to each device, which is called [data
-# parallelism](../chapters/glossary.md#data-parallelism).
+# parallelism](glossary.md#data-parallelism).
 
 # %%
 script = """import tensorflow as tf
@@ -1340,7 +1340,7 @@ print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=T
 
 # %% [markdown]
 # Each device needs all of the weights and half of the data. In the exercise you cut the other way:
-# [model parallelism](../chapters/glossary.md#model-parallelism).
+# [model parallelism](glossary.md#model-parallelism).
 
 # %% [markdown]
 # ### Exercise 3.19 — A hidden layer on two devices (d2l 5.3.5a)
@@ -1408,31 +1408,31 @@ progress("backpropagation")
 # %% [markdown]
 # ## Terms
 #
-# [automatic differentiation](../chapters/glossary.md#automatic-differentiation) ·
-# [backpropagation](../chapters/glossary.md#backpropagation) ·
-# [central difference](../chapters/glossary.md#central-difference) ·
-# [chain rule](../chapters/glossary.md#chain-rule) ·
-# [computational graph](../chapters/glossary.md#computational-graph) ·
-# [data parallelism](../chapters/glossary.md#data-parallelism) ·
-# [forward difference](../chapters/glossary.md#forward-difference) ·
-# [forward propagation](../chapters/glossary.md#forward-propagation) ·
-# [Frobenius norm](../chapters/glossary.md#frobenius-norm) ·
-# [generation](../chapters/glossary.md#generation) ·
-# [gradient](../chapters/glossary.md#gradient) ·
-# [gradient checking](../chapters/glossary.md#gradient-checking) ·
-# [gradient descent](../chapters/glossary.md#gradient-descent) ·
-# [Hessian](../chapters/glossary.md#hessian) ·
-# [Jacobian](../chapters/glossary.md#jacobian) ·
-# [leaf](../chapters/glossary.md#leaf) ·
-# [learning rate](../chapters/glossary.md#learning-rate) ·
-# [logical device](../chapters/glossary.md#logical-device) ·
-# [loss of significance](../chapters/glossary.md#loss-of-significance) ·
-# [model parallelism](../chapters/glossary.md#model-parallelism) ·
-# [numerical differentiation](../chapters/glossary.md#numerical-differentiation) ·
-# [objective function](../chapters/glossary.md#objective-function) ·
-# [partial derivative](../chapters/glossary.md#partial-derivative) ·
-# [topological order](../chapters/glossary.md#topological-order) ·
-# [truncation error](../chapters/glossary.md#truncation-error)
+# [automatic differentiation](glossary.md#automatic-differentiation) ·
+# [backpropagation](glossary.md#backpropagation) ·
+# [central difference](glossary.md#central-difference) ·
+# [chain rule](glossary.md#chain-rule) ·
+# [computational graph](glossary.md#computational-graph) ·
+# [data parallelism](glossary.md#data-parallelism) ·
+# [forward difference](glossary.md#forward-difference) ·
+# [forward propagation](glossary.md#forward-propagation) ·
+# [Frobenius norm](glossary.md#frobenius-norm) ·
+# [generation](glossary.md#generation) ·
+# [gradient](glossary.md#gradient) ·
+# [gradient checking](glossary.md#gradient-checking) ·
+# [gradient descent](glossary.md#gradient-descent) ·
+# [Hessian](glossary.md#hessian) ·
+# [Jacobian](glossary.md#jacobian) ·
+# [leaf](glossary.md#leaf) ·
+# [learning rate](glossary.md#learning-rate) ·
+# [logical device](glossary.md#logical-device) ·
+# [loss of significance](glossary.md#loss-of-significance) ·
+# [model parallelism](glossary.md#model-parallelism) ·
+# [numerical differentiation](glossary.md#numerical-differentiation) ·
+# [objective function](glossary.md#objective-function) ·
+# [partial derivative](glossary.md#partial-derivative) ·
+# [topological order](glossary.md#topological-order) ·
+# [truncation error](glossary.md#truncation-error)
 #
 # ## Sources
 #

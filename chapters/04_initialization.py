@@ -101,7 +101,7 @@ print("shape", product.shape, "- equal to the tape's:", np.allclose(product, jac
 #
 # The matrix of a layer holds the slope of its activation. For the sigmoid that slope is $\sigma(z)
 # (1 - \sigma(z))$. Where the slope is near zero the unit is
-# [saturated](../chapters/glossary.md#saturation): its input may change and its output does not.
+# [saturated](glossary.md#saturation): its input may change and its output does not.
 
 # %%
 def sigmoid(z):
@@ -123,7 +123,7 @@ print(f"largest slope {sigmoid_slope(z).max():.2f}, at z = 5 only {sigmoid_slope
 # ## Vanishing gradients
 #
 # A gradient that shrinks from layer to layer is called a [vanishing
-# gradient](../chapters/glossary.md#vanishing-gradient). The step of gradient descent is
+# gradient](glossary.md#vanishing-gradient). The step of gradient descent is
 # proportional to it, so the lower layers stop learning while the upper ones go on. To watch it, ask
 # the tape for the length of the loss's gradient with respect to each weight matrix.
 
@@ -181,7 +181,7 @@ check("4.1", gradient_norm_ratio)
 # The opposite is as bad. Take 100 matrices of size 4 x 4 whose entries are normal with standard
 # deviation 1, and multiply them. On average each factor doubles the length of a vector, since
 # $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. A gradient that grows so is an
-# [exploding gradient](../chapters/glossary.md#exploding-gradient): one step throws the weights far
+# [exploding gradient](glossary.md#exploding-gradient): one step throws the weights far
 # away, and the next loss is not a number.
 
 # %%
@@ -205,7 +205,7 @@ plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
 # **Given** a list of square matrices of one size, in the order in which they are multiplied.
 #
 # **Write** `product_bounds(matrices)`: the pair `lower, upper` between which every [singular
-# value](../chapters/glossary.md#singular-value) of the product must lie, computed from the factors
+# value](glossary.md#singular-value) of the product must lie, computed from the factors
 # alone, without multiplying them. Then `counterexample()`: two square matrices A and B that show
 # that eigenvalues obey no such rule, since the largest modulus of an eigenvalue of A B exceeds the
 # product of the largest moduli of A and of B.
@@ -246,7 +246,7 @@ check("4.2", product_bounds, counterexample)
 #
 # A second danger has nothing to do with depth. Swap two hidden units together with their weights
 # and the network computes the same function: this is its [permutation
-# symmetry](../chapters/glossary.md#permutation-symmetry). If all weights start at one constant, the
+# symmetry](glossary.md#permutation-symmetry). If all weights start at one constant, the
 # hidden units are equal, so their gradients are equal, so they are equal after every step.
 #
 # The function trains four ReLU units from a constant start by gradient descent on 500 images;
@@ -280,9 +280,9 @@ print("weights moved by more than 0.01:", moved > 0.01, "- units differ:", apart
 # ## Dropout breaks the symmetry
 #
 # Minibatches do not help, because every unit sees the same minibatch.
-# [Dropout](../chapters/glossary.md#dropout) (chapter 6) does: it sets each unit's output to zero at
+# [Dropout](glossary.md#dropout) (chapter 6) does: it sets each unit's output to zero at
 # random, so two equal units see different gradients in the very first step. The usual remedy is
-# simpler: [random initialization](../chapters/glossary.md#random-initialization).
+# simpler: [random initialization](glossary.md#random-initialization).
 
 # %%
 apart, _ = train_from_constant(rate=0.5)
@@ -436,7 +436,7 @@ print(type(layer.kernel_initializer).__name__, kernel.shape, "bias all zero:", n
 # ## The variance on the way forward
 #
 # Look at one output of a layer without bias and activation, with
-# [fan-in](../chapters/glossary.md#fan-in) $n_\mathrm{in}$:
+# [fan-in](glossary.md#fan-in) $n_\mathrm{in}$:
 #
 # $$o_i = \sum_{j=1}^{n_\mathrm{in}} w_{ij} x_j.\tag{5.4.3}$$
 #
@@ -462,9 +462,9 @@ for sigma in (0.02, 0.05, 0.1):
 # ## The variance on the way back
 #
 # Gradients run through the transposed matrix, so each is a sum over the
-# [fan-out](../chapters/glossary.md#fan-out), and the same argument asks for $n_\mathrm{out}\sigma^2
+# [fan-out](glossary.md#fan-out), and the same argument asks for $n_\mathrm{out}\sigma^2
 # = 1$. Both cannot hold unless the layer is square. [Xavier
-# initialization](../chapters/glossary.md#xavier-initialization) takes the mean:
+# initialization](glossary.md#xavier-initialization) takes the mean:
 #
 # $$\tfrac12 (n_\mathrm{in} + n_\mathrm{out})\,\sigma^2 = 1 \quad\text{or equivalently}\quad \sigma = \sqrt{\frac{2}{n_\mathrm{in} + n_\mathrm{out}}}.\tag{5.4.5}$$
 
@@ -538,7 +538,7 @@ check("4.8", xavier_variance, xavier_bound)
 # The derivation left the activation out. Near zero, tanh is almost the identity, so Xavier suits
 # it. ReLU sets the negative half of its inputs to zero, and with them half of the mean square:
 # $\mathrm{E}[\max(0, z)^2] = \frac12 \mathrm{E}[z^2]$ for symmetric $z$. [He
-# initialization](../chapters/glossary.md#he-initialization) makes up for it:
+# initialization](glossary.md#he-initialization) makes up for it:
 #
 # $$\sigma^2 = \frac{2}{n_\mathrm{in}}.$$
 #
@@ -759,8 +759,8 @@ check("4.11", deep_training)
 # %% [markdown]
 # ## Beyond
 #
-# Keeping the variance is a [heuristic](../chapters/glossary.md#heuristic) about the average.
-# [Orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) controls every
+# Keeping the variance is a [heuristic](glossary.md#heuristic) about the average.
+# [Orthogonal initialization](glossary.md#orthogonal-initialization) controls every
 # direction: all singular values are one, and so are those of the product. Xiao and others trained
 # convolutional networks of 10,000 layers from such a start. Normalization layers and residual
 # connections keep the signal alive during training, when no initialization can.
@@ -790,7 +790,7 @@ plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
 # *2 points · ★★☆ · 15 min · stuck? run `hint("4.12")`*
 #
 # Yang You, Igor Gitman and Boris Ginsburg mend gradients of the wrong size after the fact, by
-# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
+# [layer-wise adaptive rate scaling](glossary.md#layer-wise-adaptive-rate-scaling), LARS.
 #
 # **Given** lists `weights` and `gradients` with one array a layer, the global `learning_rate`
 # $\alpha$, the `trust` coefficient $\eta$ and the `weight_decay` $\beta$.
@@ -841,19 +841,19 @@ progress("initialization")
 # %% [markdown]
 # ## Terms
 #
-# [exploding gradient](../chapters/glossary.md#exploding-gradient) ·
-# [fan-in](../chapters/glossary.md#fan-in) ·
-# [fan-out](../chapters/glossary.md#fan-out) ·
-# [He initialization](../chapters/glossary.md#he-initialization) ·
-# [heuristic](../chapters/glossary.md#heuristic) ·
-# [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling) ·
-# [orthogonal initialization](../chapters/glossary.md#orthogonal-initialization) ·
-# [permutation symmetry](../chapters/glossary.md#permutation-symmetry) ·
-# [random initialization](../chapters/glossary.md#random-initialization) ·
-# [saturation](../chapters/glossary.md#saturation) ·
-# [singular value](../chapters/glossary.md#singular-value) ·
-# [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
-# [Xavier initialization](../chapters/glossary.md#xavier-initialization)
+# [exploding gradient](glossary.md#exploding-gradient) ·
+# [fan-in](glossary.md#fan-in) ·
+# [fan-out](glossary.md#fan-out) ·
+# [He initialization](glossary.md#he-initialization) ·
+# [heuristic](glossary.md#heuristic) ·
+# [layer-wise adaptive rate scaling](glossary.md#layer-wise-adaptive-rate-scaling) ·
+# [orthogonal initialization](glossary.md#orthogonal-initialization) ·
+# [permutation symmetry](glossary.md#permutation-symmetry) ·
+# [random initialization](glossary.md#random-initialization) ·
+# [saturation](glossary.md#saturation) ·
+# [singular value](glossary.md#singular-value) ·
+# [vanishing gradient](glossary.md#vanishing-gradient) ·
+# [Xavier initialization](glossary.md#xavier-initialization)
 #
 # ## Sources
 #

@@ -89,9 +89,9 @@ print(new_model().count_params(), "parameters")
 # ## The generalization gap
 #
 # What we want is a small error on new examples, the [generalization
-# error](../chapters/glossary.md#generalization-error) $R[f]$. What training makes small is the
+# error](glossary.md#generalization-error) $R[f]$. What training makes small is the
 # error on the training examples, $R_\text{emp}[f]$. The difference is the [generalization
-# gap](../chapters/glossary.md#generalization-gap):
+# gap](glossary.md#generalization-gap):
 #
 # $$\text{gap} = R[f] - R_\text{emp}[f].\tag{5.5.1}$$
 #
@@ -123,7 +123,7 @@ print("gap above 0.10:", train_accuracy - test_accuracy > 0.10)
 # %% [markdown]
 # One image in ten, at least, is lost on the way to images the network has not seen. When a model
 # keeps getting better on the training examples and no better, or worse, on others, we speak of
-# [overfitting](../chapters/glossary.md#overfitting).
+# [overfitting](glossary.md#overfitting).
 
 # %% [markdown]
 # ### Exercise 5.1 — Error against degree
@@ -157,7 +157,7 @@ check("5.1", polynomial_errors)
 # ## No free lunch
 #
 # Can a learner be good without assuming anything about the world? The [no free lunch
-# theorem](../chapters/glossary.md#no-free-lunch-theorem) says no: averaged over all ways in which
+# theorem](glossary.md#no-free-lunch-theorem) says no: averaged over all ways in which
 # the world could label the unseen inputs with 0 or 1, every learner is right half of the time.
 #
 # Three binary features give eight inputs. The learner sees five with their labels. The remaining
@@ -175,7 +175,7 @@ for name, guess in guesses.items():
 
 # %% [markdown]
 # A sensible rule and its opposite do equally well. A learner generalises only where its
-# preferences, its [inductive bias](../chapters/glossary.md#inductive-bias), fit the world. The rest
+# preferences, its [inductive bias](glossary.md#inductive-bias), fit the world. The rest
 # of this page asks which preferences networks have, since their size does not say it.
 
 # %% [markdown]
@@ -272,9 +272,9 @@ check("5.3", random_labels)
 # %% [markdown]
 # ## Interpolation
 #
-# A model [interpolates](../chapters/glossary.md#interpolation) when its training error is zero.
+# A model [interpolates](glossary.md#interpolation) when its training error is zero.
 # With more parameters than examples there are endlessly many ways to do that. The smallest one is
-# the [minimum-norm solution](../chapters/glossary.md#minimum-norm-solution),
+# the [minimum-norm solution](glossary.md#minimum-norm-solution),
 #
 # $$\mathbf{c}_\text{min} = \mathbf{A}^{+}\mathbf{y},\tag{5.5.2}$$
 #
@@ -300,14 +300,14 @@ print("gradient descent ends in the minimum-norm solution:", np.allclose(c, smal
 
 # %% [markdown]
 # It ends in the smallest solution without being told, since it never leaves the span of the
-# examples. This is an [implicit bias](../chapters/glossary.md#implicit-bias), and which
+# examples. This is an [implicit bias](glossary.md#implicit-bias), and which
 # interpolating solution is found decides how it generalises.
 
 # %% [markdown]
 # ## Double descent
 #
 # Now let the number of parameters grow through the number of examples. The model is linear in $m$
-# [random features](../chapters/glossary.md#random-features), a hidden layer whose weights
+# [random features](glossary.md#random-features), a hidden layer whose weights
 # $\mathbf{V}$ are drawn once and never trained:
 #
 # $$\boldsymbol{\phi}(\mathbf{x}) = \max(0, \mathbf{x}\mathbf{V}) / \sqrt{m}.\tag{5.5.3}$$
@@ -339,7 +339,7 @@ print("repetitions, kinds of numbers, widths:", repetitions.shape)
 
 # %% [markdown]
 # Draw the median of the five repetitions. The vertical line is the [interpolation
-# threshold](../chapters/glossary.md#interpolation-threshold): as many features as examples. A
+# threshold](glossary.md#interpolation-threshold): as many features as examples. A
 # training error of zero has no logarithm, so it is left out.
 
 # %%
@@ -355,7 +355,7 @@ print("widest model better than every model below the threshold:",
 # The training curve ends where its error becomes zero. The test curve peaks there. At the threshold
 # exactly one solution fits, and it has to bend for every bit of noise, so its coefficients are
 # huge. Beyond it there is a choice again, the norm of the smallest solution falls, and so does the
-# test error. This is [double descent](../chapters/glossary.md#double-descent) (Belkin et al.,
+# test error. This is [double descent](glossary.md#double-descent) (Belkin et al.,
 # 2019).
 
 # %% [markdown]
@@ -388,9 +388,9 @@ check("5.5", double_descent)
 # %% [markdown]
 # ## Parametric and nonparametric
 #
-# A [parametric model](../chapters/glossary.md#parametric-model) has a number of parameters fixed in
+# A [parametric model](glossary.md#parametric-model) has a number of parameters fixed in
 # advance; after training, the examples may go. A [nonparametric
-# model](../chapters/glossary.md#nonparametric-model) grows with the data, for example by keeping
+# model](glossary.md#nonparametric-model) grows with the data, for example by keeping
 # all of it. Here are the numbers that each must store for $n$ images.
 
 # %%
@@ -407,7 +407,7 @@ for n in (100, 1_000, 10_000, 60_000):
 # %% [markdown]
 # ## The nearest neighbour
 #
-# Nothing is trained in [k-nearest neighbours](../chapters/glossary.md#k-nearest-neighbours): keep
+# Nothing is trained in [k-nearest neighbours](glossary.md#k-nearest-neighbours): keep
 # the examples; for a new input, find the $k$ that are closest to it and let them vote,
 #
 # $$\hat{y}(\mathbf{x}) = \operatorname{majority}\{y_i : i \in N_k(\mathbf{x})\}.\tag{5.5.4}$$
@@ -434,8 +434,8 @@ print("validation error between 0.15 and 0.40:", 0.15 < validation_error < 0.40)
 # ## Consistency
 #
 # Where labels are random by nature, no rule is perfect. The best possible error is the [Bayes
-# error](../chapters/glossary.md#bayes-error) $r^*$. A method is
-# [consistent](../chapters/glossary.md#consistency) if its error approaches $r^*$ as $n$ grows.
+# error](glossary.md#bayes-error) $r^*$. A method is
+# [consistent](glossary.md#consistency) if its error approaches $r^*$ as $n$ grows.
 #
 # Here $x$ is a number, and its label is right with probability 0.8, so $r^* = 0.2$. One neighbour
 # errs if exactly one of the two labels, its own and the new one, is off: $2 \cdot 0.8 \cdot 0.2 =
@@ -497,7 +497,7 @@ check("5.6", knn_predict)
 # A kernel method predicts by comparing inputs, as neighbours do. Each network has a kernel of its
 # own (Jacot et al., 2018). Take the gradient of the output with respect to all parameters
 # $\boldsymbol{\theta}$; two inputs are alike if one gradient step moves their outputs together.
-# That is the [neural tangent kernel](../chapters/glossary.md#neural-tangent-kernel) (NTK):
+# That is the [neural tangent kernel](glossary.md#neural-tangent-kernel) (NTK):
 #
 # $$K(\mathbf{x}, \mathbf{x}') = \sum_p \frac{\partial f(\mathbf{x})}{\partial \theta_p}
 # \frac{\partial f(\mathbf{x}')}{\partial \theta_p}.\tag{5.5.5}$$
@@ -614,7 +614,7 @@ check("5.7", empirical_ntk)
 # %% [markdown]
 # ## Clean labels are fitted before noisy ones
 #
-# Real labels contain errors, [label noise](../chapters/glossary.md#label-noise). A network can
+# Real labels contain errors, [label noise](glossary.md#label-noise). A network can
 # memorise them, but not at once: what many examples share is learned before the exceptions (Rolnick
 # et al., 2017).
 #
@@ -666,13 +666,13 @@ print("epoch 60: both above 0.95:", clean[-1] > 0.95 and memorised[-1] > 0.95)
 # ## Early stopping
 #
 # So the best network exists only for a while. [Early
-# stopping](../chapters/glossary.md#early-stopping) ends the training there. The rule watches the
+# stopping](glossary.md#early-stopping) ends the training there. The rule watches the
 # validation loss $L_t$ after each epoch $t$. An epoch counts as an improvement if
 #
 # $$L_t < L_\text{best} - \delta,\tag{5.5.7}$$
 #
 # with `min_delta` $\delta \ge 0$. After as many epochs in a row without improvement as the
-# [patience](../chapters/glossary.md#patience) allows, training stops. Patience keeps one unlucky
+# [patience](glossary.md#patience) allows, training stops. Patience keeps one unlucky
 # epoch from ending it. In Keras the rule is a callback, and it can bring back the best weights.
 
 # %%
@@ -699,7 +699,7 @@ print("test accuracy at least 0.03 above that of 60 epochs:", early > late + 0.0
 # ### Exercise 5.8 — Early stopping as a constraint (d2l 5.5.2)
 # *1 point · ★☆☆ · 2 min · stuck? run `hint("5.8")`*
 #
-# Why is early stopping called a [regularization](../chapters/glossary.md#regularization) technique?
+# Why is early stopping called a [regularization](glossary.md#regularization) technique?
 #
 # - **a** It adds a term to the loss.
 # - **b** It removes weights that are not needed.
@@ -851,16 +851,16 @@ check("5.15", time_saved)
 # %% [markdown]
 # ## Weight decay and the lasso
 #
-# The older way to regularise, [regularization](../chapters/glossary.md#regularization) by a penalty
+# The older way to regularise, [regularization](glossary.md#regularization) by a penalty
 # on the weights, adds one of
 #
 # $$\tfrac{\lambda}{2}\lVert\mathbf{w}\rVert_2^2 = \tfrac{\lambda}{2}\sum_i w_i^2\tag{5.5.8}$$
 #
 # $$\lambda\lVert\mathbf{w}\rVert_1 = \lambda\sum_i \lvert w_i\rvert\tag{5.5.9}$$
 #
-# to the loss. The first, l2, is called [weight decay](../chapters/glossary.md#weight-decay): its
+# to the loss. The first, l2, is called [weight decay](glossary.md#weight-decay): its
 # gradient shrinks each weight in proportion. The second, l1, is the
-# [lasso](../chapters/glossary.md#lasso): it pulls every weight by the same amount, so small ones
+# [lasso](glossary.md#lasso): it pulls every weight by the same amount, so small ones
 # end at exactly zero. Fit 20 coefficients, of which only three matter, to 50 noisy examples.
 
 # %%
@@ -996,29 +996,29 @@ progress("generalization")
 # %% [markdown]
 # ## Terms
 #
-# [Bayes error](../chapters/glossary.md#bayes-error) ·
-# [consistency](../chapters/glossary.md#consistency) ·
-# [double descent](../chapters/glossary.md#double-descent) ·
-# [early stopping](../chapters/glossary.md#early-stopping) ·
-# [generalization error](../chapters/glossary.md#generalization-error) ·
-# [generalization gap](../chapters/glossary.md#generalization-gap) ·
-# [implicit bias](../chapters/glossary.md#implicit-bias) ·
-# [inductive bias](../chapters/glossary.md#inductive-bias) ·
-# [interpolation](../chapters/glossary.md#interpolation) ·
-# [interpolation threshold](../chapters/glossary.md#interpolation-threshold) ·
-# [k-nearest neighbours](../chapters/glossary.md#k-nearest-neighbours) ·
-# [label noise](../chapters/glossary.md#label-noise) ·
-# [lasso](../chapters/glossary.md#lasso) ·
-# [minimum-norm solution](../chapters/glossary.md#minimum-norm-solution) ·
-# [neural tangent kernel](../chapters/glossary.md#neural-tangent-kernel) ·
-# [no free lunch theorem](../chapters/glossary.md#no-free-lunch-theorem) ·
-# [nonparametric model](../chapters/glossary.md#nonparametric-model) ·
-# [overfitting](../chapters/glossary.md#overfitting) ·
-# [parametric model](../chapters/glossary.md#parametric-model) ·
-# [patience](../chapters/glossary.md#patience) ·
-# [random features](../chapters/glossary.md#random-features) ·
-# [regularization](../chapters/glossary.md#regularization) ·
-# [weight decay](../chapters/glossary.md#weight-decay)
+# [Bayes error](glossary.md#bayes-error) ·
+# [consistency](glossary.md#consistency) ·
+# [double descent](glossary.md#double-descent) ·
+# [early stopping](glossary.md#early-stopping) ·
+# [generalization error](glossary.md#generalization-error) ·
+# [generalization gap](glossary.md#generalization-gap) ·
+# [implicit bias](glossary.md#implicit-bias) ·
+# [inductive bias](glossary.md#inductive-bias) ·
+# [interpolation](glossary.md#interpolation) ·
+# [interpolation threshold](glossary.md#interpolation-threshold) ·
+# [k-nearest neighbours](glossary.md#k-nearest-neighbours) ·
+# [label noise](glossary.md#label-noise) ·
+# [lasso](glossary.md#lasso) ·
+# [minimum-norm solution](glossary.md#minimum-norm-solution) ·
+# [neural tangent kernel](glossary.md#neural-tangent-kernel) ·
+# [no free lunch theorem](glossary.md#no-free-lunch-theorem) ·
+# [nonparametric model](glossary.md#nonparametric-model) ·
+# [overfitting](glossary.md#overfitting) ·
+# [parametric model](glossary.md#parametric-model) ·
+# [patience](glossary.md#patience) ·
+# [random features](glossary.md#random-features) ·
+# [regularization](glossary.md#regularization) ·
+# [weight decay](glossary.md#weight-decay)
 #
 # ## Sources
 #

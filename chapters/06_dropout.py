@@ -61,8 +61,8 @@ print("training", x_train.shape, "validation", x_valid.shape, "classes", len(fas
 #
 # A good model should not change its answer when an input changes a little. Bishop showed in 1995
 # that training with noise on the inputs rewards exactly that
-# [smoothness](../chapters/glossary.md#smoothness): it acts like [Tikhonov
-# regularization](../chapters/glossary.md#tikhonov-regularization), a penalty on steep functions.
+# [smoothness](glossary.md#smoothness): it acts like [Tikhonov
+# regularization](glossary.md#tikhonov-regularization), a penalty on steep functions.
 #
 # The cell fits a curve with 15 adjustable bumps to 15 noisy points, once as they are and once as
 # 200 copies whose positions are jittered. Nothing else differs.
@@ -111,7 +111,7 @@ print("the exact curve climbs and falls at least 1.5 times as far:",
 # **Shapes** `X` is (n, d), `y` is (n,), `w` is (d,); return a number, and an array of shape (d,).
 #
 # **Done when** the loss is what many random draws give on average, and the weights are those of a
-# [ridge regression](../chapters/glossary.md#ridge-regression) whose strength follows from `sigma`.
+# [ridge regression](glossary.md#ridge-regression) whose strength follows from `sigma`.
 
 # %%
 def noisy_loss(X, y, w, sigma):
@@ -130,14 +130,14 @@ check("6.1", noisy_loss, noisy_weights)
 # %% [markdown]
 # ## Noise that keeps the mean
 #
-# [Dropout](../chapters/glossary.md#dropout) puts noise into every hidden layer: it sets each
-# activation $h$ to zero with probability $p$, the [rate](../chapters/glossary.md#dropout-rate). The
+# [Dropout](glossary.md#dropout) puts noise into every hidden layer: it sets each
+# activation $h$ to zero with probability $p$, the [rate](glossary.md#dropout-rate). The
 # layer above should still receive the same input on average, so the survivors are scaled up:
 #
 # $$h' = \begin{cases}0 & \text{with probability } p,\\ \dfrac{h}{1-p} & \text{otherwise.}\end{cases}\tag{5.6.1}$$
 #
 # Then $\mathrm{E}[h'] = p \cdot 0 + (1-p)\,\frac{h}{1-p} = h$. Scaling in training rather than at
-# prediction is called [inverted dropout](../chapters/glossary.md#inverted-dropout).
+# prediction is called [inverted dropout](glossary.md#inverted-dropout).
 
 # %%
 h, rate = np.array([1.0, 2.0, 3.0, 4.0]), 0.5
@@ -299,7 +299,7 @@ for mode in (False, True):
 #
 # **Write** `monte_carlo(model, x, draws)`: pass `x` through the model `draws` times with dropout
 # switched on, and return the mean and the standard deviation of its outputs over the draws. This is
-# [Monte Carlo dropout](../chapters/glossary.md#monte-carlo-dropout).
+# [Monte Carlo dropout](glossary.md#monte-carlo-dropout).
 #
 # **Shapes** `x` is (n, d); return `(mean, standard_deviation)`, both NumPy arrays of the shape of
 # the model's output, (n, k).
@@ -319,7 +319,7 @@ check("6.3", monte_carlo)
 # ## Dropout as a measure of doubt
 #
 # Gal and Ghahramani read the spread of such passes as
-# [uncertainty](../chapters/glossary.md#uncertainty): where thinned networks agree, the data have
+# [uncertainty](glossary.md#uncertainty): where thinned networks agree, the data have
 # settled the answer; where they differ, they have not. The cell fits a curve to two clusters of
 # points and asks for answers far outside of them.
 
@@ -358,7 +358,7 @@ print("spread beyond ±4 more than twice that among the data:", doubt > 2)
 # The exercises below compare training recipes. Two runs of the *same* recipe already differ,
 # because the initial weights, the masks and the order of the batches do. So train each recipe with
 # several seeds, and report the mean and the [standard
-# deviation](../chapters/glossary.md#standard-deviation) over the seeds. A difference smaller than
+# deviation](glossary.md#standard-deviation) over the seeds. A difference smaller than
 # the spread is no result.
 #
 # `train_once` is one run; you will use it in most exercises. Its learning rate falls from 0.003
@@ -552,7 +552,7 @@ check("6.9", disagreement)
 # *3 points · ★★★ · 20 min · stuck? run `hint("6.11")`*
 #
 # **Given** `train_once`, which takes a `weight_decay` that shrinks all weights a little at each
-# step ([weight decay](../chapters/glossary.md#weight-decay)); values from 0.3 to 3 are worth a try.
+# step ([weight decay](glossary.md#weight-decay)); values from 0.3 to 3 are worth a try.
 #
 # **Write** `two_by_two`, a dict from `(rate, decay)` to a list of final validation losses over at
 # least three seeds, for the four combinations of rate 0 or 0.5 (in both layers) and weight decay 0
@@ -580,7 +580,7 @@ check("6.11", two_by_two, verdict)
 # ### Exercise 6.12 — DropConnect (d2l 5.6.6)
 # *2 points · ★★☆ · 15 min · stuck? run `hint("6.12")`*
 #
-# Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops single weights.
+# Instead of activations, [DropConnect](glossary.md#dropconnect) drops single weights.
 #
 # **Given** inputs `x`, weights `w`, biases `b`, a `rate` and a `seed`.
 #
@@ -609,7 +609,7 @@ check("6.12", drop_connect)
 # Dropout knows nothing of its data: it treats pixels, or activations, one by one. Pictures offer
 # better noise. A shirt moved by one pixel is the same shirt, so a random shift changes hundreds of
 # pixels at once, all in a way that keeps the class. A change of contrast does so, too. Such noise is
-# called [data augmentation](../chapters/glossary.md#data-augmentation). Keras has it as layers that,
+# called [data augmentation](glossary.md#data-augmentation). Keras has it as layers that,
 # like dropout, act in training alone.
 
 # %%
@@ -676,18 +676,18 @@ progress("dropout")
 # %% [markdown]
 # ## Terms
 #
-# [data augmentation](../chapters/glossary.md#data-augmentation) ·
-# [DropConnect](../chapters/glossary.md#dropconnect) ·
-# [dropout](../chapters/glossary.md#dropout) ·
-# [dropout rate](../chapters/glossary.md#dropout-rate) ·
-# [inverted dropout](../chapters/glossary.md#inverted-dropout) ·
-# [Monte Carlo dropout](../chapters/glossary.md#monte-carlo-dropout) ·
-# [ridge regression](../chapters/glossary.md#ridge-regression) ·
-# [smoothness](../chapters/glossary.md#smoothness) ·
-# [standard deviation](../chapters/glossary.md#standard-deviation) ·
-# [Tikhonov regularization](../chapters/glossary.md#tikhonov-regularization) ·
-# [uncertainty](../chapters/glossary.md#uncertainty) ·
-# [weight decay](../chapters/glossary.md#weight-decay)
+# [data augmentation](glossary.md#data-augmentation) ·
+# [DropConnect](glossary.md#dropconnect) ·
+# [dropout](glossary.md#dropout) ·
+# [dropout rate](glossary.md#dropout-rate) ·
+# [inverted dropout](glossary.md#inverted-dropout) ·
+# [Monte Carlo dropout](glossary.md#monte-carlo-dropout) ·
+# [ridge regression](glossary.md#ridge-regression) ·
+# [smoothness](glossary.md#smoothness) ·
+# [standard deviation](glossary.md#standard-deviation) ·
+# [Tikhonov regularization](glossary.md#tikhonov-regularization) ·
+# [uncertainty](glossary.md#uncertainty) ·
+# [weight decay](glossary.md#weight-decay)
 #
 # ## Sources
 #

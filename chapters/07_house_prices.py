@@ -59,10 +59,10 @@ print(training.device())
 # ## Download once, verify always
 #
 # A download can break off, and a file on a server can change. A
-# [checksum](../chapters/glossary.md#checksum) such as SHA-256 notices both: it maps the bytes of a
+# [checksum](glossary.md#checksum) such as SHA-256 notices both: it maps the bytes of a
 # file to 64 hexadecimal digits, and nobody knows how to make another file with the same digits.
 #
-# The function below keeps a verified copy in a [cache](../chapters/glossary.md#cache), so that the
+# The function below keeps a verified copy in a [cache](glossary.md#cache), so that the
 # second call needs no network. It moves the finished file into place in one step, so that no reader
 # ever meets half a file.
 
@@ -156,7 +156,7 @@ except TypeError:
 # ## Prices are skewed
 #
 # A few houses cost several times as much as most. On such a
-# [skewed](../chapters/glossary.md#skewness) scale, the squared error is mostly about the few
+# [skewed](glossary.md#skewness) scale, the squared error is mostly about the few
 # expensive houses. Logarithms pull the long tail in.
 
 # %%
@@ -181,13 +181,13 @@ print("typical price: e^12 =", f"{np.exp(12):,.0f} dollars")
 # ## Standardise, fill, one-hot: d2l's recipe
 #
 # Square feet run to thousands and bathrooms to three. The first step gives all numbers one scale,
-# by [standardization](../chapters/glossary.md#standardization) with the mean $\mu$ and the standard
+# by [standardization](glossary.md#standardization) with the mean $\mu$ and the standard
 # deviation $\sigma$ of the column:
 #
 # $$x \leftarrow \frac{x - \mu}{\sigma}.\tag{5.7.1}$$
 #
-# Now 0 is the mean, so filling a gap with 0 is [imputation](../chapters/glossary.md#imputation) of
-# the mean. Text becomes [one-hot](../chapters/glossary.md#one-hot-encoding) columns, one for each
+# Now 0 is the mean, so filling a gap with 0 is [imputation](glossary.md#imputation) of
+# the mean. Text becomes [one-hot](glossary.md#one-hot-encoding) columns, one for each
 # category and one for "missing".
 
 # %%
@@ -207,7 +207,7 @@ print("gaps left:", table.isna().sum().sum())
 # ## The leak
 #
 # That recipe takes $\mu$ and $\sigma$ over both tables. Then the test rows help to shape the
-# training data, which is [data leakage](../chapters/glossary.md#data-leakage): a measurement made
+# training data, which is [data leakage](glossary.md#data-leakage): a measurement made
 # on rows that took part is not a measurement on new rows. Here the halves are alike, so little
 # changes. If the test houses were different, the training rows would move, although nobody touched
 # them.
@@ -258,7 +258,7 @@ check("7.1", preprocess)
 #
 # Most gaps of these tables are not accidents. `GarageYrBlt` is empty where no garage was ever
 # built, `PoolQC` where there is no pool. Such values are [missing not at
-# random](../chapters/glossary.md#missing-not-at-random): the gap itself tells something about the
+# random](glossary.md#missing-not-at-random): the gap itself tells something about the
 # price. `LotFrontage` is different; somebody did not write it down.
 
 # %%
@@ -361,8 +361,8 @@ print("mean of the rows learned from:", np.abs(A[:, :36].mean(axis=0)).max().rou
 # ## The error of log prices
 #
 # Being wrong by 100,000 dollars is a disaster for a house of 125,000 and quite good for one of four
-# million. What counts is the [relative error](../chapters/glossary.md#relative-error). Kaggle
-# measures the [root mean squared error](../chapters/glossary.md#root-mean-squared-error) of
+# million. What counts is the [relative error](glossary.md#relative-error). Kaggle
+# measures the [root mean squared error](glossary.md#root-mean-squared-error) of
 # logarithms:
 #
 # $$\sqrt{\frac1n \sum_{i=1}^n \left(\log y_i - \log \hat y_i\right)^2}.\tag{5.7.2}$$
@@ -403,7 +403,7 @@ check("7.4", log_rmse)
 # %% [markdown]
 # ## A linear baseline, from scratch
 #
-# Begin with the simplest model that could work; a [baseline](../chapters/glossary.md#baseline)
+# Begin with the simplest model that could work; a [baseline](glossary.md#baseline)
 # tells you later what the effort was worth. The model predicts the log of the price, $\hat y =
 # \mathbf{x}^\top\mathbf{w} + b$, so the mean squared error is the square of (5.7.2). The bias
 # starts at 12, the log of a typical price: from 0 the first steps would do nothing but climb there.
@@ -461,7 +461,7 @@ print("of the bias:", abs(bias[0] - b) < 1e-3)
 # ## K-fold: every row is validated once
 #
 # One held-out part of 292 rows gives an error that depends on which rows they are. [K-fold
-# cross-validation](../chapters/glossary.md#k-fold-cross-validation) cuts the rows into $K$ parts,
+# cross-validation](glossary.md#k-fold-cross-validation) cuts the rows into $K$ parts,
 # trains $K$ times on all but one, and measures on the one left out. Each row is validated exactly
 # once, by a model that has not seen it.
 
@@ -557,7 +557,7 @@ print("difference below 0.01:", difference < 0.01)
 #
 # One number hides which houses it comes from. Every row was validated once, so each has a
 # prediction from a model that never saw it. The difference to the truth is the
-# [residual](../chapters/glossary.md#residual).
+# [residual](glossary.md#residual).
 
 # %%
 residual = np.empty(len(y))
@@ -610,8 +610,8 @@ check("7.6", without_standardising)
 # ## Choosing between models
 #
 # Learning rate, weight decay, width: what training does not learn is a
-# [hyperparameter](../chapters/glossary.md#hyperparameter), and choosing one is [model
-# selection](../chapters/glossary.md#model-selection). `training.search`, known from chapter 2,
+# [hyperparameter](glossary.md#hyperparameter), and choosing one is [model
+# selection](glossary.md#model-selection). `training.search`, known from chapter 2,
 # measures a list of configurations on the same folds, all at once.
 #
 # The best of many is partly the luckiest of many. So its error is a little too good, more so the
@@ -678,7 +678,7 @@ check("7.8", improved)
 # ## An ensemble over the folds
 #
 # K-fold left five models behind, each trained on other rows. Together they are an
-# [ensemble](../chapters/glossary.md#ensemble): their errors partly cancel in the mean. Each model
+# [ensemble](glossary.md#ensemble): their errors partly cancel in the mean. Each model
 # must see the test rows as its own fold prepared them.
 
 # %%
@@ -697,7 +697,7 @@ print("the models disagree by less than 0.1 on most houses:", np.median(disagree
 # %% [markdown]
 # The five agree closely on most houses. There are two ways to average their log prices into one
 # price: average the logs and take the exponential, or average the prices. The first is the
-# [geometric mean](../chapters/glossary.md#geometric-mean) and fits the metric, which looks at logs.
+# [geometric mean](glossary.md#geometric-mean) and fits the metric, which looks at logs.
 
 # %% [markdown]
 # ### Exercise 7.9 — Two ways to average
@@ -823,23 +823,23 @@ progress("house_prices")
 # %% [markdown]
 # ## Terms
 #
-# [baseline](../chapters/glossary.md#baseline) ·
-# [cache](../chapters/glossary.md#cache) ·
-# [checksum](../chapters/glossary.md#checksum) ·
-# [data leakage](../chapters/glossary.md#data-leakage) ·
-# [ensemble](../chapters/glossary.md#ensemble) ·
-# [geometric mean](../chapters/glossary.md#geometric-mean) ·
-# [hyperparameter](../chapters/glossary.md#hyperparameter) ·
-# [imputation](../chapters/glossary.md#imputation) ·
-# [K-fold cross-validation](../chapters/glossary.md#k-fold-cross-validation) ·
-# [missing not at random](../chapters/glossary.md#missing-not-at-random) ·
-# [model selection](../chapters/glossary.md#model-selection) ·
-# [one-hot encoding](../chapters/glossary.md#one-hot-encoding) ·
-# [relative error](../chapters/glossary.md#relative-error) ·
-# [residual](../chapters/glossary.md#residual) ·
-# [root mean squared error](../chapters/glossary.md#root-mean-squared-error) ·
-# [skewness](../chapters/glossary.md#skewness) ·
-# [standardization](../chapters/glossary.md#standardization)
+# [baseline](glossary.md#baseline) ·
+# [cache](glossary.md#cache) ·
+# [checksum](glossary.md#checksum) ·
+# [data leakage](glossary.md#data-leakage) ·
+# [ensemble](glossary.md#ensemble) ·
+# [geometric mean](glossary.md#geometric-mean) ·
+# [hyperparameter](glossary.md#hyperparameter) ·
+# [imputation](glossary.md#imputation) ·
+# [K-fold cross-validation](glossary.md#k-fold-cross-validation) ·
+# [missing not at random](glossary.md#missing-not-at-random) ·
+# [model selection](glossary.md#model-selection) ·
+# [one-hot encoding](glossary.md#one-hot-encoding) ·
+# [relative error](glossary.md#relative-error) ·
+# [residual](glossary.md#residual) ·
+# [root mean squared error](glossary.md#root-mean-squared-error) ·
+# [skewness](glossary.md#skewness) ·
+# [standardization](glossary.md#standardization)
 #
 # ## Sources
 #

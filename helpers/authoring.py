@@ -111,6 +111,9 @@ def student_notebook(solution: nbformat.NotebookNode, name: str) -> nbformat.Not
             if _HEADING.search(cell.source) or _BEGIN in cell.source:
                 raise SourceError(f"{name}: a proof cell holds an exercise or an answer.")
             continue
+        if cell.cell_type == "markdown":
+            # A link that leaves JupyterLab's root folder is dead, so a student's links stay inside.
+            cell.source = cell.source.replace("](../chapters/", "](")
         if heading := (cell.cell_type == "markdown" and _HEADING.search(cell.source)):
             current = _exercise(heading[1], name)
         if "answer" in tags:

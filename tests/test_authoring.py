@@ -99,6 +99,16 @@ def test_derive_twice_is_byte_stable_and_in_step(page):
     assert len(authoring.out_of_step(page)) == 3
 
 
+def test_derive_students_links_stay_inside_the_chapters(page):
+    linked = SOURCE.replace("Gates 게이트", "Gates, see [xor](../chapters/glossary.md#xor)")
+    page.source.write_text(linked, encoding="utf-8")
+    _write(page)
+    student = nbformat.read(page.student, as_version=4).cells[0]
+    solution = nbformat.read(page.solution, as_version=4).cells[0]
+    assert "[xor](glossary.md#xor)" in student.source and student.id == solution.id
+    assert "[xor](../chapters/glossary.md#xor)" in solution.source
+
+
 def test_derive_equal_cells_get_ids_of_their_own(page):
     _write(page)
     ids = [cell.id for cell in nbformat.read(page.student, as_version=4).cells]

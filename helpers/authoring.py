@@ -14,6 +14,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
+from helpers import files
 from helpers.exercises import Exercise, find, slug
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -282,7 +283,7 @@ def execute(page: Page) -> float:
             _refuse_bad_outputs(cell, page.name)
     solution.metadata = nbformat.from_dict(_METADATA)
     for path, text in _texts(page, solution, student).items():
-        write_atomically(path, text)
+        files.write_text(path, text)
     return seconds
 
 
@@ -306,17 +307,6 @@ def _refuse_bad_outputs(cell, name: str) -> None:
         shown += output.get("data", {}).get("text/plain", "")
     if _CHECK.match(cell.source) and not shown.startswith("✓"):
         raise SourceError(f"{name}: the released answer is not correct: {shown}")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, suffix=".tmp", delete=False
-    ) as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def out_of_step(page: Page) -> list[Path]:

@@ -131,7 +131,7 @@ def _data(options: argparse.Namespace) -> int:
 
 def _notebooks(options: argparse.Namespace) -> int:
     try:
-        from helpers import authoring
+        from helpers import authoring, files
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Deriving notebooks needs {error.name}, which authors install with `make test`."
@@ -142,7 +142,7 @@ def _notebooks(options: argparse.Namespace) -> int:
             stale += authoring.out_of_step(page)
         elif options.no_execute:
             for path, text in authoring.derive(page).items():
-                authoring.write_atomically(path, text)
+                files.write_text(path, text)
         else:
             seconds = authoring.execute(page)
             print(f"{page.name}: executed in {seconds:.0f} s")

@@ -8,11 +8,11 @@ import html
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from helpers import files
 from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find
 
 _PAGE_SEED = 0
@@ -182,13 +182,5 @@ def _remember(exercise: Exercise, outcome: Outcome) -> None:
     if outcome.points <= points.get(exercise.id, -1.0) or outcome.status == "not attempted":
         return
     points[exercise.id] = outcome.points
-    path = _progress_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, delete=False
-        ) as file:
-            json.dump(points, file, indent=1)
-        os.replace(file.name, path)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        files.write_text(_progress_file(), json.dumps(points, indent=1))

@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from helpers import authoring
+from helpers import authoring, files
 from helpers.authoring import Page, SourceError
 from helpers.exercises import Exercise, registry
 
@@ -74,7 +74,7 @@ def page(tmp_path):
 
 def _write(page):
     for path, text in authoring.derive(page).items():
-        authoring.write_atomically(path, text)
+        files.write_text(path, text)
 
 
 def test_derive_answers_become_stubs_and_proofs_go(page):

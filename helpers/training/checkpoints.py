@@ -1,13 +1,12 @@
 """Keep a training run in one file, from which it goes on as if it had never stopped."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from helpers import files
 from helpers.backend import keras
 
 
@@ -19,18 +18,9 @@ def save(path: str | Path, model: keras.Model, **run: Any) -> None:
         model: A built, compiled model: weights, dropout's seeds and the optimizer are kept.
         run: What else belongs to the run (epoch, seed, history), as JSON can hold it.
     """
-    path = Path(path)
     arrays = {f"v{i}": v.numpy() for i, v in enumerate(_variables(model))}
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, run=np.array(json.dumps(run)), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with files.replacing(path) as file:
+        np.savez(file, run=np.array(json.dumps(run)), **arrays)
 
 
 def load(path: str | Path, model: keras.Model) -> dict | None:

@@ -21,11 +21,11 @@ import pandas as pd
 import pytest
 
 from helpers import data
-from helpers.data import synthetic
+from helpers.data import download, synthetic
 
 CARDS = Path(__file__).parents[2] / "datasets"
-ORIGINS = {"_FASHION_MNIST": "fashion-mnist", "_MNIST": "mnist", "_HOUSE_PRICES": "house-prices"}
-HOUSES = tuple(data._HOUSE_PRICES.files)
+ORIGINS = {"FASHION_MNIST": "fashion-mnist", "MNIST": "mnist", "HOUSE_PRICES": "house-prices"}
+HOUSES = tuple(data.HOUSE_PRICES.files)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def cache(tmp_path, monkeypatch) -> Path:
     for name in ("WORKBOOK_DATA", "WORKBOOK_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(data, "_no_network", threading.Event())
+    monkeypatch.setattr(download, "_no_network", threading.Event())
     data._load_images_once.cache_clear()
     for name in ORIGINS:
         nowhere = dataclasses.replace(getattr(data, name), mirrors=("http://127.0.0.1:9/",))
@@ -84,8 +84,8 @@ def houses(made) -> dict[str, bytes]:
 def use(monkeypatch, files: dict[str, bytes], *mirrors: str) -> None:
     """Let the house prices have these files, as if they were the real ones, on these mirrors."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    origin = dataclasses.replace(data._HOUSE_PRICES, mirrors=mirrors, files=hashes)
-    monkeypatch.setattr(data, "_HOUSE_PRICES", origin)
+    origin = dataclasses.replace(data.HOUSE_PRICES, mirrors=mirrors, files=hashes)
+    monkeypatch.setattr(data, "HOUSE_PRICES", origin)
     monkeypatch.setattr(data, "_ORIGINS", (origin,))
 
 
@@ -104,14 +104,14 @@ def test_load_without_network_uses_the_stand_in_and_says_so(cache, capsys):
 
 def test_load_without_network_does_not_ask_again(cache, monkeypatch):
     data.load_house_prices()
-    monkeypatch.setattr(data.requests, "head", lambda *a, **k: pytest.fail("asked again"))
+    monkeypatch.setattr(download.requests, "head", lambda *a, **k: pytest.fail("asked again"))
     assert data.load_house_prices().source == "stand-in"
     assert {row.source for row in data.status()} == {"offline stand-in"}
 
 
 def test_load_on_a_silent_network_waits_seconds(cache, monkeypatch):
-    monkeypatch.setattr(data, "_PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(data.requests, "head", lambda *a, **k: time.sleep(30))
+    monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(download.requests, "head", lambda *a, **k: time.sleep(30))
     start = time.monotonic()
     assert data.load_house_prices().source == "stand-in"
     assert time.monotonic() - start < 10
@@ -119,7 +119,7 @@ def test_load_on_a_silent_network_waits_seconds(cache, monkeypatch):
 
 def test_load_offline_leaves_the_network_alone(cache, monkeypatch, capsys):
     monkeypatch.setenv("WORKBOOK_OFFLINE", "1")
-    monkeypatch.setattr(data.requests, "head", lambda *a, **k: pytest.fail("asked the network"))
+    monkeypatch.setattr(download.requests, "head", lambda *a, **k: pytest.fail("asked the network"))
     assert data.load_house_prices().source == "stand-in"
     assert "WORKBOOK_OFFLINE=1 is set" in capsys.readouterr().out
     assert "WORKBOOK_OFFLINE" in data.status()[-1].advice
@@ -140,7 +140,7 @@ def test_download_is_verified_and_cached(cache, monkeypatch, serve, houses, caps
     assert loaded.source == "real" and loaded.train.shape == (1460, 81)
     assert capsys.readouterr().out == ""
     assert files_in(cache) == set(HOUSES)
-    monkeypatch.setattr(data.requests, "head", lambda *a, **k: pytest.fail("asked the network"))
+    monkeypatch.setattr(download.requests, "head", lambda *a, **k: pytest.fail("asked the network"))
     assert data.load_house_prices().source == "real"
     assert data.status()[0].source == "cache"
 
@@ -181,7 +181,7 @@ def test_cache_that_is_full_is_one_sentence_and_leaves_nothing(cache, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     use(monkeypatch, houses, serve(houses))
-    monkeypatch.setattr(data.os, "replace", full)
+    monkeypatch.setattr(download.os, "replace", full)
     with pytest.raises(data.DataError, match="No space left on device"):
         data.load_house_prices()
     assert files_in(cache) == set()
@@ -200,9 +200,10 @@ def test_eight_processes_at_once_all_load_the_same(cache, serve, houses):
     program = textwrap.dedent(f"""
         import dataclasses, hashlib
         from helpers import data
+        from helpers.data import download
         origin = dataclasses.replace(
-            data._HOUSE_PRICES, mirrors=({address!r},), files={hashes!r})
-        contents, source = data._contents(origin)
+            data.HOUSE_PRICES, mirrors=({address!r},), files={hashes!r})
+        contents, source = download.contents_of(origin)
         print(source, hashlib.sha256(b"".join(contents.values())).hexdigest())
     """)
     processes = [

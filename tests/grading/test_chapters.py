@@ -67,7 +67,7 @@ def test_released_solution_gets_full_marks_and_the_page_none(path, warm_server):
 def test_page_gets_its_data_where_none_was_ever_loaded(tmp_path, monkeypatch):
     monkeypatch.delenv("WORKBOOK_DATA", raising=False)
     monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(data, "_ORIGINS", (data._HOUSE_PRICES,))
+    monkeypatch.setattr(data, "_ORIGINS", (data.HOUSE_PRICES,))
     cells = tensorflow_cells()
     source = cells[1]["source"].replace("    x =", "    assert len(houses.train)\n    x =")
     loaded = "from helpers import data\nfrom helpers.data.synthetic import houses as late\n"

@@ -178,7 +178,7 @@ def test_pages_are_small_escaped_and_run_no_script(tmp_path, attacked):
     script = "</pre><script>alert(1)</script>"
     right_notebook(
         folder / "<img src=x onerror=alert(1)>" / "01_perceptrons.ipynb",
-        _1_4=f"def step(x):\n    raise ValueError({script!r})  # {script * 5000}\n"
+        _1_5=f"def step(x):\n    raise ValueError({script!r})  # {script * 5000}\n"
         "def sigmoid(x):\n    pass",
     )
     run.grade(folder, out, SETTINGS)

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from helpers import files
 from helpers.grading.results.store import (
     EXPLANATION_COLUMNS,
     EXPLANATIONS,
     Store,
     csv_text,
     mark_key,
-    write_atomically,
 )
 
 GRADE_COLUMNS = ("student", "chapter", "exercise", "kind", "points", "max", "outcome", "message")
@@ -143,21 +143,21 @@ def described(record: dict) -> dict:
 def write(report: Report, store: Store, about: dict) -> None:
     """Write every file of the results, each atomically."""
     folder = store.folder
-    write_atomically(folder / "grades.csv", csv_text(GRADE_COLUMNS, report.rows))
+    files.write_text(folder / "grades.csv", csv_text(GRADE_COLUMNS, report.rows))
     columns = ["student", "points", "max", "pending", *report.chapters, "notes"]
     totals = [report.totals(student) for student in report.students]
-    write_atomically(folder / "gradebook.csv", csv_text(columns, totals))
-    write_atomically(folder / EXPLANATIONS, csv_text(EXPLANATION_COLUMNS, _explanations(report)))
+    files.write_text(folder / "gradebook.csv", csv_text(columns, totals))
+    files.write_text(folder / EXPLANATIONS, csv_text(EXPLANATION_COLUMNS, _explanations(report)))
     names = set()
     for student in report.students:
         name = page_name(student)
         names.add(name)
-        write_atomically(folder / "feedback" / name, page(report, student))
+        files.write_text(folder / "feedback" / name, page(report, student))
     for path in (folder / "feedback").glob("*.html"):
         if path.name not in names:
             path.unlink()
     public = {key: value for key, value in about.items() if key != "allowed_marks"}
-    write_atomically(folder / "run.json", json.dumps(public, indent=1))
+    files.write_text(folder / "run.json", json.dumps(public, indent=1))
 
 
 def _explanations(report: Report) -> list[dict]:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from helpers import files
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 EXPLANATIONS = "explanations.csv"
 EXPLANATION_COLUMNS = (
@@ -55,7 +57,7 @@ class Store:
 
     def keep_graded(self, key: str, result: dict) -> None:
         """Keep one submission's result; it is there whole or not at all."""
-        write_atomically(self._graded / f"{key}.json", json.dumps(result, ensure_ascii=True))
+        files.write_text(self._graded / f"{key}.json", json.dumps(result, ensure_ascii=True))
 
     def forget_graded(self, keep: Iterable[str]) -> None:
         """Remove results that belong to none of the keys in `keep`."""
@@ -71,7 +73,7 @@ class Store:
 
     @run.setter
     def run(self, content: dict) -> None:
-        write_atomically(self.folder / "state" / "run.json", json.dumps(content, indent=1))
+        files.write_text(self.folder / "state" / "run.json", json.dumps(content, indent=1))
 
     @property
     def marks(self) -> dict[str, dict]:
@@ -120,7 +122,7 @@ class Store:
             raise ValueError(f"{path} was not taken over: " + "; ".join(errors[:20]) + ".")
         if changed:
             text = json.dumps(marks, indent=1, ensure_ascii=False)
-            write_atomically(self.folder / "state" / "marks.json", text)
+            files.write_text(self.folder / "state" / "marks.json", text)
         return changed
 
 
@@ -136,23 +138,6 @@ def mark_key(student: str, exercise: str) -> str:
 def file_key(*parts: Any) -> str:
     """Return a file name that is the same for the same parts and differs for others."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, finds the old one or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[dict]) -> str:
@@ -209,9 +194,3 @@ def _read_json(path: Path) -> dict | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

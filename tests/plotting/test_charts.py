@@ -1,4 +1,4 @@
-"""What the figures' helpers decide by themselves: turned labels, empty axes, vertical lines."""
+"""The charts choose rotated labels, notes on empty axes and line styles by themselves."""
 
 from __future__ import annotations
 

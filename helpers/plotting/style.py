@@ -1,0 +1,83 @@
+"""The look of every figure, and the words that describe one."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+__all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "describe", "use_style"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MOST_PARTS = 12
+
+
+def use_style() -> None:
+    """Apply the workbook's style: 5 x 3 inches, colour and line style that vary together."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (5.0, 3.0),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=LINE_STYLES),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.titlesize": "medium",
+            "grid.alpha": 0.3,
+            "image.cmap": "cividis",
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+        }
+    )
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    if shell := get_ipython():
+        # The inline backend clears every formatter for figures when it starts, so start it first.
+        plt.switch_backend(plt.get_backend())
+        formatter = shell.display_formatter.formatters["text/plain"]
+        formatter.for_type(
+            mpl.figure.Figure, lambda figure, printer, _: printer.text(describe(figure))
+        )
+
+
+def describe(figure: mpl.figure.Figure) -> str:
+    """Return the words of a figure: axes, labels, and how many points each part has.
+
+    A notebook stores this text beside the picture, so a test notices when either changes. The
+    range of x is part of it, since a page chooses it; the range of y often depends on data.
+    """
+    parts = []
+    for axes in figure.axes:
+        lines = [
+            f"{_name(line, 'line')} ({len(line.get_xdata())} points{_x_range(line)})"
+            for line in axes.get_lines()
+        ]
+        scatters = [
+            f"{_name(points, 'points')} ({len(points.get_offsets())} points)"
+            for points in axes.collections
+            if isinstance(points, mpl.collections.PathCollection)
+        ]
+        pictures = [f"image {'x'.join(map(str, im.get_array().shape))}" for im in axes.images]
+        bars = [f"{len(group)} bars" for group in axes.containers if hasattr(group, "patches")]
+        labels = [text for text in (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) if text]
+        parts.append(", ".join([*labels, *lines, *scatters, *pictures, *bars]) or "empty axes")
+    width, height = figure.get_size_inches()
+    shown = "; ".join(parts[:_MOST_PARTS])
+    more = f"; and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
+    return f"Figure {width:g} x {height:g} in: {shown}{more}"
+
+
+def _x_range(line: mpl.lines.Line2D) -> str:
+    x = np.ma.masked_invalid(np.asarray(line.get_xdata(orig=False), dtype=float))
+    return f", x from {x.min():.3g} to {x.max():.3g}" if x.count() > 1 else ""
+
+
+def _name(artist: mpl.artist.Artist, kind: str) -> str:
+    label = str(artist.get_label())
+    return kind if label.startswith("_") else label

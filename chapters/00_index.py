@@ -24,7 +24,7 @@
 # | [6. Dropout](06_dropout.ipynb) | noise that regularises, Monte Carlo dropout, DropConnect | 45 min | 58 s on 2 cores | ★★☆ | 13 | 29 | 4 h |
 # | [7. House prices](07_house_prices.ipynb) | data cleaning, K-fold cross-validation, a Kaggle submission | 60 min | 37 s on 2 cores | ★★☆ | 11 | 28 | 3 h |
 #
-# Every new term stands in the [glossary](glossary.md), in English and Korean.
+# Every new term is in the [glossary](glossary.md), in English and Korean.
 
 # %% [markdown]
 # ## How a page works
@@ -41,8 +41,8 @@
 # | ! Stopped with an error | your code raised; the box names your line |
 #
 # Stuck? Run `hint("6.12")` with the number in the exercise's heading: first the idea, then the
-# formula, then the shape of the code. Exercises that end in `-explain` are answered in words, and
-# a person marks them.
+# formula, then the shape of the code. An exercise without a `check` cell is answered in words,
+# and a person marks it.
 
 # %% [markdown]
 # ## Your progress

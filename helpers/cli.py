@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="write nothing; fail if out of step"
     )
     notebooks.add_argument("--no-execute", action="store_true", help="keep the stored outputs")
+    notebooks.add_argument(
+        "--renumber", action="store_true", help="number the exercises in the order of the page"
+    )
     notebooks.set_defaults(run=_notebooks)
 
     try:
@@ -131,11 +134,18 @@ def _data(options: argparse.Namespace) -> int:
 
 def _notebooks(options: argparse.Namespace) -> int:
     try:
-        from helpers import authoring, files
+        from helpers import authoring, files, numbering
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Deriving notebooks needs {error.name}, which authors install with `make test`."
         ) from None
+    if options.renumber:
+        for page in authoring.pages(options.pages):
+            for old, new in numbering.renumber(page.name, page.root).items():
+                print(f"{page.name}: exercise {old} is now {new}")
+        return 0
+    if not options.check:
+        numbering.update_counts(_root())
     stale = []
     for page in authoring.pages(options.pages):
         if options.check:

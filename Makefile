@@ -12,15 +12,20 @@ RUN := $(BIN)/python
 LOCK := $(if $(GPU),requirements-gpu.lock,requirements.lock)
 STAMP := $(VENV)/installed
 
-.PHONY: lab test notebooks bench lock clean
+.PHONY: lab test quick notebooks bench lock clean
 .DEFAULT_GOAL := lab
 
 lab: $(STAMP)
 	@$(RUN) -m helpers lab $(ARGS)
 
+# Two processes: more would wait for each other, since TensorFlow uses every core itself.
 test: $(VENV)/installed-test
-	$(RUN) -m pytest tests $(ARGS)
-	$(RUN) -m pytest --nbval solutions $(ARGS)
+	$(RUN) -m pytest -n 2 --dist worksteal tests $(ARGS)
+	$(RUN) -m pytest -n 2 --dist loadfile --nbval solutions $(ARGS)
+
+# What an author needs between two edits: the pages' form, their checks, derived files in step.
+quick: $(VENV)/installed-test
+	$(RUN) -m pytest -n 2 --dist worksteal tests/pages tests/exercises tests/test_authoring.py $(ARGS)
 
 notebooks: $(VENV)/installed-test
 	$(RUN) -m helpers notebooks $(ARGS)

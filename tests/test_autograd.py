@@ -2,6 +2,7 @@ import doctest
 import gc
 import weakref
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from helpers.autograd import (
     sigmoid,
     tanh,
 )
+from helpers.data import synthetic
 from helpers.numeric import gradient_check
 
 
@@ -365,10 +367,8 @@ def test_mlp_learns_xor():
 
 
 def test_mlp_learns_the_digits():
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    x, labels = digits.data / 16, digits.target
+    with np.load(Path(synthetic.__file__).with_name("digits.npz")) as digits:
+        x, labels = digits["images"].reshape(-1, 64) / 16, digits["labels"]
     rng = np.random.default_rng(0)
     order = rng.permutation(len(x))
     train, test = order[:1400], order[1400:]

@@ -17,6 +17,18 @@ import nbformat
 from helpers import files
 from helpers.exercises import Exercise, find, slug
 
+__all__ = [
+    "Page",
+    "ROOT",
+    "SourceError",
+    "derive",
+    "execute",
+    "out_of_step",
+    "pages",
+    "solution_notebook",
+    "student_notebook",
+]
+
 ROOT = Path(__file__).resolve().parent.parent
 _BEGIN, _STUB, _END = "### BEGIN SOLUTION", "### STUB", "### END SOLUTION"
 _LOOKS_LIKE_MARKER = re.compile(

@@ -1,8 +1,10 @@
-"""Build the small Keras models that more than one page uses; every model puts out logits."""
+"""Build the small Keras models that more than one page uses; every model outputs logits."""
 
 from collections.abc import Sequence
 
 from helpers.backend import keras
+
+__all__ = ["linear", "mlp"]
 
 
 def linear(units: int = 1, *, inputs: int, seed: int = 0) -> keras.Sequential:
@@ -19,24 +21,6 @@ def linear(units: int = 1, *, inputs: int, seed: int = 0) -> keras.Sequential:
     Example:
         >>> linear(inputs=330).output_shape
         (None, 1)
-    """
-    return mlp((), units, inputs=inputs, seed=seed)
-
-
-def perceptron(units: int = 1, *, inputs: int = 2, seed: int = 0) -> keras.Sequential:
-    """Build a single layer of neurons, its sigmoid or softmax left to the loss.
-
-    Args:
-        units: Number of neurons, at least 1.
-        inputs: Number of input features, at least 1.
-        seed: Seed of the initial weights.
-
-    Returns:
-        An uncompiled model from (batch, inputs) to (batch, units) logits.
-
-    Example:
-        >>> perceptron().count_params()
-        3
     """
     return mlp((), units, inputs=inputs, seed=seed)
 

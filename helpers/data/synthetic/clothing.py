@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+__all__ = ["make"]
+
 TRAIN, TEST, CLASSES = 6000, 1000, 10  # images a class, as in Fashion-MNIST
 
 _CHUNK = 500  # images drawn at once: small enough to stay in the processor's cache

@@ -1,5 +1,7 @@
 """The column names of the house-price tables, in their order."""
 
+__all__ = ["HOUSE_COLUMNS"]
+
 _NAMES = """
 Id MSSubClass MSZoning LotFrontage LotArea Street Alley LotShape LandContour Utilities LotConfig
 LandSlope Neighborhood Condition1 Condition2 BldgType HouseStyle OverallQual OverallCond YearBuilt

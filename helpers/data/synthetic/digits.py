@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+__all__ = ["TEST", "TRAIN", "make"]
+
 TRAIN = (
     5923,
     6742,

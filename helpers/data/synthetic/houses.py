@@ -13,6 +13,8 @@ import pandas as pd
 
 from helpers.data.synthetic.columns import HOUSE_COLUMNS
 
+__all__ = ["make"]
+
 TRAIN, TEST = 1460, 1459
 
 # name: share (per mille), typical year and its spread, quality, living area, lot, single-family

@@ -87,5 +87,7 @@ def with_counts(text: str, exercises: dict[str, list[Exercise]]) -> str:
         row = rf"^((?:# )?\| \[{number}\. [^\n]*\|) \d+ \| \d+ \| \d+ h \|$"
         text = re.sub(row, rf"\1 {len(listed)} | {points} | {hours} h |", text, flags=re.M)
         if text.startswith(f"# %% [markdown]\n# # {number}. "):
-            text = re.sub(r"\| \d+, \d+ points \|", f"| {len(listed)}, {points} points |", text, 1)
+            text = re.sub(
+                r"\| \d+, \d+ points \|", f"| {len(listed)}, {points} points |", text, count=1
+            )
     return text

@@ -12,7 +12,7 @@ RUN := $(BIN)/python
 LOCK := $(if $(GPU),requirements-gpu.lock,requirements.lock)
 STAMP := $(VENV)/installed
 
-.PHONY: lab test quick notebooks bench lock clean
+.PHONY: lab test quick notebooks book bench lock clean
 .DEFAULT_GOAL := lab
 
 lab: $(STAMP)
@@ -29,6 +29,9 @@ quick: $(VENV)/installed-test
 
 notebooks: $(VENV)/installed-test
 	$(RUN) -m helpers notebooks $(ARGS)
+
+book: $(VENV)/installed-test
+	@$(RUN) -m helpers.book $(ARGS)
 
 bench: $(VENV)/installed-test
 	$(RUN) -m tests.benchmarks $(ARGS)
@@ -55,7 +58,7 @@ LOCKED = uv pip compile --quiet --universal --python-version 3.11 --generate-has
 
 lock:
 	$(LOCKED) --extra cpu -o requirements.lock
-	$(LOCKED) --extra cpu --extra test -c requirements.lock -o requirements-test.lock
+	$(LOCKED) --extra cpu --extra test --extra book -c requirements.lock -o requirements-test.lock
 	$(LOCKED) --extra gpu -c requirements.lock -o requirements-gpu.lock
 
 clean:

@@ -8,7 +8,6 @@ does not answer in time, or answers nonsense, is killed.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -17,14 +16,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from helpers import data
+from helpers.grading.sandbox import bubblewrap, memory
 from helpers.grading.sandbox.cgroup import ControlGroup
 from helpers.grading.sandbox.inside import protocol
 from helpers.grading.sandbox.limits import Limits
@@ -33,10 +32,6 @@ WARM = (
     "numpy pandas matplotlib.pyplot tensorflow keras helpers.answers helpers.backend helpers.data "
     "helpers.models helpers.training helpers.plotting helpers.numeric helpers.autograd"
 ).split()
-_HIDDEN_PARTS = ("exercises", "grading", "lab", "feedback.py", "cli.py", "authoring.py", "*.pyc")
-_UNPRIVILEGED = 65534
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime")
 _START_SECONDS = 180
 _FOLDER = "workbook-grading-"
 
@@ -129,10 +124,12 @@ class ForkServer:
         _remove_left_over_folders()
         self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
         folder = Path(self._folder.name)
-        _copy_students_side(folder)
+        bubblewrap.copy_students_side(folder)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "warm": self.warm, "namespaces": self.walls}
-        command = self._command(folder, json.dumps(settings))
+        command = [sys.executable, "-s", str(folder / "worker.py"), json.dumps(settings)]
+        if self.walls:
+            command = bubblewrap.command(folder, self.hidden, command)
         errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command,
@@ -140,7 +137,7 @@ class ForkServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=_environment(folder, self.walls),
+            env=bubblewrap.environment(folder, self.walls),
             cwd=folder,
             start_new_session=True,
         )
@@ -183,13 +180,13 @@ class ForkServer:
         """
         if self._process is None or self._process.poll() is not None:
             self.start()
-        before = set(_descendants(self.pid))
+        before = set(memory.descendants(self.pid))
         if self._group is not None:
             self._group.allow(limits.memory_bytes, limits.processes)
         ours, theirs = socket.socketpair()
         home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}
-        shown = [*_shown(), Path(self._folder.name)]
+        shown = [*bubblewrap.shown(), Path(self._folder.name)]
         asked["below_tmp"] = [str(path) for path in shown if path.is_relative_to("/tmp")]
         request = json.dumps({"do": "start", "limits": asked}).encode()
         try:
@@ -217,26 +214,6 @@ class ForkServer:
         self._control.settimeout(seconds)
         return json.loads(self._control.recv(65536))
 
-    def _command(self, folder: Path, settings: str) -> list[str]:
-        python = [sys.executable, "-s", str(folder / "worker.py"), settings]
-        if not self.walls:
-            return python
-        inner = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "x"]
-        view = _view(folder, self.hidden)
-        private = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--remount-ro", "/dev"]
-        private += _folders(folder, self.hidden, below="/tmp")  # what the private /tmp covered
-        course = ["--ro-bind", str(folder), str(folder)]
-        if os.getuid() != 0:
-            return [*inner, *view, *private, *course, "--remount-ro", "/", "--", *python]
-        # Root builds the view, which may need its rights, and then becomes nobody for the rest.
-        drop = ["setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}"]
-        drop += ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-        outer = ["bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        outer += ["--cap-add", "CAP_SETPCAP", *view, *course]
-        outer += ["--dev", "/dev", "--bind", "/proc", "/proc"]
-        view_again = ["--ro-bind", "/", "/"]
-        return [*outer, "--", *drop, *inner, *view_again, *private, *course, "--", *python]
-
 
 class Worker:
     """One forked process with one student's code, seen from outside.
@@ -254,13 +231,17 @@ class Worker:
         home: str,
         ends: float | None = None,
     ):
-        self.ends = ends if ends is not None else time.monotonic() + limits.notebook_seconds
+        self.ends = (
+            ends
+            if ends is not None
+            else (time.monotonic() + limits.notebook_seconds * limits.patience)
+        )
         self.server, self.limits, self.home = server, limits, home
         self.cell: int | None = None
         self._connection = connection
         self._lost: WorkerLost | None = None
-        self._turn = 0
-        self._watch = _MemoryWatch(server.pid, before, limits.memory_bytes)
+        self._turn = self._cells = 0
+        self._watch = memory.Watch(server.pid, before, limits.memory_bytes)
 
     def __enter__(self) -> Worker:
         return self
@@ -295,18 +276,21 @@ class Worker:
         self.cell = None
         self._turn += 1
         try:
+            if request["do"] == "load":
+                self._cells = len(request["cells"])
             message = protocol.encode(request | {"turn": self._turn})
-            deadline = self._deadline(seconds)
-            self._connection.settimeout(max(deadline - time.monotonic(), 0.01))
+            self._connection.settimeout(self._patience(seconds))
             self._connection.sendall(message)
+            late = self._clock(seconds)
             seen: set[int] = set()
+            stale = 0
             while True:
-                reply = protocol.receive(self._connection, found, deadline)
+                reply = protocol.receive(self._connection, found, late)
                 if not isinstance(reply, dict):
                     raise protocol.WireError("A reply is not a reply.")
                 turn = reply.pop("turn", None)
-                if isinstance(turn, int) and 0 < turn < self._turn and len(seen) < 10_000:
-                    seen.add(-len(seen) - 1)
+                if isinstance(turn, int) and 0 < turn < self._turn and stale < 1000:
+                    stale += 1
                     continue
                 if turn != self._turn:
                     raise protocol.WireError("A reply belongs to no question.")
@@ -314,11 +298,12 @@ class Worker:
                     self.cell = None
                     return reply
                 cell = reply["cell"]
-                if request["do"] != "reach" or not isinstance(cell, int) or cell in seen:
+                known = isinstance(cell, int) and 0 <= cell < self._cells and cell not in seen
+                if request["do"] != "reach" or not known:
                     raise protocol.WireError("It tells of cells that it was not asked to run.")
                 seen.add(cell)
                 self.cell = cell
-                deadline = self._deadline(self.limits.cell_seconds)
+                late = self._clock(self.limits.cell_seconds)
         except (protocol.Late, TimeoutError):
             self._lose("time", "it did not finish in time and could not be interrupted")
         except (protocol.Closed, OSError):
@@ -326,8 +311,23 @@ class Worker:
         except protocol.WireError as error:
             self._lose("nonsense", f"what came back cannot be read: {error}")
 
-    def _deadline(self, seconds: float) -> float:
-        return min(time.monotonic() + seconds + self.limits.grace_seconds, self.ends)
+    def _clock(self, seconds: float) -> Callable[[], bool]:
+        """Return whether `seconds` of processor time are over, asked again and again.
+
+        Time in which a neighbour holds the processor does not count. A worker that sleeps is given
+        up after the wall clock's patience.
+        """
+        used = self._watch.processor_seconds()
+        wall = min(time.monotonic() + self._patience(seconds), self.ends)
+        allowed = seconds + self.limits.grace_seconds
+
+        def late() -> bool:
+            return time.monotonic() >= wall or self._watch.processor_seconds() - used >= allowed
+
+        return late
+
+    def _patience(self, seconds: float) -> float:
+        return seconds * self.limits.patience + self.limits.grace_seconds
 
     def _lose(self, reason: str, detail: str) -> None:
         status = self.close()
@@ -354,72 +354,6 @@ class Worker:
         return status
 
 
-class _MemoryWatch(threading.Thread):
-    """Kill a worker that uses more memory than it may; works without cgroups."""
-
-    def __init__(self, root: int, before: set[int], limit: int):
-        super().__init__(daemon=True)
-        self.exceeded = False
-        self._root, self._before, self._limit = root, before, limit
-        self._done = threading.Event()
-        self._base = self._used(_private_memory)
-        self.start()
-
-    def run(self) -> None:
-        while not self._done.wait(0.05):
-            if self._used(_private_memory) - self._base <= self._limit:
-                continue
-            if self._used(_shared_fairly) > self._limit:
-                self.exceeded = True
-                for pid in self.own():
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
-
-    def own(self) -> list[int]:
-        return [pid for pid in _descendants(self._root) if pid not in self._before]
-
-    def _used(self, measure: Any) -> int:
-        return sum(measure(pid) for pid in self.own())
-
-
-def _private_memory(pid: int) -> int:
-    try:
-        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _shared_fairly(pid: int) -> int:
-    """Return the process's memory with what it shares with others divided by their number."""
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss_Anon:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return _private_memory(pid)
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    queue = [pid]
-    while queue:
-        parent = queue.pop()
-        try:
-            for task in os.listdir(f"/proc/{parent}/task"):
-                listed = Path(f"/proc/{parent}/task/{task}/children").read_text()
-                queue += [int(child) for child in listed.split()]
-        except OSError:
-            continue
-        found.append(parent)
-    return found
-
-
 def _how_it_ended(status: int) -> str:
     if status < 0:
         return "it ended the Python process"
@@ -439,110 +373,3 @@ def _remove_left_over_folders() -> None:
             mine = path.lstat().st_uid == os.getuid() and not path.is_symlink()
             if pid.isdigit() and mine and not Path(f"/proc/{pid}").exists():
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _copy_students_side(folder: Path) -> None:
-    """Copy what students import, and the worker; no exercise, no check."""
-    package = Path(importlib.util.find_spec("helpers").origin).parent
-    ignore = shutil.ignore_patterns("__pycache__", *_HIDDEN_PARTS)
-    shutil.copytree(package, folder / "helpers", ignore=ignore)
-    for name in ("worker.py", "protocol.py", "slicing.py", "syscalls.py"):
-        shutil.copy(Path(__file__).parent / "inside" / name, folder / name)
-    (folder / "passwd").write_text(f"student:x:{_inner_user()}:{_inner_user()}::/tmp:/bin/false\n")
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def _inner_user() -> int:
-    return os.getuid() or _UNPRIVILEGED
-
-
-def _view(folder: Path, hidden: list[Path]) -> list[str]:
-    """Return bubblewrap's arguments for what can be seen inside, all of it read-only."""
-    view: list[str] = []
-    for path in _SYSTEM:
-        if os.path.islink(path):
-            view += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            view += ["--ro-bind", path, path]
-    view += ["--dir", "/etc", "--ro-bind", str(folder / "passwd"), "/etc/passwd"]
-    for name in _SETTINGS:
-        view += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    return view + _folders(folder, hidden)
-
-
-def _shown() -> list[Path]:
-    """Return the folders of Python, its packages and the data."""
-    shown = [Path(path) for path in _python_folders()]
-    return shown + [path for path in _data_folders().values() if path]
-
-
-def _folders(folder: Path, hidden: list[Path], below: str = "/") -> list[str]:
-    """Return bubblewrap's arguments for Python, its packages and the data that lie `below`."""
-    shown = [path for path in _shown() if path.is_relative_to(below)]
-    view: list[str] = []
-    made: set[Path] = set()
-    for path in [*shown, folder]:
-        for parent in reversed(path.parents):
-            if parent not in made and str(parent) != "/" and not str(parent).startswith("/usr"):
-                made.add(parent)
-                view += ["--dir", str(parent)]
-    for path in shown:
-        view += ["--ro-bind", str(path), str(path)]
-    for path in [*hidden, *_installed_course(shown)]:
-        visible = [*shown, Path("/usr")] if below == "/" else shown
-        if any(path.is_relative_to(other) for other in visible):
-            view += ["--tmpfs", str(path)]
-    return view
-
-
-def _python_folders() -> list[str]:
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    found = [path for path in {*prefixes, *_package_folders()} if os.path.isdir(path)]
-    tops = [p for p in found if not any(p != q and Path(p).is_relative_to(q) for q in found)]
-    return sorted(path for path in tops if not Path(path).is_relative_to("/usr") and path != "/")
-
-
-def _package_folders() -> list[str]:
-    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-
-
-def _installed_course(shown: list[Path]) -> list[Path]:
-    package = Path(importlib.util.find_spec("helpers").origin).parent
-    return [package] if any(package.is_relative_to(path) for path in [*shown, "/usr"]) else []
-
-
-def _data_folders() -> dict[str, Path | None]:
-    """Return the folders the pages' data comes from, by the variable that names each."""
-    named = os.environ.get("WORKBOOK_DATA")
-    folders = {
-        "WORKBOOK_DATA": Path(named).expanduser().resolve() if named else None,
-        "WORKBOOK_CACHE": data.cache_folder().resolve(),
-    }
-    return {name: path if path and path.is_dir() else None for name, path in folders.items()}
-
-
-def _environment(folder: Path, walls: bool) -> dict[str, str]:
-    one = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    one += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    environment = dict.fromkeys(one, "1") | {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-        "PYTHONPATH": os.pathsep.join([str(folder), *_package_folders()]),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp" if walls else str(folder),
-        "KERAS_BACKEND": "tensorflow",
-        "KERAS_HOME": "/tmp/.keras",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "WORKBOOK_OFFLINE": "1",
-        "WORKBOOK_CACHE": "/tmp/workbook-cache",
-    }
-    for name in ("TF_ENABLE_ONEDNN_OPTS", "WORKBOOK_DEBUG"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    return environment | {name: str(path) for name, path in _data_folders().items() if path}

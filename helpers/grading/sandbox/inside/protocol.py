@@ -1,7 +1,8 @@
 """Values as bytes and back, between the grader and a process it does not trust: never pickle.
 
 A message is a length, a JSON header and raw array buffers. Whoever decodes trusts nothing in it:
-sizes, depth, counts and dtypes are bounded before anything is allocated.
+sizes, shapes, depth, counts, dtypes and the time of decoding are bounded before anything is
+allocated, so that a message of any content takes less than about 200 MB.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ import numpy as np
 
 from helpers.answers import Code, ModelView
 
-MAX_HEADER = 16 * 2**20
-MAX_BUFFERS = 256 * 2**20
+MAX_HEADER = 4 * 2**20
+MAX_BUFFERS = 64 * 2**20
+MAX_ELEMENTS = 8 * 2**20
 MAX_DEPTH = 48
 MAX_ITEMS = 400_000
+MAX_OBJECTS = 300_000
+MAX_ARRAYS = 50_000
+MAX_COLUMNS = 5_000
 MAX_DIMENSIONS = 16
+MAX_DECODE_SECONDS = 5.0
+_POLL_SECONDS = 0.2
 _LENGTHS = struct.Struct("<IQ")
 _KINDS = "biufc"
 _SMALL_INT = 2**53
@@ -87,7 +94,16 @@ def decode(message: bytes, found: Callable[[str, int, str], Any] | None = None) 
     body = memoryview(message)[_LENGTHS.size :]
     if len(body) != header_size + total:
         raise WireError("The message is not as long as it says.")
-    return _decode(bytes(body[:header_size]), body[header_size:], found)
+    _check_lengths(header_size, total)
+    data = body[header_size:]
+    taken = 0
+
+    def take(size: int) -> bytearray:
+        nonlocal taken
+        taken += size
+        return bytearray(data[taken - size : taken])
+
+    return _decode(bytes(body[:header_size]), total, take, found)
 
 
 def send(connection: socket.socket, value: Any, keep: Callable[[Any], int] | None = None) -> None:
@@ -98,44 +114,55 @@ def send(connection: socket.socket, value: Any, keep: Callable[[Any], int] | Non
 def receive(
     connection: socket.socket,
     found: Callable[[str, int, str], Any] | None = None,
-    deadline: float | None = None,
+    deadline: float | Callable[[], bool] | None = None,
 ) -> Any:
     """Return the next value from a connection.
 
     Args:
         connection: A stream socket.
         found: As for `decode`.
-        deadline: `time.monotonic()` at which to give up; None waits for ever.
+        deadline: `time.monotonic()` at which to give up, or a function that tells whether to;
+            None waits for ever.
 
     Raises:
         Closed: If the other end is gone.
         Late: If the whole message is not here by the deadline.
         WireError: If the message breaks the rules.
     """
-    header_size, total = _LENGTHS.unpack(_read(connection, _LENGTHS.size, deadline))
+    late = (lambda: time.monotonic() >= deadline) if isinstance(deadline, float | int) else deadline
+    header_size, total = _LENGTHS.unpack(_read(connection, _LENGTHS.size, late))
+    _check_lengths(header_size, total)
+    header = bytes(_read(connection, header_size, late))
+    return _decode(header, total, lambda size: _read(connection, size, late), found)
+
+
+def _check_lengths(header_size: int, total: int) -> None:
     if header_size > MAX_HEADER or total > MAX_BUFFERS:
         raise WireError(f"A message of {header_size + total:,} bytes is too large.")
-    header = _read(connection, header_size, deadline)
-    return _decode(bytes(header), memoryview(_read(connection, total, deadline)), found)
 
 
-def _read(connection: socket.socket, size: int, deadline: float | None) -> bytearray:
-    data = bytearray()
-    while len(data) < size:
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Late("No answer in time.")
-            connection.settimeout(left)
+def _read(connection: socket.socket, size: int, late: Callable[[], bool] | None) -> bytearray:
+    data = bytearray(size)
+    rest = memoryview(data)
+    asked = time.monotonic()
+    if late is not None and late():
+        raise Late("No answer in time.")
+    while len(rest):
+        if late is not None:
+            connection.settimeout(_POLL_SECONDS)
+            if time.monotonic() - asked >= _POLL_SECONDS:
+                asked = time.monotonic()
+                if late():
+                    raise Late("No answer in time.")
         try:
-            part = connection.recv(min(size - len(data), 2**20))
+            count = connection.recv_into(rest[: 2**20])
         except TimeoutError:
-            raise Late("No answer in time.") from None
+            continue
         except OSError as error:
             raise Closed(f"The connection broke: {error}.") from error
-        if not part:
+        if not count:
             raise Closed("The other end closed the connection.")
-        data += part
+        rest = rest[count:]
     return data
 
 
@@ -187,14 +214,18 @@ class _Encoder:
     def _array(self, array: np.ndarray, depth: int) -> dict:
         array = np.asarray(array)
         if array.dtype.kind not in _KINDS or array.dtype.itemsize > 16:
+            _check_shape(array.shape)
             items = array.astype(str) if array.dtype.kind in "Mm" else array
             listed = [self.value(item, depth + 1) for item in items.ravel().tolist()]
             return {"t": "o", "shape": list(array.shape), "v": listed}
+        _check_shape(array.shape)
         array = np.ascontiguousarray(array).reshape(array.shape)
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         self.bytes += array.nbytes
         if self.bytes > MAX_BUFFERS:
             raise WireError(f"More than {MAX_BUFFERS // 2**20} MiB of arrays do not cross.")
+        if len(self.buffers) >= MAX_ARRAYS:
+            raise WireError(f"More than {MAX_ARRAYS:,} arrays do not cross; use one array.")
         self.buffers.append(array.tobytes())
         index = len(self.buffers) - 1
         return {"t": "a", "dtype": array.dtype.str, "shape": list(array.shape), "b": index}
@@ -260,10 +291,33 @@ class _Encoder:
         return {"dtype": name, "v": values}
 
 
-def _decode(header: bytes, buffers: memoryview, found: Callable | None) -> Any:
+def _check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse an array that is large, or would be if its empty axes were not.
+
+    Raises:
+        WireError: If it has too many elements or axes.
+    """
+    if len(shape) > MAX_DIMENSIONS or math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:
+        shown = ", ".join(map(str, shape[:MAX_DIMENSIONS]))[:100]
+        raise WireError(
+            f"An array of shape ({shown}) is too large; at most {MAX_ELEMENTS:,} elements cross."
+        )
+
+
+def _decode(
+    header: bytes, total: int, take: Callable[[int], bytearray], found: Callable | None
+) -> Any:
+    if header.count(b"{") > MAX_OBJECTS or header.count(b"[") + header.count(b",") > 4 * MAX_ITEMS:
+        raise WireError("The value has too many parts.")
     try:
         content = json.loads(header)
-        return _Decoder(content["buffers"], buffers, found).value(content["value"], 0)
+        sizes = content["buffers"]
+        if len(sizes) > MAX_ARRAYS or any(type(n) is not int or n < 0 for n in sizes):
+            raise WireError("The sizes of the arrays are wrong.")
+        if sum(sizes) != total:
+            raise WireError("The arrays are not as long as they say.")
+        del header
+        return _Decoder([take(size) for size in sizes], found).value(content["value"], 0)
     except WireError:
         raise
     except RecursionError:
@@ -273,29 +327,35 @@ def _decode(header: bytes, buffers: memoryview, found: Callable | None) -> Any:
 
 
 class _Decoder:
-    def __init__(self, sizes: list[int], data: memoryview, found: Callable | None):
-        if len(sizes) > MAX_ITEMS or any(not isinstance(n, int) or n < 0 for n in sizes):
-            raise WireError("The sizes of the arrays are wrong.")
-        if sum(sizes) != len(data):
-            raise WireError("The arrays are not as long as they say.")
+    """Turns the parts of a header into values.
+
+    Args:
+        buffers: The bytes of each array; each is used once.
+        found: As for `decode`.
+    """
+
+    def __init__(self, buffers: list[bytearray], found: Callable | None):
+        self.buffers: list[bytearray | None] = list(buffers)
         self.found = found
-        self.items = 0
-        self.buffers = []
-        start = 0
-        for size in sizes:
-            self.buffers.append(data[start : start + size])
-            start += size
+        self.items = self.columns = 0
+        self.ends = time.thread_time() + MAX_DECODE_SECONDS
 
     def value(self, item: Any, depth: int) -> Any:
         self.items += 1
         if depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise WireError("The value is too deep or has too many parts.")
+        if self.items % 1024 == 0:
+            self._check_time()
         if item is None or isinstance(item, bool | int | float | str):
             return item
         if isinstance(item, list):
             return [self.value(part, depth + 1) for part in item]
         read = getattr(self, f"_read_{item['t']}")
         return read(item, depth + 1)
+
+    def _check_time(self) -> None:
+        if time.thread_time() > self.ends:
+            raise WireError("The value takes too long to read.")
 
     def _read_f(self, item: dict, depth: int) -> float:
         return float(str(item["v"]))
@@ -315,17 +375,29 @@ class _Decoder:
 
     def _read_d(self, item: dict, depth: int) -> dict:
         keys, values = self._list(item["k"], depth), self._list(item["v"], depth)
-        return dict(zip(keys, values, strict=True))
+        made: dict = {}
+        for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+            if place % 64 == 0:  # keys may be chosen to collide
+                self._check_time()
+            made[key] = value
+        return made
 
     def _read_a(self, item: dict, depth: int) -> np.ndarray:
         dtype = np.dtype(str(item["dtype"]))
         if dtype.kind not in _KINDS or dtype.itemsize > 16 or dtype.names:
             raise WireError(f"Arrays of {dtype} do not cross.")
-        buffer = self.buffers[item["b"]]
+        index = item["b"]
+        buffer = self.buffers[index] if type(index) is int and index >= 0 else None
+        if buffer is None:
+            raise WireError("An array has no bytes of its own.")
+        self.buffers[index] = None
         shape = self._shape(item["shape"])
         if math.prod(shape) * dtype.itemsize != len(buffer):
             raise WireError("An array is not as large as its shape says.")
-        return np.frombuffer(buffer, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        if dtype.kind == "b":
+            return (np.frombuffer(buffer, np.uint8) != 0).reshape(shape)
+        array = np.frombuffer(buffer, dtype).reshape(shape)
+        return array.astype(dtype.newbyteorder("="), copy=False)
 
     def _read_o(self, item: dict, depth: int) -> np.ndarray:
         values = self._list(item["v"], depth)
@@ -354,28 +426,42 @@ class _Decoder:
     def _read_s(self, item: dict, depth: int) -> Any:
         import pandas as pd
 
-        index, name = self._column(item["index"], depth), self.value(item["name"], depth)
-        return pd.Series(self._column(item["data"], depth).array, index=pd.Index(index), name=name)
+        index, name = self._labels(item["index"], depth), self.value(item["name"], depth)
+        return pd.Series(self._column(item["data"], depth).array, index=index, name=name)
 
     def _read_df(self, item: dict, depth: int) -> Any:
         import pandas as pd
 
-        index = pd.Index(self._column(item["index"], depth))
+        index = self._labels(item["index"], depth)
         columns = [self._column(column, depth) for column in item["data"]]
         if any(len(column) != len(index) for column in columns):
             raise WireError("The columns of a table differ in length.")
         table = pd.DataFrame({place: column.array for place, column in enumerate(columns)})
         table.index = index
-        table.columns = pd.Index(self._column(item["columns"], depth))
+        table.columns = self._labels(item["columns"], depth)
         return table
 
     def _column(self, item: dict, depth: int) -> Any:
         import pandas as pd
 
         dtype = str(item["dtype"])
-        if dtype not in _COLUMN_TYPES:
-            raise WireError(f"Columns of {dtype[:40]} do not cross.")
-        return pd.Series(self.value(item["v"], depth), dtype=dtype)
+        self.columns += 1
+        if dtype not in _COLUMN_TYPES or self.columns > MAX_COLUMNS:
+            raise WireError(f"Columns of {dtype[:40]}, or so many, do not cross.")
+        values = self.value(item["v"], depth)
+        if dtype in ("category", "string") and not all(_is_label(value) for value in values):
+            raise WireError("A column holds values that do not cross.")
+        self._check_time()
+        return pd.Series(values, dtype=dtype)
+
+    def _labels(self, item: dict, depth: int) -> Any:
+        """Return a column of labels: an index hashes them, so they are plain."""
+        import pandas as pd
+
+        column = self._column(item, depth)
+        if column.dtype == object and not all(_is_label(value) for value in column):
+            raise WireError("A table has labels that do not cross.")
+        return pd.Index(column)
 
     def _kept(self, kind: str, item: dict) -> Any:
         if self.found is None or not isinstance(item["h"], int):
@@ -388,7 +474,16 @@ class _Decoder:
         return [self.value(item, depth) for item in items]
 
     def _shape(self, shape: Any) -> tuple[int, ...]:
-        ok = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
-        if not ok or any(not isinstance(n, int) or n < 0 for n in shape):
+        if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
             raise WireError("The shape of an array is wrong.")
+        _check_shape(tuple(shape))
         return tuple(shape)
+
+
+def _is_label(value: Any) -> bool:
+    """Tell whether a value is plain enough to be hashed among many, in time."""
+    if isinstance(value, tuple):
+        return len(value) <= 8 and all(map(_is_label, value))
+    if type(value) is int:
+        return abs(value) < 2**60
+    return value is None or type(value) in (str, bool, float)

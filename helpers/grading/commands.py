@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.grading.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from helpers.grading.submissions import Sender
+
+_UNGRADED = 3
+_LINE_SECONDS = 10.0
+_MOST_LINES = 8
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
@@ -18,9 +27,17 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     grade = subparsers.add_parser("grade", help="grade a folder or zip of notebooks, in a sandbox")
     grade.add_argument("submissions", type=Path, help="folder, or zip of Moodle, Canvas, nbgrader")
     grade.add_argument("--out", type=Path, required=True, help="results folder")
-    grade.add_argument("--again", action="store_true", help="regrade only what changed")
+    grade.add_argument(
+        "--roster",
+        type=Path,
+        metavar="CSV",
+        help="class list of Moodle, Canvas, or id, name, email",
+    )
+    grade.add_argument(
+        "--again", action="store_true", help="regrade only what changed, with new inputs for it"
+    )
     grade.add_argument("--seed", type=int, help="draw the checks' inputs from this seed")
-    grade.add_argument("--processes", type=int, help="notebooks at once; one a core by default")
+    grade.add_argument("--processes", type=int, help="notebooks at once; one per core by default")
     grade.add_argument("--scheduler", default="", metavar="ADDRESS", help="grade on a Dask cluster")
     grade.add_argument("--nbgrader", type=Path, metavar="DB", help="write scores to a gradebook")
     grade.add_argument(
@@ -68,12 +85,62 @@ def _grade(options: argparse.Namespace) -> int:
         seed=options.seed,
         again=options.again,
         scheduler=options.scheduler,
+        roster=options.roster,
         course=options.course,
         warm=tuple(options.warm.split(",")) if options.warm is not None else None,
     )
     made = run.grade(options.submissions, options.out, settings, _progress)
     _tell(made, options, options.course)
-    return 0
+    print(recognised(made.senders, bool(options.roster)))
+    return _ungraded(made.files)
+
+
+def recognised(senders: list[Sender], roster: bool) -> str:
+    """Return what the screen shows of who was recognised and how.
+
+    Args:
+        senders: As `submissions.collect` returned them.
+        roster: Whether there was a class list.
+    """
+    ways: dict[str, int] = {}
+    for sender in senders:
+        way = re.sub(r"(number|with) \d+", r"\1", sender.how)
+        ways[way] = ways.get(way, 0) + 1
+    told = "; ".join(f"{count} by {way}" for way, count in sorted(ways.items(), key=_often))
+    lines = [f"Students: {len(senders)} recognised. {told}."]
+    unsure = [sender for sender in senders if not sender.sure]
+    names: dict[str, list[str]] = {}
+    for sender in senders:
+        names.setdefault(sender.name, []).append(sender.student)
+    for sender in unsure[:_MOST_LINES]:
+        lines.append(f"  Please look: {sender.name} is kept as {sender.student!r}: {sender.how}.")
+    for name, keys in [(name, keys) for name, keys in names.items() if len(keys) > 1][:_MOST_LINES]:
+        lines.append(f"  {len(keys)} students are called {name}: {', '.join(keys)[:200]}.")
+    if len(unsure) > _MOST_LINES:
+        lines.append(f"  and {len(unsure) - _MOST_LINES} more to look at.")
+    if unsure and not roster:
+        lines.append("  A class list (--roster) tells more of them for certain.")
+    return "\n".join(lines)
+
+
+def _often(way: tuple[str, int]) -> tuple[int, str]:
+    return -way[1], way[0]
+
+
+def _ungraded(files: list[dict]) -> int:
+    """Say loudly what the machine left ungraded; return the exit status."""
+    left = [file for file in files if file["status"] == "ungraded"]
+    if not left:
+        return 0
+    print(
+        f"\nNOT FINISHED: {len(left)} notebooks were not graded, since this machine failed. They "
+        "have no points yet. Run the same command again: it grades only these, with the same "
+        "inputs. The first reasons:",
+        file=sys.stderr,
+    )
+    for file in left[:5]:
+        print(f"  {file['name']}, {file['file']}: {file['reason'][:300]}", file=sys.stderr)
+    return _UNGRADED
 
 
 def _mark(options: argparse.Namespace) -> int:
@@ -98,13 +165,33 @@ def _tell(made: Any, options: argparse.Namespace, course: str) -> None:
 
 
 def _progress(total: int) -> Callable[[], None]:
-    from tqdm import tqdm
+    """Return a function to call after each notebook: a bar in a terminal, else a line at times."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
 
-    bar = tqdm(total=total, desc="Grading", unit="notebook", disable=not sys.stderr.isatty())
+        bar = tqdm(total=total, desc="Grading", unit="notebook")
 
-    def step() -> None:
-        bar.update()
-        if bar.n >= total:
-            bar.close()
+        def step() -> None:
+            bar.update()
+            if bar.n >= total:
+                bar.close()
 
-    return step
+        return step
+    began = said = time.monotonic()
+    done = 0
+
+    def line() -> None:
+        nonlocal done, said
+        done += 1
+        now = time.monotonic()
+        if now - said >= _LINE_SECONDS or done == total:
+            said = now
+            print(
+                f"{done} of {total} notebooks after {now - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    if total:
+        print(f"Grading {total} notebooks", file=sys.stderr, flush=True)
+    return line

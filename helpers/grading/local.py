@@ -6,6 +6,7 @@ standard output, each a length and JSON. The checks run in it; students' code ru
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import json
@@ -17,16 +18,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from helpers.grading.executor import MachineError, Result, Task
 from helpers.grading.sandbox import WARM, ForkServer, SandboxError
 from helpers.grading.sandbox.limits import Limits
 from helpers.grading.submitted_notebook import Notebook
 
 _LENGTH = struct.Struct("<Q")
 _MORE_SECONDS = 300.0
+_NO_SANDBOX = "The sandbox does not work"
 _server: tuple[Any, ForkServer] | None = None
 
 
@@ -34,7 +37,7 @@ def grade_task(task: dict) -> dict:
     """Grade one submission; the same task gives the same result in every process.
 
     Args:
-        task: "code", "texts", "chapter" and the run's "settings".
+        task: As `Task.load` returns it.
 
     Returns:
         "exercises" and "seconds", or "fatal" with what is missing on this system.
@@ -43,7 +46,7 @@ def grade_task(task: dict) -> dict:
 
     settings = task["settings"]
     exercises = importlib.import_module(settings["course"]).exercises_of(task["chapter"])
-    notebook = Notebook(task["code"], [tuple(text) for text in task["texts"]])
+    notebook = _notebook(task)
     try:
         server = _warm_server(settings)
         began = time.monotonic()
@@ -51,12 +54,23 @@ def grade_task(task: dict) -> dict:
             notebook, exercises, server, Limits(**settings["limits"]), settings["seed"]
         )
     except SandboxError as error:
-        return {"fatal": f"The sandbox does not work: {error}"}
+        return {"fatal": f"{_NO_SANDBOX}: {error}"}
     return {
         "exercises": results,
         "seconds": round(time.monotonic() - began, 3),
         "versions": server.versions,
     }
+
+
+def _notebook(task: dict) -> Notebook:
+    return Notebook(
+        task["code"],
+        [tuple(text) for text in task["texts"]],
+        counts=task.get("counts", []),
+        attachments={
+            name: base64.b64decode(content) for name, content in task.get("attachments", {}).items()
+        },
+    )
 
 
 def _warm_server(settings: dict) -> ForkServer:
@@ -120,65 +134,76 @@ class GraderProcess:
         self.output.close()
 
 
-def grade_all(
-    tasks: Iterable[dict],
-    done: Callable[[dict, dict], None],
-    *,
-    processes: int,
-    log: Path | None = None,
-) -> None:
-    """Grade tasks in several processes; a task whose process dies is tried once more.
+class LocalExecutor:
+    """Grades in several processes of this machine; a task whose process dies is tried once more.
 
     Args:
-        tasks: As for `grade_task`.
-        done: Called with each task and its result, in no particular order.
         processes: Grader processes at once.
         log: File for what they write to stderr.
-
-    Raises:
-        ValueError: If the sandbox does not work here.
     """
-    waiting = [(task, 0) for task in tasks][::-1]
-    running: dict[GraderProcess, tuple[dict, int, float]] = {}
-    idle: list[GraderProcess] = []
-    selector = selectors.DefaultSelector()
-    try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                task, tries = waiting.pop()
-                grader = idle.pop() if idle else GraderProcess(log)
-                limits = Limits(**task["settings"]["limits"])
-                deadline = time.monotonic() + limits.notebook_seconds + _MORE_SECONDS
-                running[grader] = (task, tries, deadline)
-                selector.register(grader.output, selectors.EVENT_READ, grader)
-                try:
-                    grader.submit(task)
-                except OSError:
-                    continue
-            ready = {key.data for key, _ in selector.select(1.0)}
-            now = time.monotonic()
-            for grader, (task, tries, deadline) in list(running.items()):
-                if grader not in ready and now < deadline:
-                    continue
-                selector.unregister(grader.output)
-                del running[grader]
-                try:
-                    if grader not in ready:
-                        raise EOFError("too long")
-                    result = grader.result()
-                    idle.append(grader)
-                except (EOFError, OSError, ValueError):
-                    grader.close(busy=True)
-                    if tries == 0:
-                        waiting.append((task, 1))
+
+    def __init__(self, processes: int, log: Path | None = None):
+        self.processes, self.log = processes, log
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        """Yield each task with its result, in no particular order.
+
+        Raises:
+            MachineError: If the sandbox does not work here.
+        """
+        left, again = iter(tasks), []
+        running: dict[GraderProcess, tuple[Task, int, float]] = {}
+        idle: list[GraderProcess] = []
+        selector = selectors.DefaultSelector()
+        try:
+            while True:
+                while len(running) < self.processes:
+                    task, tries = again.pop() if again else (next(left, None), 0)
+                    if task is None:
+                        break
+                    grader = idle.pop() if idle else GraderProcess(self.log)
+                    running[grader] = (task, tries, time.monotonic() + _most_seconds(task))
+                    selector.register(grader.output, selectors.EVENT_READ, grader)
+                    with contextlib.suppress(OSError):
+                        grader.submit(task.load())
+                if not running:
+                    return
+                ready = {key.data for key, _ in selector.select(1.0)}
+                for grader, (task, tries, deadline) in list(running.items()):
+                    if grader not in ready and time.monotonic() < deadline:
                         continue
-                    result = {"error": "The grader stopped twice on this notebook."}
-                if "fatal" in result:
-                    raise ValueError(result["fatal"])
-                done(task, result)
-    finally:
-        for grader in [*running, *idle]:
-            grader.close(busy=grader in running)
+                    selector.unregister(grader.output)
+                    del running[grader]
+                    result = _result_of(grader, grader in ready)
+                    if not result.failure:
+                        idle.append(grader)
+                        yield task, result
+                    else:
+                        grader.close(busy=True)
+                        if tries == 0:
+                            again.append((task, 1))
+                        elif result.failure.startswith(_NO_SANDBOX):
+                            raise MachineError(result.failure)
+                        else:
+                            yield task, result
+        finally:
+            for grader in [*running, *idle]:
+                grader.close(busy=grader in running)
+            selector.close()
+
+
+def _most_seconds(task: Task) -> float:
+    limits = Limits(**task.settings["limits"])
+    return limits.notebook_seconds * limits.patience + _MORE_SECONDS
+
+
+def _result_of(grader: GraderProcess, is_ready: bool) -> Result:
+    try:
+        if not is_ready:
+            raise EOFError("too long")
+        return Result.told(grader.result())
+    except (EOFError, OSError, ValueError):
+        return Result(failure="The grader's process ended twice on this notebook.")
 
 
 def main() -> None:

@@ -1,34 +1,49 @@
-"""One grading run: find the submissions, grade what is not graded yet, write the results."""
+"""One grading run: collect, read, grade what is not graded yet, keep it, present and write it."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
 import platform
+import posixpath
 import secrets
+import shutil
+import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from helpers.grading.dask import grade_on_cluster
-from helpers.grading.local import grade_all
+from helpers.grading.dask import DaskExecutor
+from helpers.grading.executor import Executor, MachineError, Result, Task
+from helpers.grading.local import LocalExecutor
+from helpers.grading.page import Page, pack
+from helpers.grading.reading import Document, Reader
+from helpers.grading.record import Record
 from helpers.grading.results import report
 from helpers.grading.results.store import EXPLANATIONS, Store, file_key
+from helpers.grading.roster import Person, Roster, read_roster
 from helpers.grading.sandbox.limits import Limits
-from helpers.grading.submissions import Submission, collect
+from helpers.grading.submissions import Collection, Sender, Submission, collect
 from helpers.grading.submitted_notebook import (
-    Notebook,
-    Unreadable,
     chapter_by_name,
-    chapter_of,
+    chapter_of_ids,
     course,
-    read,
+    former_ids,
 )
 
-_VERSION = 1
+_VERSION = 2
+_ADVICE = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some of your quota",
+    errno.EACCES: "Give yourself the right to read and write there",
+    errno.EPERM: "Give yourself the right to read and write there",
+    errno.EROFS: "Name a results folder that can be written to",
+    errno.EMFILE: "Allow more open files (ulimit -n)",
+}
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,10 @@ class Settings:
         processes: Notebooks graded at once.
         limits: What one notebook may use.
         seed: Seed of the run; None draws one.
-        again: Keep the results of what did not change since the last run, with its seed.
+        again: Keep the results of what did not change since the last run; what changed gets new
+            inputs.
         scheduler: Address of a Dask scheduler; "" grades on this machine.
+        roster: CSV with the class list, None if there is none.
         course: Module with `CHAPTERS` and `exercises_of`.
         warm: Modules the sandbox imports before the first notebook; None for the usual ones.
     """
@@ -52,6 +69,7 @@ class Settings:
     seed: int | None = None
     again: bool = False
     scheduler: str = ""
+    roster: Path | None = None
     course: str = "helpers.exercises"
     warm: tuple[str, ...] | None = None
 
@@ -60,49 +78,102 @@ def grade(
     source: Path,
     out: Path,
     settings: Settings,
-    progress: Callable[[Iterable, int], Iterable] | None = None,
+    progress: Callable[[int], Callable[[], None]] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> report.Report:
     """Grade everything in `source` and write the results to `out`.
 
-    A run that was cut off goes on where it stopped. A finished one is graded afresh with new
-    inputs, unless `settings.again`.
+    A run that was cut off, or that left notebooks ungraded because a machine failed, goes on where
+    it stopped. A finished one is graded afresh with new inputs, unless `settings.again`.
 
     Args:
         source: Folder or zip of submissions.
         out: Results folder.
         settings: How to grade.
-        progress: Called with the number of submissions; returns a function to call after each.
+        progress: Called with the number of notebooks; returns a function to call after each.
+        say: Called with sentences for the instructor; by default they go to stderr.
 
     Raises:
         ValueError: If there is nothing to grade, `out` is in use, or the sandbox is missing.
+        MachineError: If the machine failed; what was graded is kept.
     """
     if Path(out).resolve().is_relative_to(Path(source).resolve()):
         raise ValueError(f"The results cannot lie in {source}; name a folder beside it.")
-    store = Store(out)
+    try:
+        return _grade(source, out, settings, progress, say or _to_stderr)
+    except OSError as error:
+        raise MachineError(_advice(error, Path(out))) from error
+
+
+def _grade(
+    source: Path,
+    out: Path,
+    settings: Settings,
+    progress: Callable[[int], Callable[[], None]] | None,
+    say: Callable[[str], None],
+) -> report.Report:
     module = importlib.import_module(settings.course)
-    submissions = collect(source)
-    with store.alone():
-        last = store.run
-        _take_over_edits(store, last)
-        seed, fingerprint = _seed(settings, last), _fingerprint(module, settings)
-        records, tasks = _prepare(submissions, module, settings, seed, fingerprint, source, out)
-        keep = {"seed": seed, "fingerprint": fingerprint, "finished": False}
-        store.run = {**last, **keep, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        seconds = _grade(records, tasks, store, settings, progress)
-        made = report.build(records, module, store.marks)
-        versions = next((r["versions"] for r in records if r.get("versions")), {})
-        about = {
-            **store.run,
-            "finished": True,
-            "seconds": round(seconds, 1),
-            "settings": _described(settings),
-            "versions": versions | {"system": platform.platform()},
-            "submissions": [report.described(record) for record in records],
-            "allowed_marks": made.allowed_marks(),
-        }
-        report.write(made, store, about)
-        store.run = {**about, "records": [_slim(record) for record in records]}
-        store.forget_graded(record["key"] for record in records if "key" in record)
+    roster = read_roster(settings.roster) if settings.roster else None
+    store = Store(out)
+    with Reader() as reader:
+        collection = collect(source, reader, roster, module.CHAPTERS)
+        with store.alone():
+            last = store.run
+            _take_over_edits(store, last)
+            room = store.folder / "state" / "read"
+            shutil.rmtree(room, ignore_errors=True)
+            room.mkdir(parents=True)
+            seed, fingerprint = _seed(settings, last), _fingerprint(module, settings)
+            records, pages = _read(collection, reader, module, room)
+            seeds = _seeds(pages, settings, last, seed)
+            tasks = _tasks(pages, seeds, settings, fingerprint, source, out)
+            kept = {"seed": seed, "fingerprint": fingerprint, "finished": False, "written": False}
+            kept["seeds"] = {"/".join(map(str, place)): pair for place, pair in seeds.items()}
+            began = {"began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+            store.run = {**last, **kept, **began}
+            try:
+                seconds = _grade_tasks(
+                    records, tasks, store, _executor(settings, store, say), progress
+                )
+            finally:
+                shutil.rmtree(room, ignore_errors=True)
+            ungraded = sum(record.status == "ungraded" for record in records)
+            about = {
+                **kept,
+                **began,
+                "finished": not ungraded,
+                "written": True,
+                "seconds": round(seconds, 1),
+                "settings": _described(settings),
+                "versions": _versions(records),
+            }
+            return _write(records, collection.senders, roster, module, store, about)
+
+
+def _write(
+    records: list[Record],
+    senders: list[Sender],
+    roster: Roster | None,
+    module: ModuleType,
+    store: Store,
+    about: dict,
+) -> report.Report:
+    """Present the records, write the results and keep what `mark` needs."""
+    # Points that someone entered while the run went on.
+    _take_over_edits(store, store.run)
+    made = report.build([record.as_dict() for record in records], module, store.marks)
+    made.senders, made.roster = senders, roster
+    about |= {
+        "submissions": [report.described(record.as_dict()) for record in records],
+        "allowed_marks": made.allowed_marks(),
+    }
+    report.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
+    store.run = about | {
+        "records": [record.slim() for record in records],
+        "senders": [asdict(sender) for sender in senders],
+        "roster": asdict(roster) if roster else None,
+    }
+    store.forget_graded(record.key for record in records if record.key)
     return made
 
 
@@ -117,15 +188,18 @@ def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
         ValueError: If there was no run, or the CSV has lines that cannot be taken.
     """
     store = Store(out)
-    if not store.run.get("finished"):
+    if not store.run.get("written"):
         raise ValueError(f"{out} holds no finished run. Run `workbook grade` first.")
     with store.alone():
         about = store.run
         changed = store.enter_marks(path or store.folder / EXPLANATIONS, about["allowed_marks"])
         records = [_whole(record, store) for record in about.pop("records")]
+        senders = [Sender(**sender) for sender in about.pop("senders", [])]
+        roster = _roster(about.pop("roster", None))
         module = importlib.import_module(about["settings"]["course"])
-        made = report.build(records, module, store.marks)
-        report.write(made, store, about)
+        made = report.build([record.as_dict() for record in records], module, store.marks)
+        made.senders, made.roster = senders, roster
+        report.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
     return changed, made
 
 
@@ -134,22 +208,53 @@ def last_course(out: Path) -> str:
     return Store(out).run["settings"]["course"]
 
 
-def _slim(record: dict) -> dict:
-    return {key: value for key, value in record.items() if key != "exercises"}
+def _roster(plain: dict | None) -> Roster | None:
+    if plain is None:
+        return None
+    people = [Person(**person) for person in plain["people"]]
+    return Roster(plain["kind"], people, plain["columns"], plain["above"])
 
 
-def _whole(record: dict, store: Store) -> dict:
-    kept = store.load_graded(record["key"]) if "key" in record else None
-    return {"exercises": [], **record, **(kept or {})}
+def _whole(slim: dict, store: Store) -> Record:
+    record = Record(**slim)
+    if record.key and (kept := store.load_graded(record.key)):
+        record.exercises = kept["exercises"]
+    return record
 
 
 def _seed(settings: Settings, last: dict) -> int:
-    cut_off = last.get("finished") is False
     if settings.seed is not None:
         return settings.seed
-    if (cut_off or settings.again) and isinstance(last.get("seed"), int):
+    if (_cut_off(last) or settings.again) and isinstance(last.get("seed"), int):
         return last["seed"]
     return secrets.randbelow(2**31)
+
+
+def _cut_off(last: dict) -> bool:
+    return last.get("finished") is False
+
+
+def _seeds(pages: list[Page], settings: Settings, last: dict, seed: int) -> dict[tuple, list]:
+    """Return the hash and the seed of each graded page.
+
+    All share the run's seed. What changed since feedback was given, or came later, draws inputs of
+    its own: the feedback shows what the old inputs were.
+    """
+    known = {}
+    if last.get("seed") == seed and (settings.again or _cut_off(last)):
+        known = last.get("seeds", {})
+    seeds = {}
+    for page in pages:
+        before = known.get("/".join(map(str, page.place)))
+        if before and before[0] == page.sha256:
+            own = before[1]
+        elif known:
+            mixed = hashlib.sha256(f"{seed}/{page.sha256}".encode()).digest()
+            own = int.from_bytes(mixed[:4], "little") % 2**31
+        else:
+            own = seed
+        seeds[page.place] = [page.sha256, own]
+    return seeds
 
 
 def _fingerprint(module: ModuleType, settings: Settings) -> str:
@@ -169,128 +274,217 @@ def _take_over_edits(store: Store, last: dict) -> None:
         store.enter_marks(path, last["allowed_marks"])
 
 
-def _prepare(
-    submissions: list[Submission],
-    module: ModuleType,
+def _read(
+    collection: Collection, reader: Reader, module: ModuleType, room: Path
+) -> tuple[list[Record], list[Page]]:
+    """Return a record for each file that arrived, and the newest page of each student's chapters.
+
+    Args:
+        collection: What arrived.
+        reader: The process that opens it.
+        module: The course.
+        room: Folder for what was read, so that a large class does not fill the memory.
+    """
+    chapters, ids = course(module)
+    aliases = former_ids(module)
+    records: list[Record] = []
+    found: list[Page] = []
+    others: list[tuple[Record, str]] = []
+    for submission in collection.submissions:
+        for document in _documents(submission, reader, aliases):
+            record = _record(submission, document)
+            record.chapter = chapter_by_name(record.file, chapters)
+            records.append(record)
+            area = _area(submission, document)
+            if document.notebook is not None:
+                told = chapter_of_ids(record.file, document.ids, chapters, ids)
+                # A script without exercises lies beside a notebook; it is none itself.
+                if document.kind == "notebook" and (told or _is_notebook(record.file)):
+                    _add_page(found, record, submission, document, told, room)
+                else:
+                    record.reason = "The file holds no exercise of this course."
+                    others.append((record, area))
+            elif document.kind == "other":
+                others.append((record, area))
+            if document.content:
+                pack(room, area, _path(submission, document), document)
+    newest = _newest(found)
+    has_notebook = {record.student for record in records if _is_notebook(record.file)}
+    has_notebook |= {page.record.student for page in newest}
+    for record, _ in others:
+        if record.student in has_notebook:
+            record.status, record.chapter = "beside", None
+            record.reason = f"Came with the notebook; it was not graded itself. {record.reason}"
+    return records, newest
+
+
+def _documents(
+    submission: Submission, reader: Reader, aliases: dict[str, str]
+) -> Iterator[Document]:
+    if submission.problem:
+        yield Document(submission.file, "problem", reason=submission.problem)
+        return
+    place = submission.place
+    yield from reader.read(place.path, place.entry, submission.file, aliases)
+
+
+def _record(submission: Submission, document: Document) -> Record:
+    name = document.file or submission.file
+    return Record(
+        student=submission.student,
+        name=submission.name,
+        file=name.rpartition("/")[2] or submission.file,
+        sha256=document.sha256,
+        reason=document.reason,
+        notes=list(document.notebook.notes) if document.notebook else [],
+        submitted=submission.submitted,
+        stamp=submission.stamp,
+        late=submission.late,
+    )
+
+
+def _add_page(
+    found: list[Page],
+    record: Record,
+    submission: Submission,
+    document: Document,
+    chapter: str | None,
+    room: Path,
+) -> None:
+    record.chapter = chapter
+    if chapter is None:
+        record.reason = (
+            "No chapter could be told from this notebook: its name has no chapter in it and it "
+            "holds no exercise of this course."
+        )
+        return
+    record.status, record.reason = "graded", ""
+    page = Page(
+        record,
+        area=_area(submission, document),
+        path=_path(submission, document),
+        order=(_is_notebook(record.file), submission.order, document.time, record.file),
+        rule=_rule(submission),
+    )
+    page.keep(room, len(found), document.notebook)
+    found.append(page)
+
+
+def _is_notebook(name: str) -> bool:
+    return name.lower().endswith((".ipynb", ".ipynb.json", ".ipynb.txt"))
+
+
+def _area(submission: Submission, document: Document) -> str:
+    """Return what a notebook can see: its student's loose files, or the files of the same zip."""
+    packed = bool(document.time) or document.file != submission.file
+    return file_key(submission.student, repr(submission.place) if packed else "")
+
+
+def _path(submission: Submission, document: Document) -> str:
+    return posixpath.join(submission.folder, document.file)
+
+
+def _rule(submission: Submission) -> str:
+    if submission.order and submission.order[0]:
+        return "its number in Canvas is higher"
+    if submission.submitted:
+        return f"it is from {submission.submitted.replace('T', ' ')}, {submission.stamp}"
+    return "its name has the higher number"
+
+
+def _newest(found: list[Page]) -> list[Page]:
+    """Return the newest page of each student's chapters; the records of the others say so."""
+    newest: dict[tuple, Page] = {}
+    for page in found:
+        before = newest.get(page.place)
+        if before is None or before.order <= page.order:
+            newest[page.place] = page
+    for page in found:
+        best = newest[page.place]
+        if best is not page:
+            page.record.status = "replaced"
+            page.record.reason = (
+                f"{best.record.file} is newer ({best.rule}); it was graded instead."
+            )
+    return list(newest.values())
+
+
+def _tasks(
+    pages: list[Page],
+    seeds: dict[tuple, list],
     settings: Settings,
-    seed: int,
     fingerprint: str,
     source: Path,
     out: Path,
-) -> tuple[list[dict], list[dict]]:
-    """Return a record for each submission and a task for each that can be graded."""
-    chapters, ids = course(module)
+) -> list[Task]:
     shared = {
         "walls": settings.walls,
         "warm": list(settings.warm) if settings.warm is not None else None,
         "limits": settings.limits.as_dict(),
-        "seed": seed,
         "course": settings.course,
         "hidden": [str(Path(path).resolve()) for path in (source, out)],
     }
-    newest: dict[tuple, dict] = {}
-    records: list[dict] = []
-    found: list[tuple[Submission, dict, Notebook | None]] = []
-    for submission in submissions:
-        record, notebook = _identify(submission, chapters, ids)
-        records.append(record)
-        found.append((submission, record, notebook))
-        place = (record["student"], record["chapter"])
-        if notebook is None or record["chapter"] is None:
-            continue
-        before = newest.get(place)
-        if before is None or before["order"] <= record["order"]:
-            newest[place] = record
     tasks = []
-    for _, record, notebook in found:
-        place = (record["student"], record["chapter"])
-        if notebook is None or record["chapter"] is None:
-            continue
-        if newest[place] is not record:
-            record["status"] = "replaced"
-            record["reason"] = f"{newest[place]['file']} is newer; it was graded instead."
-            continue
-        record["key"] = file_key(*place, record["sha256"], seed, fingerprint)
-        tasks.append(
-            {
-                "key": record["key"],
-                "code": notebook.code,
-                "texts": notebook.texts,
-                "chapter": record["chapter"],
-                "settings": shared,
-            }
-        )
-    for record in records:
-        del record["order"]
-    return records, tasks
+    for page in pages:
+        record, seed = page.record, seeds[page.place][1]
+        record.seed = seed
+        beside = page.add_attachments()
+        record.key = file_key(*page.place, record.sha256, beside, seed, fingerprint)
+        tasks.append(Task(record.key, record.chapter, page.content, shared | {"seed": seed}))
+    return tasks
 
 
-def _identify(
-    submission: Submission, chapters: list[str], ids: dict[str, str]
-) -> tuple[dict, Notebook | None]:
-    record = {
-        "student": submission.student,
-        "file": submission.file,
-        "chapter": None,
-        "sha256": hashlib.sha256(submission.content).hexdigest(),
-        "status": "unreadable",
-        "reason": submission.problem,
-        "notes": [],
-        "exercises": [],
-        "order": list(submission.order),
-    }
-    guess = chapter_by_name(submission.file, chapters)
-    if submission.problem:
-        return record | {"chapter": guess}, None
-    try:
-        notebook = read(submission.content)
-    except Unreadable as error:
-        return record | {"reason": str(error), "chapter": guess}, None
-    record["notes"] = notebook.notes
-    record["chapter"] = chapter_of(submission.file, notebook, chapters, ids)
-    if record["chapter"] is None:
-        record["reason"] = (
-            "No chapter could be told from this notebook: its name has no chapter in it and it "
-            "holds no exercise of this course."
-        )
-        return record, None
-    return record | {"status": "graded"}, notebook
+def _executor(settings: Settings, store: Store, say: Callable[[str], None]) -> Executor:
+    if settings.scheduler:
+        return DaskExecutor(settings.scheduler, say)
+    return LocalExecutor(settings.processes, store.folder / "state" / "grader.log")
 
 
-def _grade(
-    records: list[dict],
-    tasks: list[dict],
+def _grade_tasks(
+    records: list[Record],
+    tasks: list[Task],
     store: Store,
-    settings: Settings,
-    progress: Callable | None,
+    executor: Executor,
+    progress: Callable[[int], Callable[[], None]] | None,
 ) -> float:
     """Fill the records with results, from the store where they are there; return the seconds."""
-    of_key = {record["key"]: record for record in records if "key" in record}
-    step = progress(len(of_key)) if progress else lambda: None
+    of_key: dict[str, list[Record]] = {}
+    for record in records:
+        if record.key:
+            of_key.setdefault(record.key, []).append(record)
+    step = progress(len(tasks)) if progress else lambda: None
     waiting = []
     for task in tasks:
-        if (kept := store.load_graded(task["key"])) is not None:
-            of_key[task["key"]].update(kept)
-            step()
-        else:
+        if (kept := store.load_graded(task.key)) is None:
             waiting.append(task)
-
-    def done(task: dict, result: dict) -> None:
-        if "error" in result:
-            result = {"status": "error", "reason": result["error"]}
-        else:
-            store.keep_graded(task["key"], result)
-        of_key[task["key"]].update(result)
+            continue
+        _fill(of_key[task.key], Result.told(kept))
         step()
-
     began = time.monotonic()
-    if settings.scheduler:
-        grade_on_cluster(settings.scheduler, waiting, done)
-    elif waiting:
-        log = store.folder / "state" / "grader.log"
-        count = min(settings.processes, len(waiting))
-        grade_all(waiting, done, processes=count, log=log)
+    if waiting:
+        for task, result in executor.run(waiting):
+            if not result.failure:
+                store.keep_graded(task.key, result.as_dict())
+            _fill(of_key[task.key], result)
+            step()
     return time.monotonic() - began
+
+
+def _fill(records: list[Record], result: Result) -> None:
+    for record in records:
+        if result.failure:
+            record.status = "ungraded"
+            record.reason = (
+                f"{result.failure} This is the machine's failure, not the student's; run the same "
+                "command again to grade it."
+            )
+        record.exercises, record.seconds = result.exercises, result.seconds
+        record.versions = result.versions
+
+
+def _versions(records: list[Record]) -> dict[str, str]:
+    graded = next((record.versions for record in records if record.versions), {})
+    return graded | {"system": platform.platform()}
 
 
 def _described(settings: Settings) -> dict:
@@ -299,5 +493,20 @@ def _described(settings: Settings) -> dict:
         "processes": settings.processes,
         "limits": settings.limits.as_dict(),
         "scheduler": settings.scheduler,
+        "roster": str(settings.roster or ""),
         "course": settings.course,
     }
+
+
+def _advice(error: OSError, out: Path) -> str:
+    """Return what went wrong on this machine, where, and what to do."""
+    path = error.filename or out
+    advice = _ADVICE.get(error.errno, "See to it")
+    return (
+        f"{path}: {error.strerror or error}. {advice}, then run the same command again: it goes on "
+        "where it stopped; nothing that was graded is lost."
+    )
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,262 +1,482 @@
-"""Find who handed in what: a folder or a zip as Moodle, Canvas, nbgrader or a person makes it."""
+"""Find who handed in what: a folder or a zip as Moodle, Canvas, nbgrader or a person makes it.
+
+Who a file belongs to is decided by the outermost part of its path, which the course system wrote,
+or by a roster. No name inside a student's folder or zip is ever used. Only names are read here;
+`reading` opens the files, in a process of its own.
+"""
 
 from __future__ import annotations
 
-import io
+import hashlib
 import os
 import re
 import stat
 import unicodedata
-import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-MAX_FILE = 64 * 2**20
-MAX_ARCHIVE = 8 * 2**30
-MAX_RATIO = 200
-MAX_FILES = 20_000
-_MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?$")
-_CANVAS = re.compile(r"^(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$")
-_AGAIN = re.compile(r"(?:-(\d+)| \((\d+)\))$")
-_NOTEBOOK = (".ipynb", ".ipynb.json", ".ipynb.txt")
+from helpers.grading.reading import A_LINK, MAX_FILE, Reader, too_large
+from helpers.grading.roster import Person, Roster
+from helpers.grading.submitted_notebook import chapter_by_name
+
+MAX_FILES = 200_000
+MAX_FILES_OF_ONE = 500
+_MOODLE = re.compile(
+    r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<rest>.*))?$", re.S
+)
+_MOODLE_FOLDER = re.compile(
+    r"^(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?$", re.S
+)
+_MOODLE_MARK = re.compile(r"_\d+_assignsubmission_(?:file|onlinetext)")
+_CANVAS = re.compile(
+    r"^(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$", re.S
+)
+_AGAIN = re.compile(r"(?:-(\d{1,2})| \((\d{1,2})\))$")
+_FOLDERS_OF_NBGRADER = ("submitted", "autograded", "submissions")
 _IGNORED = re.compile(
     r"(^|/)(\.ipynb_checkpoints|\.git|\.venv|\.DS_Store|\._[^/]*|__MACOSX|__pycache__"
     r"|timestamp\.txt|desktop\.ini|thumbs\.db)(/|$)",
     re.I,
 )
-_OTHER = tuple(".py .html .htm .pdf .txt .docx .doc .ipynb_ .zip .rar .7z".split())
-_A_LINK = "This is a link, not a file; links are not followed."
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies.
+
+    Attributes:
+        path: The file, or the zip that holds it.
+        entry: Number of the entry in the zip, -1 for a file on disk.
+    """
+
+    path: str
+    entry: int = -1
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One file that someone handed in.
+    """One file that someone handed in; a student's own zip is one file.
 
     Attributes:
-        student: Name as the course shows it.
-        file: File name as handed in.
-        packed: The file's bytes, compressed; nothing if there is a problem.
-        problem: Why it cannot be graded, "" if it can be tried.
-        order: Sorts a student's files for one chapter from the oldest to the newest.
-        number: The course system's number for the student, "" where it gives none.
+        student: Key of the student: the course system's id, or the whole outer name.
+        name: Name for people to read.
+        file: File name as handed in, without what the course system put in front.
+        folder: Folder of the file within what this student handed in, "" for none.
+        place: Where to read it.
+        problem: Why it cannot be read, "" if it can be tried.
+        submitted: When it was handed in, ISO 8601 in the course system's time zone, "" if unknown.
+        stamp: Where `submitted` comes from, for people to read.
+        late: Whether the course system marked it as late; None where it marks nothing.
+        order: Sorts a student's files from the oldest to the newest.
     """
 
     student: str
+    name: str
     file: str
-    packed: bytes
+    folder: str
+    place: Place
     problem: str = ""
+    submitted: str = ""
+    stamp: str = ""
+    late: bool | None = None
     order: tuple = ()
-    number: str = ""
-
-    @property
-    def content(self) -> bytes:
-        """The file's bytes."""
-        return zlib.decompress(self.packed)
 
 
-def collect(source: Path) -> list[Submission]:
-    """Return every notebook in a folder or zip, with what could not be opened as problems.
+@dataclass(frozen=True)
+class Sender:
+    """What one outermost name was recognised as: a line of the report on identities.
 
-    Links are not followed and names that climb out (`..`) are refused; nothing is unpacked to disk.
+    Attributes:
+        outer: The outermost name as it arrived.
+        student: Key of the student.
+        name: Name for people to read.
+        email: From the roster, "" if unknown.
+        number: The course system's number, "" where it gives none.
+        layout: "Moodle", "Canvas", "folder" or "file".
+        how: How the student was recognised, in a few words.
+        files: How many files arrived under this name.
+        sure: Whether nothing about it needs a person's look.
+    """
+
+    outer: str
+    student: str
+    name: str
+    email: str
+    number: str
+    layout: str
+    how: str
+    files: int = 1
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All that arrived, and whose it is."""
+
+    submissions: list[Submission] = field(default_factory=list)
+    senders: list[Sender] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A file of the source: its path, where it lies, its size and its time."""
+
+    path: str
+    place: Place
+    size: int
+    time: datetime | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Outer:
+    """What the outermost part of a path tells."""
+
+    outer: str
+    layout: str
+    name: str
+    number: str
+    how: str
+    inside: str
+    late: bool | None = None
+    attachment: int = 0
+    sure: bool = True
+
+
+def collect(
+    source: Path, reader: Reader, roster: Roster | None = None, chapters: Iterable[str] = ()
+) -> Collection:
+    """Return every file in a folder or zip with its student; nothing is opened or unpacked.
+
+    Args:
+        source: Folder, zip or notebook.
+        reader: The process that lists a zip.
+        roster: The class list, if there is one.
+        chapters: The course's chapters: folders of these names hold one folder for each student.
 
     Raises:
         ValueError: If there is no such folder or zip, or nothing in it.
     """
     source = Path(source)
     if source.is_dir():
-        found = list(_folder(source))
-    elif source.is_file() and zipfile.is_zipfile(source):
-        try:
-            with zipfile.ZipFile(source) as archive:
-                found = list(_archive(archive, "", 0))
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{source} is a damaged zip: {error}. Download it again.") from None
-    elif source.is_file() and source.suffix == ".ipynb":
-        found = [_file(source.name, source.read_bytes(), "", source.stat().st_mtime)]
-    elif source.exists():
-        raise ValueError(f"{source} is neither a folder nor a zip nor a notebook.")
+        listed = list(_folder(source))
+    elif source.is_file() and source.suffix.lower() == ".ipynb":
+        about = source.stat()
+        time = datetime.fromtimestamp(about.st_mtime)
+        listed = [_Listed(source.name, Place(str(source)), about.st_size, time)]
+    elif source.is_file():
+        listed = list(_archive(source, reader))
     else:
         raise ValueError(f"There is no {source}. Name a folder or the zip of your course system.")
-    submissions = _with_own_names([_submission(file) for file in _told_apart(found)])
-    if not submissions:
-        raise ValueError(f"{source} holds no notebooks.")
-    return sorted(submissions, key=lambda s: (s.student, s.file, s.order))
+    if not listed:
+        raise ValueError(f"{source} holds no files.")
+    outers = _identify([file.path for file in listed], source, list(chapters))
+    senders = _recognise(outers, roster)
+    stamps = _stamps(source)
+    found = [
+        _submission(file, outer, senders[_sender(outer)], roster, stamps)
+        for file, outer in zip(_few_of_each(listed, outers), outers, strict=True)
+        if file is not None
+    ]
+    return Collection(
+        sorted(found, key=lambda s: (s.student, s.file, s.order)),
+        sorted(senders.values(), key=lambda s: (s.name.casefold(), s.student)),
+    )
 
 
-@dataclass(frozen=True)
-class _File:
-    path: str
-    packed: bytes
-    problem: str
-    time: float | tuple
-
-
-def _file(path: str, content: bytes, problem: str, time: float | tuple) -> _File:
-    return _File(path, zlib.compress(content, 1), problem, time)
-
-
-def _folder(top: Path) -> Iterator[_File]:
+def _folder(top: Path) -> Iterator[_Listed]:
     count = 0
-    for folder, names, files in os.walk(top, followlinks=False):
+    closed: list[OSError] = []
+    for folder, names, files in os.walk(top, followlinks=False, onerror=closed.append):
         names[:] = sorted(name for name in names if not _IGNORED.search(name))
         for name in [*names, *sorted(files)]:
             path = Path(folder, name)
             shown = path.relative_to(top).as_posix()
+            place = Place(str(path))
             if path.is_symlink():
-                yield _file(shown, b"", _A_LINK, 0)
+                yield _Listed(shown, place, 0, None, A_LINK)
                 continue
             if name in names or _IGNORED.search(shown):
                 continue
             count += 1
             if count > MAX_FILES:
                 raise ValueError(f"{top} holds more than {MAX_FILES:,} files; is it the right one?")
-            about = path.lstat()
-            if not stat.S_ISREG(about.st_mode):
-                yield _file(shown, b"", "This is not an ordinary file.", 0)
-            elif about.st_size > MAX_FILE:
-                yield _file(shown, b"", _too_large(about.st_size), about.st_mtime)
-            else:
-                try:
-                    content = path.read_bytes()
-                except OSError as error:
-                    yield _file(shown, b"", f"The file cannot be read: {error.strerror}.", 0)
-                    continue
-                if path.suffix.lower() == ".zip":
-                    yield from _inner_archive(content, shown, about.st_mtime)
-                else:
-                    yield _file(shown, content, "", about.st_mtime)
-
-
-def _archive(archive: zipfile.ZipFile, above: str, depth: int) -> Iterator[_File]:
-    entries = archive.infolist()
-    if len(entries) > MAX_FILES:
-        raise ValueError(f"The archive holds more than {MAX_FILES:,} files; is it the right one?")
-    total = 0
-    for entry in entries:
-        shown = above + entry.filename.replace("\\", "/")
-        if entry.is_dir() or _IGNORED.search(shown):
-            continue
-        problem = _unsafe(entry, shown)
-        if not problem:
-            total += entry.file_size
-            if total > MAX_ARCHIVE:
-                problem = "The archive unpacks to too much; the rest of it was left out."
-        content = b""
-        if not problem:
             try:
-                with archive.open(entry) as file:
-                    content = file.read(MAX_FILE + 1)
-                if len(content) > MAX_FILE:
-                    content, problem = b"", _too_large(len(content))
-            except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as e:
-                problem = f"The file cannot be unpacked: {str(e)[:100]}."
-            except Exception as error:
-                problem = f"The file cannot be unpacked ({type(error).__name__})."
-        if shown.lower().endswith(".zip") and content and depth == 0:
-            yield from _inner_archive(content, shown, tuple(entry.date_time))
+                about = path.lstat()
+            except OSError as error:
+                yield _Listed(shown, place, 0, None, f"The file cannot be read: {error.strerror}.")
+                continue
+            problem = ""
+            if not stat.S_ISREG(about.st_mode):
+                problem = "This is not an ordinary file."
+            elif about.st_size > MAX_FILE:
+                problem = too_large(about.st_size)
+            time = datetime.fromtimestamp(about.st_mtime) if about.st_mtime > 0 else None
+            yield _Listed(shown, place, about.st_size, time, problem)
+    for error in closed:
+        path = Path(error.filename)
+        if path == top:
+            raise error
+        problem = f"The folder cannot be opened: {error.strerror}."
+        yield _Listed(f"{path.relative_to(top).as_posix()}/?", Place(str(path)), 0, None, problem)
+
+
+def _archive(source: Path, reader: Reader) -> Iterator[_Listed]:
+    entries, problem = reader.list_zip(source)
+    if problem:
+        raise ValueError(f"{source}: {problem}")
+    for entry in entries:
+        if _IGNORED.search(entry.path):
             continue
-        yield _file(shown, content, problem, tuple(entry.date_time))
+        time = None
+        try:
+            time = datetime(*entry.time)
+        except (TypeError, ValueError):
+            pass
+        yield _Listed(entry.path, Place(str(source), entry.number), entry.size, time, entry.problem)
 
 
-def _inner_archive(content: bytes, shown: str, time: float | tuple) -> Iterator[_File]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as inner:
-            yield from _archive(inner, shown[:-4] + "/", 1)
-    except zipfile.BadZipFile:
-        yield _file(shown, b"", "The zip is damaged.", time)
+def _few_of_each(listed: list[_Listed], outers: list[_Outer]) -> Iterator[_Listed | None]:
+    """Yield each file, or None where one sender has too many; the last that counts says so."""
+    counts: dict[str, int] = {}
+    for outer in outers:
+        counts[outer.outer] = counts.get(outer.outer, 0) + 1
+    seen: dict[str, int] = {}
+    for file, outer in zip(listed, outers, strict=True):
+        seen[outer.outer] = seen.get(outer.outer, 0) + 1
+        if seen[outer.outer] < MAX_FILES_OF_ONE or counts[outer.outer] == MAX_FILES_OF_ONE:
+            yield file
+        elif seen[outer.outer] == MAX_FILES_OF_ONE:
+            more = counts[outer.outer] - MAX_FILES_OF_ONE
+            problem = f"This one and {more:,} more files were left out: too many files."
+            yield replace(file, problem=problem)
+        else:
+            yield None
 
 
-def _unsafe(entry: zipfile.ZipInfo, shown: str) -> str:
-    if ".." in PurePosixPath(shown).parts or shown.startswith("/") or re.match(r"[a-zA-Z]:", shown):
-        return "Its path climbs out of the archive; it was not unpacked."
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        return _A_LINK
-    if entry.flag_bits & 1:
-        return "The file is locked with a password."
-    if entry.file_size > MAX_FILE:
-        return _too_large(entry.file_size)
-    if entry.file_size > 2**20 and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-        return "The file is packed so tightly that it looks like a zip bomb; it was not unpacked."
-    return ""
+def _identify(paths: list[str], source: Path, chapters: list[str]) -> list[_Outer]:
+    """Return what the outermost part of each path tells."""
+    split = [_parts(path) for path in paths]
+    above = _wrapping(split, source)
+    where = "/".join(split[0][:above])
+    split = [parts[above:] for parts in split]
+    tops = {parts[0] for parts in split if len(parts) > 1}
+    pages = bool(chapters) and bool(tops)
+    pages = pages and all(len(parts) > 1 and _is_page(parts[0], chapters) for parts in split)
+    if pages:
+        return [
+            replace(_outermost(parts[1:]), inside="/".join([parts[0], *parts[2:]]))
+            if len(parts) > 2
+            else _outermost(parts[1:])
+            for parts in split
+        ]
+    found = [_outermost(parts) for parts in split]
+    if where and where not in _FOLDERS_OF_NBGRADER:
+        found = [replace(outer, how=f"{outer.how}, below {where}") for outer in found]
+    return found
 
 
-def _too_large(size: int) -> str:
-    return (
-        f"The file has {size / 2**20:.0f} MB; at most {MAX_FILE // 2**20} MB are read. Clear the "
-        "outputs and hand it in again."
+def _parts(path: str) -> list[str]:
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return parts or ["unknown"]
+
+
+def _wrapping(split: list[list[str]], source: Path) -> int:
+    """Return how many folders lie around everything and tell nothing about a student."""
+    depth = 0
+    while depth < 4:
+        tops = {parts[depth] for parts in split if len(parts) > depth}
+        rest = [parts[depth + 1 :] for parts in split]
+        if len(tops) != 1 or not all(rest) or _MOODLE_FOLDER.match(top := tops.pop()):
+            return depth
+        own_names = all(_is_system(parts) for parts in rest)
+        packed = source.suffix.lower() == ".zip" and top == source.stem
+        inner = len({parts[0] for parts in rest}) > 1 and all(len(parts) > 1 for parts in rest)
+        if not own_names and top not in _FOLDERS_OF_NBGRADER and not (packed and inner):
+            return depth
+        depth += 1
+    return depth
+
+
+def _is_system(parts: list[str]) -> bool:
+    """Tell whether Moodle or Canvas wrote the first of these names."""
+    return _outermost(parts).layout in ("Moodle", "Canvas")
+
+
+def _is_page(name: str, chapters: list[str]) -> bool:
+    chapter = chapter_by_name(name, chapters)
+    bare = re.sub(r"[^a-z]+", "", name.lower())
+    return chapter is not None and bare == chapter.replace("_", "")
+
+
+def _outermost(parts: list[str]) -> _Outer:
+    """Return what the first of `parts` tells.
+
+    >>> _outermost(["Kim Minsu_4711_assignsubmission_file_", "06_dropout.ipynb"]).number
+    '4711'
+    >>> _outermost(["leejane_LATE_81_992_06_dropout-2.ipynb"]).late
+    True
+    """
+    first, inside = parts[0], "/".join(parts[1:])
+    if len(parts) > 1:
+        if match := _MOODLE_FOLDER.match(first):
+            number = match["id"].lstrip("0") or "0"
+            outer = f"{match['name']}_{match['id']}"
+            return _Outer(
+                outer, "Moodle", match["name"], number, f"Moodle's number {number}", inside
+            )
+        return _Outer(first, "folder", first, "", "name of the folder", inside)
+    if match := _MOODLE.match(first):
+        number, rest = match["id"].lstrip("0") or "0", match["rest"] or first
+        if len(_MOODLE_MARK.findall(first)) > 1:
+            how = "the name holds two of Moodle's numbers: kept apart"
+            return _Outer(first, "Moodle", first, "", how, first, sure=False)
+        outer = f"{match['name']}_{match['id']}"
+        return _Outer(outer, "Moodle", match["name"], number, f"Moodle's number {number}", rest)
+    if match := _CANVAS.match(first):
+        number = match["id"].lstrip("0") or "0"
+        return _Outer(
+            f"{match['name']}_{match['id']}",
+            "Canvas",
+            match["name"],
+            number,
+            f"Canvas's number {number}",
+            match["rest"],
+            late=match["late"] is not None,
+            attachment=int(match["file"][:18]),
+        )
+    stem = PurePosixPath(first).stem
+    stem = stem[: again.start()] if (again := _AGAIN.search(stem)) else stem
+    name = re.sub(r"[_ -]*0[1-9][_ -].*$", "", stem, flags=re.S) or stem
+    return _Outer(name, "file", name, "", "name of the file", first)
+
+
+def _sender(outer: _Outer) -> tuple[str, str]:
+    return outer.layout, outer.number or outer.outer
+
+
+def _recognise(outers: list[_Outer], roster: Roster | None) -> dict[tuple, Sender]:
+    """Return the sender behind each outermost name; nobody gets what may be somebody else's."""
+    first: dict[tuple, _Outer] = {}
+    counts: dict[tuple, int] = {}
+    for outer in outers:
+        first.setdefault(_sender(outer), outer)
+        counts[_sender(outer)] = counts.get(_sender(outer), 0) + 1
+    matches = {place: _match(outer, roster) for place, outer in first.items()}
+    claimed: dict[str, list[tuple]] = {}
+    for place, (person, _) in matches.items():
+        if person is not None:
+            claimed.setdefault(person.key, []).append(place)
+    numbers = {outer.number for outer in first.values() if outer.number}
+    used: set[str] = set()
+    senders = {}
+    for place, outer in first.items():
+        person, how = matches[place]
+        sure = outer.sure and (roster is None or person is not None)
+        if person is not None and len(claimed[person.key]) > 1:
+            how = f"{len(claimed[person.key])} senders fit {person.name} of the roster: kept apart"
+            person, sure = None, False
+        key = person.key if person else outer.number or key_of(outer.outer)
+        others = roster.keys if roster and not person else ()
+        if key in used or key in others or (not person and not outer.number and key in numbers):
+            key, sure = f"{outer.layout} {key}", False
+        used.add(key)
+        senders[place] = Sender(
+            outer=readable(outer.outer),
+            student=key,
+            name=readable(person.name if person and person.name else outer.name),
+            email=person.email if person else "",
+            number=outer.number,
+            layout=outer.layout,
+            how=readable(f"{outer.how}; {how}" if how else outer.how, 300),
+            files=counts[place],
+            sure=sure,
+        )
+    return senders
+
+
+def _match(outer: _Outer, roster: Roster | None) -> tuple[Person | None, str]:
+    if roster is None or not outer.sure:
+        return None, ""
+    return roster.match(outer.layout, outer.number, outer.name)
+
+
+def _submission(
+    file: _Listed,
+    outer: _Outer,
+    sender: Sender,
+    roster: Roster | None,
+    stamps: dict[str, datetime],
+) -> Submission:
+    folder, _, name = outer.inside.rpartition("/")
+    time, stamp = file.time, "the file's time"
+    if outer.layout == "Canvas":
+        time, stamp = None, ""  # the zip has the time of its download
+    elif found := stamps.get(str(Path(file.place.path).parent)):
+        time, stamp = found, "nbgrader's timestamp"
+    elif file.place.entry >= 0:
+        stamp = "the zip's time"
+    told = roster.submitted(sender.student) if roster else ""
+    order = (outer.attachment, (time or datetime.min).isoformat(), _attempt(name), name)
+    return Submission(
+        student=sender.student,
+        name=sender.name,
+        file=readable(name, 200),
+        folder=readable(folder, 300) if folder else "",
+        place=file.place,
+        problem=file.problem,
+        submitted=told or (time.isoformat(timespec="seconds") if time else ""),
+        stamp="the roster" if told else stamp if time else "",
+        late=outer.late,
+        order=order,
     )
 
 
-def _told_apart(files: list[_File]) -> list[_File]:
-    """Keep notebooks, and other files only of students who handed in no notebook in that place."""
-    notebooks = [f for f in files if f.path.lower().endswith(_NOTEBOOK)]
-    places = {_student(f.path)[0] for f in notebooks}
-    others = [
-        f
-        for f in files
-        if f not in notebooks
-        and (f.path.lower().endswith(_OTHER) or f.problem or "." not in f.path.rpartition("/")[2])
-        and _student(f.path)[0] not in places
-    ]
-    return [*notebooks, *others]
+def _attempt(name: str) -> int:
+    again = _AGAIN.search(PurePosixPath(name).stem)
+    return int(again[1] or again[2]) if again else 0
 
 
-def _submission(file: _File) -> Submission:
-    student, number, attempt = _student(file.path)
-    name = PurePosixPath(file.path).name
-    if match := _CANVAS.match(name):
-        name = match["rest"]
-    time = file.time if isinstance(file.time, tuple) else (file.time,)
-    return Submission(student, _readable(name), file.packed, file.problem, (attempt, time), number)
+def _stamps(source: Path) -> dict[str, datetime]:
+    """Return the times that nbgrader wrote, by folder."""
+    stamps: dict[str, datetime] = {}
+    if not source.is_dir():
+        return stamps
+    tops = [source, *(source / name for name in _FOLDERS_OF_NBGRADER)]
+    for top in tops:
+        for path in sorted(top.glob("*/*/timestamp.txt"))[:MAX_FILES]:
+            try:
+                with open(path, encoding="ascii", errors="replace") as file:
+                    text = file.read(60).strip().removesuffix("UTC").strip()
+                stamps[str(path.parent)] = datetime.fromisoformat(text).replace(tzinfo=None)
+            except (OSError, ValueError):
+                continue
+    return stamps
 
 
-def _with_own_names(found: list[Submission]) -> list[Submission]:
-    """Tell students of the same name apart by their numbers."""
-    numbers: dict[str, set[str]] = {}
-    for submission in found:
-        numbers.setdefault(submission.student, set()).add(submission.number)
-    return [
-        replace(s, student=f"{s.student} ({s.number})")
-        if len(numbers[s.student]) > 1 and s.number
-        else s
-        for s in found
-    ]
+def key_of(outer: str) -> str:
+    """Return a key for an outermost name: itself where it is plain, else made different.
 
+    Names that look the same (composed or decomposed letters, invisible characters, spaces at the
+    ends) or are cut to the same length keep different keys.
 
-def _student(path: str) -> tuple[str, str, int]:
-    """Return who handed in the file at `path`, their number, and which attempt it is.
-
-    >>> _student("Kim Minsu_4711_assignsubmission_file_/06_dropout.ipynb")
-    ('Kim Minsu', '4711', 0)
-    >>> _student("leejane_LATE_81_992_06_dropout-2.ipynb")
-    ('leejane', '81', 2)
-    >>> _student("submitted/lee/06_dropout/06_dropout.ipynb")
-    ('lee', '', 0)
+    >>> key_of("Kim Minsu"), key_of("Kim Minsu ") == key_of("Kim Minsu")
+    ('Kim Minsu', False)
     """
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    parts = [part for part in parts if part not in ("/", "..")]
-    stem = PurePosixPath(parts[-1]).stem if parts else "unknown"
-    again = _AGAIN.search(stem)
-    attempt = int((again[1] or again[2])[:6]) if again else 0
-    for part in parts[:-1]:
-        if match := _MOODLE.match(part):
-            return _readable(match["name"]), match["id"], attempt
-    if match := _CANVAS.match(parts[-1] if parts else ""):
-        return _readable(match["name"]), match["id"], attempt
-    folders = parts[:-1]
-    if folders and folders[0] in ("submitted", "autograded", "submissions"):
-        folders = folders[1:]
-    if folders:
-        return _readable(folders[0]), "", attempt
-    name = re.sub(r"[_ -]*0[1-9][_ -].*$", "", stem[: again.start()] if again else stem)
-    return _readable(name or stem), "", attempt
+    shown = readable(outer, 80)
+    if shown == outer and not re.search(r"~[0-9a-f]{8}$", outer):
+        return outer
+    raw = outer.encode("utf-8", errors="surrogatepass")
+    return f"{shown}~{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
-def _readable(name: str) -> str:
-    """Return a name without control and direction characters, at most 120 long."""
+def readable(name: str, limit: int = 120) -> str:
+    """Return a name composed, without control, direction and invisible characters, and not long."""
     name = name.encode("utf-8", errors="replace").decode()
     name = unicodedata.normalize("NFC", name)
-    name = "".join(c if c.isprintable() else "\ufffd" for c in name).strip()
-    return name[:120] or "unknown"
+    name = "".join(c for c in name if unicodedata.category(c) != "Cf" or c in "\u200c\u200d")
+    name = re.sub("(?<![\u0600-\u0dff])[\u200c\u200d]", "", name)  # they shape Arabic and Indic
+    name = "".join(c if c.isprintable() or c in "\u200c\u200d" else "\ufffd" for c in name)
+    return name.strip()[:limit].strip() or "unknown"

@@ -6,19 +6,22 @@ import json
 import re
 import types
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MAX_BYTES = 64 * 2**20
 MAX_CELLS = 2_000
 MAX_SOURCE = 200_000
-_CHECK = re.compile(r"""\bcheck\(\s*["']([+\w.-]+)["']""")
-_ANSWER = re.compile(r"[*_]{0,3}Answer\s+(?:to\s+)?([+]?\d[\w+.-]*[\w])[.:]?[*_]{0,3}[.:]?", re.I)
-_HEADING = re.compile(r"^#+ Exercise (\S+)", re.M)
+MAX_TEXT = 4_000_000
+_CHECK = re.compile(r"""\bcheck\(\s{0,200}["']([+\w.-]{1,40})["']""")
+_ANSWER = re.compile(
+    r"[*_]{0,3}Answer\s{1,9}(?:to\s{1,9})?([+]?\d[\w+.-]{0,38}[\w])[.:]?[*_]{0,3}[.:]?", re.I
+)
+_HEADING = re.compile(r"^#{1,6} Exercise (\S{1,40})", re.M)
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PLACEHOLDER = re.compile(r"^[\s*_]*write your answer here\.?[\s*_]*$", re.I)
-_CONFLICT = re.compile(rb"^\s*(<{7}|>{7})( |$)", re.M)
+_CONFLICT = re.compile(rb"^[ \t]{0,40}(?:<{7}|>{7})(?: |$)", re.M)
 
 
 class Unreadable(ValueError):
@@ -33,11 +36,16 @@ class Notebook:
         code: Source of each code cell, in order.
         texts: Source of each markdown cell and its nbgrader grade_id, "" where there is none.
         notes: Oddities worth telling the instructor.
+        counts: Execution count of each code cell, None where it was not run; [] if unknown.
+        attachments: Content of modules and small data files beside the notebook, by their path
+            relative to it.
     """
 
     code: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    counts: list[int | None] = field(default_factory=list)
+    attachments: dict[str, bytes] = field(default_factory=dict)
 
     def exercise_ids(self) -> Counter:
         """Return the exercise ids that checks, answers and headings of this notebook name."""
@@ -48,6 +56,32 @@ class Notebook:
             found.update(_HEADING.findall(text))
             found.update(match[1] for match in _ANSWER.finditer(text))
         return found
+
+    def with_ids(self, current: Mapping[str, str]) -> Notebook:
+        """Return the notebook with former exercise ids replaced by the present ones.
+
+        Args:
+            current: Present id of each former id, such as the exercise's number in d2l.
+        """
+        if not set(current) & set(self.exercise_ids()) and not any(g for _, g in self.texts):
+            return self
+        slugs = {_slug(old): _slug(new) for old, new in current.items()}
+
+        def renamed(match: re.Match) -> str:
+            start, end = match.start(1) - match.start(), match.end(1) - match.start()
+            whole = match[0]
+            return whole[:start] + current.get(match[1], match[1]) + whole[end:]
+
+        def grade_id(text: str) -> str:
+            kind, dash, slug = text.partition("-")
+            return kind + dash + slugs.get(slug, slug)
+
+        texts = [
+            (_HEADING.sub(renamed, _ANSWER.sub(renamed, text)), grade_id(id))
+            for text, id in self.texts
+        ]
+        code = [_CHECK.sub(renamed, source) for source in self.code]
+        return replace(self, code=code, texts=texts)
 
 
 def read(content: bytes) -> Notebook:
@@ -103,9 +137,15 @@ def chapter_of(
         chapters: All chapters, in order.
         ids: Chapter of each exercise id.
     """
-    chapters = list(chapters)
+    return chapter_of_ids(name, notebook.exercise_ids(), list(chapters), ids)
+
+
+def chapter_of_ids(
+    name: str, found: Mapping[str, int], chapters: list[str], ids: dict[str, str]
+) -> str | None:
+    """Return the chapter of a notebook, as `chapter_of`, from how often each exercise id occurs."""
     votes: Counter = Counter()
-    for id, count in notebook.exercise_ids().items():
+    for id, count in found.items():
         if id in ids:
             votes[ids[id]] += count
     named = chapter_by_name(name, chapters)
@@ -132,7 +172,7 @@ def chapter_by_name(name: str, chapters: list[str]) -> str | None:
 
 def written_answer(notebook: Notebook, id: str) -> str:
     """Return the text a student wrote for an explanation, "" where there is none."""
-    slug = id.replace(".", "-")
+    slug = _slug(id)
     for text, _ in notebook.texts:
         marks = list(_ANSWER.finditer(text))
         for place, mark in enumerate(marks):
@@ -146,6 +186,11 @@ def written_answer(notebook: Notebook, id: str) -> str:
             if answer := _said(_ANSWER.sub("", text)):
                 return answer
     return ""
+
+
+def _slug(id: str) -> str:
+    """Return an exercise's id as nbgrader's cell ids have it."""
+    return id.replace(".", "-")
 
 
 def _said(text: str) -> str:
@@ -216,11 +261,10 @@ def _short_int(digits: str) -> int:
 def _from_json(raw: Any, notes: list[str]) -> Notebook:
     if not isinstance(raw, dict):
         raise Unreadable("The file is JSON, but not a notebook.")
-    version = raw.get("nbformat", 4 if "cells" in raw else 3)
-    if not isinstance(version, int) or version not in (2, 3, 4):
-        shown = str(version)[:20]
+    version = _major(raw.get("nbformat"))
+    if version not in (None, 2, 3, 4):
         raise Unreadable(
-            f"The notebook has format {shown}; formats 3 and 4 are read. Save it with a present "
+            f"The notebook has format {version}; formats 3 and 4 are read. Save it with a present "
             "JupyterLab and hand it in again."
         )
     cells = raw.get("cells")
@@ -239,15 +283,21 @@ def _from_json(raw: Any, notes: list[str]) -> Notebook:
     if len(cells) > MAX_CELLS:
         raise Unreadable(f"The notebook has {len(cells):,} cells; at most {MAX_CELLS:,} are read.")
     notebook = Notebook(notes=notes)
-    broken = 0
+    broken = room = 0
     for cell in cells:
         if not isinstance(cell, dict):
             broken += 1
             continue
         source = _source(cell.get("source", cell.get("input", "")))
+        room += len(source)
+        if room > MAX_TEXT:
+            raise Unreadable(
+                f"The cells hold more than {MAX_TEXT:,} characters. Hand in the page's own cells."
+            )
         kind = cell.get("cell_type", "code" if "outputs" in cell or "input" in cell else "")
         if kind == "code":
             notebook.code.append(source)
+            notebook.counts.append(_count(cell))
         elif kind in ("markdown", "heading", "html", ""):
             notebook.texts.append((source, _grade_id(cell)))
     if broken:
@@ -264,11 +314,33 @@ def _source(source: Any) -> str:
     return source.encode(errors="replace").decode()[:MAX_SOURCE].lstrip("\ufeff")
 
 
+def _count(cell: dict) -> int | None:
+    count = cell.get("execution_count", cell.get("prompt_number"))
+    return count if isinstance(count, int) and 0 < count < 10**9 else None
+
+
 def _grade_id(cell: dict) -> str:
     found: Any = cell
     for key in ("metadata", "nbgrader", "grade_id"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found[:100] if isinstance(found, str) else ""
+    if not isinstance(found, str):
+        return ""
+    return "".join(c for c in found[:100] if c.isprintable())
+
+
+def _major(version: Any) -> Any:
+    """Return the major format in any spelling: 4, "4", 4.0, "4.5"; None where none is given.
+
+    >>> _major("4.5"), _major(3.0), _major("four")
+    (4, 3, 'four')
+    """
+    if version is None or version == "":
+        return None
+    if isinstance(version, int | float | str) and not isinstance(version, bool):
+        if match := re.fullmatch(r"\s*(\d{1,9})(?:\.\d{1,9})?\s*", str(version)[:40]):
+            return int(match[1])
+    shown = "".join(c if c.isprintable() else "?" for c in str(version)[:20])
+    return shown.encode("ascii", errors="replace").decode() or "?"
 
 
 def course(module: types.ModuleType) -> tuple[list[str], dict[str, str]]:
@@ -276,3 +348,14 @@ def course(module: types.ModuleType) -> tuple[list[str], dict[str, str]]:
     chapters = list(module.CHAPTERS)
     ids = {e.id: chapter for chapter in chapters for e in module.exercises_of(chapter)}
     return chapters, ids
+
+
+def former_ids(module: types.ModuleType) -> dict[str, str]:
+    """Return the present id of each former id and each number in d2l that means one exercise."""
+    chapters, ids = course(module)
+    found: dict[str, set[str]] = {}
+    for chapter in chapters:
+        for exercise in module.exercises_of(chapter):
+            for alias in exercise.aliases:
+                found.setdefault(alias, set()).add(exercise.id)
+    return {old: new.pop() for old, new in found.items() if len(new) == 1 and old not in ids}

@@ -14,7 +14,9 @@ NAMES = (
 
 
 def write_class(folder: Path, size: int, world: cases.World, walls: bool = True) -> dict[str, str]:
-    """Write a folder of `size` students as Moodle does; return each one's kind of submission.
+    """Write a folder of `size` students as Moodle does; return what each handed in.
+
+    The kinds are keyed by Moodle's number.
 
     Every third submission is hostile or broken, the others are honest in odd shapes.
     """
@@ -30,7 +32,7 @@ def write_class(folder: Path, size: int, world: cases.World, walls: bool = True)
         place = folder / f"{safe}_{1000 + number}_assignsubmission_file_"
         place.mkdir(parents=True)
         (place / case.file).write_bytes(case.content)
-        kinds[safe] = case.kind
+        kinds[str(1000 + number)] = case.kind
     return kinds
 
 

@@ -75,7 +75,7 @@ def test_grade_takes_the_newest_of_two_attempts(tmp_path):
     right_notebook(folder / "kim_1_10_01_perceptrons.ipynb", _1_8="sweep = {}")
     right_notebook(folder / "kim_1_11_01_perceptrons-1.ipynb")
     made = run.grade(folder, tmp_path / "out", SETTINGS)
-    assert made.totals("kim")["points"] == 9
+    assert made.totals("1")["points"] == 9
     assert [f["status"] for f in made.files].count("replaced") == 1
 
 

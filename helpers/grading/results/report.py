@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,12 +44,16 @@ class Report:
         students: All students, sorted.
         chapters: Chapters that anyone handed in, in the course's order.
         files: The submissions' records.
+        senders: How each outermost name was recognised (`helpers.grading.submissions.Sender`).
+        roster: The class list, if one was given (`helpers.grading.roster.Roster`).
     """
 
     rows: list[dict]
     students: list[str]
     chapters: list[str]
     files: list[dict]
+    senders: list[Any] = field(default_factory=list)
+    roster: Any = None
 
     def allowed_marks(self) -> dict[str, float]:
         """Return the most points a person can give, by "student/exercise"."""

@@ -23,6 +23,7 @@ from helpers.exercises.registry import (
     quiz,
     slug,
 )
+from helpers.exercises.released import released_answer
 
 __all__ = [
     "CHAPTERS",
@@ -43,6 +44,7 @@ __all__ = [
     "explanation",
     "find",
     "quiz",
+    "released_answer",
     "show",
     "slug",
 ]

@@ -95,6 +95,7 @@ def _(and_gate, nand_gate, or_gate, case):
     "1.2",
     "XOR by composition",
     aliases=("+1.2",),
+    builds_on=("1.1",),
     kind="C",
     points=1,
     minutes=5,

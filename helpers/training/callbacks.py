@@ -56,7 +56,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             return
         for variable, value in self._kept:
             variable.assign(value)
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(getattr(self.model.optimizer, "learning_rate", math.nan))
         error = NonFiniteLoss(
             f"The loss became {loss} in epoch {epoch + 1} with learning rate {rate:g}; the model "
             f"keeps its weights from before that epoch. Try learning rate {rate / 10:g}, inputs "

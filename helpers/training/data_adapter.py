@@ -13,6 +13,7 @@ import numpy as np
 from helpers.backend import keras, tf
 
 __all__ = [
+    "ByFold",
     "as_array",
     "check_data",
     "SeededBatches",
@@ -192,6 +193,10 @@ def _class_weights(y: Any, class_weight: Mapping) -> np.ndarray:
     return np.asarray(weights, keras.config.floatx())[places]
 
 
+class ByFold(list):
+    """Inputs that differ from fold to fold, one array for each, every row in its place."""
+
+
 class SeededBatches(keras.utils.PyDataset):
     """The batches of resident arrays in the orders of `epoch_order`, for `model.fit`.
 
@@ -272,7 +277,7 @@ def _model_fit_orders(rows: int) -> Iterator[np.ndarray]:
 
 def check_text(model: keras.Model, x: Any) -> None:
     """Refuse text for a model that takes numbers."""
-    inputs = model.inputs if is_plain(model) and model.built else None
+    inputs = getattr(model, "inputs", None) if is_plain(model) and model.built else None
     if not inputs or any(part.dtype == "string" for part in inputs) or not _is_dense(x):
         return
     dtype = getattr(x, "dtype", None)
@@ -318,7 +323,7 @@ def _check_finite(array: np.ndarray, name: str) -> None:
 
 
 def _check_inputs(model: keras.Model, x: np.ndarray, of: str) -> None:
-    shapes = model.input_shape if model.built and model.inputs else None
+    shapes = getattr(model, "input_shape", None) if model.built else None
     if not isinstance(shapes, tuple) or not shapes or isinstance(shapes[0], tuple | list):
         return
     wanted, got = shapes[1:], x.shape[1:]
@@ -340,7 +345,7 @@ def _check_inputs(model: keras.Model, x: np.ndarray, of: str) -> None:
 def _check_targets(model: keras.Model, x: np.ndarray, y: np.ndarray, of: str) -> None:
     try:
         outputs = model.compute_output_shape(x.shape)
-    except (NotImplementedError, TypeError, ValueError):
+    except Exception:  # what is wrong with the model, its first step says better
         return
     if not isinstance(outputs, tuple) or not outputs or not isinstance(outputs[-1], int):
         return

@@ -10,13 +10,13 @@ are those of `model.fit`. It is kept for as long as Keras would keep its own `tr
 import contextlib
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from helpers.backend import BACKEND, keras, tf
-from helpers.training import masked_dropout, xla
+from helpers.training import masked_dropout
 
 if BACKEND == "jax":
     import jax
@@ -24,11 +24,13 @@ if BACKEND == "jax":
 __all__ = [
     "EpochProgram",
     "NotOneProgram",
+    "Traced",
     "assign",
     "build",
     "compiled",
     "device_name",
     "first_call",
+    "gradients",
     "is_prepared",
     "loop",
     "numbers",
@@ -36,6 +38,7 @@ __all__ = [
     "read",
     "resident",
     "take",
+    "tensors",
     "values",
     "write",
 ]
@@ -45,6 +48,34 @@ _programs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 class NotOneProgram(Exception):
     """A model's step cannot be part of a larger program; its cause says why."""
+
+
+class Traced:
+    """A function of tensors, compiled once for each kind of arguments that it meets.
+
+    Args:
+        function: What to compile.
+        dropouts: Dropout layers that are given their masks in it.
+    """
+
+    def __init__(self, function: Callable, dropouts: Sequence[masked_dropout.Masked] = ()):
+        self._function, self._dropouts, self._graphs = compiled(function), dropouts, {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the function."""
+        return self.graph(*arguments)(*arguments)
+
+    def graph(self, *arguments: Any) -> Callable:
+        """Return the function compiled for arguments of these shapes, without running it."""
+        structure = repr(keras.tree.map_structure(lambda _: 0, arguments))
+        kinds = structure, *((str(a.dtype), *a.shape) for a in keras.tree.flatten(arguments))
+        if kinds not in self._graphs:
+            with masked_dropout.given(self._dropouts):
+                if BACKEND == "jax":
+                    self._graphs[kinds] = self._function.lower(*arguments).compile()
+                else:  # asked for by hand, because tf.function warns when it makes several itself
+                    self._graphs[kinds] = self._function.get_concrete_function(*arguments)
+        return self._graphs[kinds]
 
 
 class EpochProgram:
@@ -61,7 +92,8 @@ class EpochProgram:
     def __init__(self, model, step, batch_size, use_xla, dropouts=()):
         self._model, self._step = weakref.ref(model), step  # the model keeps its programs alive
         self.batch_size, self.use_xla, self.dropouts = batch_size, use_xla, dropouts
-        self._compiled = {}
+        self._is_built = False
+        self._traced = Traced(self._epoch, dropouts)
 
     def prepare(self, data: Any, order: np.ndarray) -> None:
         """Compile the program for data of these shapes.
@@ -73,22 +105,18 @@ class EpochProgram:
         Raises:
             NotOneProgram: If the step cannot be compiled as part of a loop; nothing has been run.
         """
-        kinds = _kinds(data, order)
-        if kinds in self._compiled:
-            return
         try:
-            if BACKEND == "jax":
+            if BACKEND == "jax" and not self._is_built:
                 build(self._model(), data)
-            arguments = self._state(), data, keras.ops.convert_to_tensor(order)
-            with masked_dropout.given(self.dropouts):
-                self._compiled[kinds] = _trace(self._epoch, arguments)
+                self._is_built = True
+            self._traced.graph(self._state(), data, keras.ops.convert_to_tensor(order))
         except Exception as error:  # Keras runs the step, or says what is wrong with it
             raise NotOneProgram(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
     def __call__(self, data: Any, order: np.ndarray) -> dict:
-        """Run the epoch, for which the program is prepared, and return its metrics."""
-        program = self._compiled[_kinds(data, order)]
-        state, logs = program(self._state(), data, keras.ops.convert_to_tensor(order))
+        """Run the epoch and return its metrics."""
+        order = keras.ops.convert_to_tensor(order)
+        state, logs = self._traced(self._state(), data, order)
         if BACKEND == "jax":
             assign(self._model(), state)
         return numbers(logs)
@@ -152,42 +180,41 @@ class EpochProgram:
         return state, logs
 
 
+def _nothing() -> None:
+    """Stand for the function of a model that has no programs."""
+
+
 def program_of(model: keras.Model, step: str, batch_size: int, use_xla: bool) -> EpochProgram:
     """Return the program of a model, the same one until the model is compiled again."""
     model.make_train_function()  # `compile` discards this function, and so does all that must
-    function, programs = _programs.get(model, (None, {}))
-    if function is not model.train_function:
-        function, programs = model.train_function, {}
-        _programs[model] = function, programs
+    function, programs = _programs.get(model, (_nothing, {}))
+    if function() is not model.train_function:
+        programs = {}
+        _programs[model] = weakref.ref(model.train_function), programs
     key = step, batch_size, use_xla
     if key not in programs:
-        mask = use_xla and step == "train" and not model.jit_compile
+        mask = tf is not None and use_xla and step == "train" and not model.jit_compile
         dropouts = masked_dropout.layers_of(model) if mask else ()
         programs[key] = EpochProgram(model, *key, dropouts)
     return programs[key]
 
 
-def _kinds(*arguments: Any) -> tuple:
-    """Return what a program is compiled for: the structure, shapes and types of its arguments."""
-    structure = repr(keras.tree.map_structure(lambda _: 0, arguments))
-    return structure, *((str(a.dtype), *a.shape) for a in keras.tree.flatten(arguments))
-
-
 def is_prepared(model: keras.Model, data: Any) -> bool:
     """Tell whether a model has its weights, and build a plain `Sequential` that has none."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    if not model.built and type(model) is keras.Sequential and hasattr(x, "shape"):
+    is_simple = type(model) is keras.Sequential and "float" in str(getattr(x, "dtype", ""))
+    if not model.built and is_simple:
         with contextlib.suppress(Exception):  # what is wrong, the first step says better
-            model.build(tuple(x.shape))
+            model.build((None, *x.shape[1:]))
     return model.built
 
 
-def build(model: keras.Model, data: Any) -> None:
+def build(model: keras.Model, data: Any, *, with_optimizer: bool = True) -> None:
     """Create every variable that training needs, from the first rows of the data."""
     first = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array[:2]), data)
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(first)
     prediction = first_call(model, x)
-    if not model.optimizer.built:
+    if with_optimizer and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     model.compute_loss(x, y, prediction, sample_weight)
     model.compute_metrics(x, y, prediction, sample_weight)
@@ -264,9 +291,24 @@ def _metrics(model: keras.Model, state: tuple) -> dict:
     return model.get_metrics_result()
 
 
+def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
+    """Return the gradient of a function's first result, and its other result."""
+    if BACKEND == "jax":
+        return jax.grad(function, has_aux=True)(trainable)
+    with tf.GradientTape() as tape:
+        tape.watch(trainable)
+        loss, kept = function(trainable)
+    return tape.gradient(loss, trainable, unconnected_gradients="zero"), kept
+
+
 def numbers(logs: dict) -> dict:
     """Return metrics as floats, or as lists where a metric has several values."""
     return {name: keras.ops.convert_to_numpy(value).tolist() for name, value in logs.items()}
+
+
+def tensors(arrays: Iterable) -> list:
+    """Return variables or arrays as tensors of the backend."""
+    return [keras.ops.convert_to_tensor(array) for array in arrays]
 
 
 def take(data: Any, rows: Any) -> Any:
@@ -295,13 +337,6 @@ def compiled(function: Callable, use_xla: bool = False) -> Callable:
     if BACKEND == "jax":
         return jax.jit(function)
     return tf.function(function, jit_compile=use_xla or None, autograph=False)
-
-
-def _trace(function: Callable, arguments: tuple) -> Callable:
-    """Trace a function for arguments of these shapes, without running it."""
-    if BACKEND == "jax":
-        return jax.jit(function).lower(*arguments).compile()
-    return compiled(function).get_concrete_function(*arguments)
 
 
 def resident(data: Any) -> Any:

@@ -194,6 +194,8 @@ class _Walk:
             for variable in part.variables:
                 self._variables.setdefault(id(variable), len(self._variables))
         for name, value in self._attributes(part):
+            if name == "_exclude_from_weight_decay":  # the addresses of variables
+                raise _Unknown(part)
             if name in _NAMES and not isinstance(part, keras.metrics.Metric):
                 if not self._names_matter:
                     continue

@@ -141,9 +141,10 @@ def fit(
     arguments["initial_epoch"] = run.epoch
 
     # Place the data.
-    placed = None if reason else epoch.resident((train, held_out))
+    given = [part for part in (train, held_out) if part is not None]
+    placed = None if reason else epoch.resident(given)
     if placed is None and reason is None:
-        size = sum(array.nbytes for array in keras.tree.flatten((train, held_out))) / 2**30
+        size = sum(array.nbytes for array in keras.tree.flatten(given)) / 2**30
         reason = f"{size:.1f} GiB of data do not fit the device"
 
     # Run, and report through callbacks.
@@ -158,8 +159,8 @@ def fit(
             reason, events = _by_epochs(model, placed, arguments, run, events)
         if reason is not None:
             _say_path(verbose, f"model.fit runs this: {reason}.")
-            if train is not None and run.seed is not None and shuffle is True:
-                arguments |= _in_seeded_order(train, arguments, run, events)
+            if train is not None and run.seed is not None and not steps_per_epoch and shuffle:
+                arguments |= _in_seeded_order(given, arguments, run, events)
             model.fit(**arguments, callbacks=events, verbose=0)
     return model.history
 
@@ -207,6 +208,7 @@ def _why_model_fit(model, arguments, train, held_out, callbacks, is_list) -> str
     """Say what keeps an epoch from being one program; None where it can be one."""
     listener = hooks.batch_listener(callbacks)
     own_loop = next((name for name in _LOOPS if _is_overridden(model, name)), None)
+    caps = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
     limits = [n for n in ("steps_per_epoch", "validation_steps") if arguments[n] is not None]
     obstacles = {
         "PyTorch compiles no whole epochs": BACKEND == "torch",
@@ -219,7 +221,7 @@ def _why_model_fit(model, arguments, train, held_out, callbacks, is_list) -> str
         f"x is a {type(arguments['x']).__name__}, not an array of numbers": train is None,
         f"{' and '.join(limits)} set the number of batches": limits,
         "rows are shuffled within batches": not isinstance(arguments["shuffle"], bool),
-        "Keras is set to stop early": keras.config.max_epochs() or keras.config.max_steps_per_epoch(),
+        "Keras is set to stop early": any(caps),
         "the validation data is not an array of numbers": (
             arguments["validation_data"] is not None and held_out is None
         ),
@@ -246,13 +248,15 @@ def _by_epochs(model, data, arguments, run, callbacks) -> tuple:
         None and the callbacks; or, before anything has been trained, why this cannot be done and
         the callbacks with which `model.fit` can go on.
     """
-    (train_data, held_out), epochs = data, arguments["epochs"]
+    train_data, held_out = (*data, None)[:2]
+    epochs = arguments["epochs"]
     rows, batch_size = data_adapter.rows_of(train_data), arguments["batch_size"] or 32
     use_xla = epoch.is_prepared(model, train_data) and xla.pays(model, rows, batch_size, epochs)
     train = epoch.program_of(model, "train", batch_size, use_xla)
     orders = data_adapter.orders(rows, arguments["shuffle"], run.seed, run.epoch)
     steps = -(-rows // batch_size)
-    events = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=steps)
+    parameters = {"verbose": 0, "epochs": epochs, "steps": steps}
+    events = keras.callbacks.CallbackList(callbacks, model=model, **parameters)
 
     model.stop_training = False
     events.on_train_begin()
@@ -271,13 +275,14 @@ def _by_epochs(model, data, arguments, run, callbacks) -> tuple:
         events.on_epoch_end(number, logs)
         if model.stop_training:
             break
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     events.on_train_end(logs)
     return None, events
 
 
 def _validate(model, held_out, arguments, use_xla, events) -> dict:
-    """Measure the model on the data held out, and return the metrics under their history's names."""
+    """Measure the model on the data held out; return the metrics by their names in a history."""
     batch_size = arguments["validation_batch_size"] or arguments["batch_size"] or 32
     test = epoch.program_of(model, "test", batch_size, use_xla)
     order = np.arange(data_adapter.rows_of(held_out), dtype="int32")
@@ -289,9 +294,7 @@ def _validate(model, held_out, arguments, use_xla, events) -> dict:
         events.on_test_end(logs)
     except epoch.NotOneProgram:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(held_out)
-        logs = model.evaluate(
-            x, y, batch_size, 0, weights, callbacks=events, return_dict=True
-        )
+        logs = model.evaluate(x, y, batch_size, 0, weights, callbacks=events, return_dict=True)
     return {f"val_{name}": value for name, value in logs.items()}
 
 
@@ -301,9 +304,13 @@ def _is_due(finished: int, frequency: int | Sequence[int]) -> bool:
     return finished % frequency == 0 if is_number else finished in frequency
 
 
-def _in_seeded_order(train, arguments, run, events) -> dict:
+def _in_seeded_order(data, arguments, run, events) -> dict:
     """Return arguments with which `model.fit` visits the rows in the order of a seed."""
-    batches = data_adapter.SeededBatches(train, arguments["batch_size"] or 32, run.seed, run.epoch)
+    batch_size = arguments["batch_size"] or 32
+    batches = data_adapter.SeededBatches(data[0], batch_size, run.seed, run.epoch)
     events.append(batches.follow)
     changed = dict.fromkeys(("y", "batch_size", "sample_weight", "class_weight"))
-    return changed | {"x": batches, "shuffle": False}
+    changed |= {"x": batches, "shuffle": False, "validation_split": 0.0}
+    if arguments["validation_batch_size"] is None:
+        changed["validation_batch_size"] = batch_size
+    return changed | ({"validation_data": data[1]} if len(data) > 1 else {})

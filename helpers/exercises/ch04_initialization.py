@@ -590,7 +590,7 @@ _LINEAR_MISTAKES = _DESCENT_MISTAKES | {
     "half.",
     "one after the other": "The bias's gradient is taken after the weights have moved: both "
     "gradients of a step belong to the same prediction.",
-    "row by row": "This updates after each row. A step takes the gradient over all rows at once.",
+    "row by row": "This updates after each row. A step takes the gradient over all rows together.",
 }
 _SOFTMAX_MISTAKES = _DESCENT_MISTAKES | {
     "axis": "The softmax runs over the rows here: each row's probabilities add up to 1 over the "

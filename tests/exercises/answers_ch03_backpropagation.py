@@ -784,7 +784,7 @@ MEMORY = [
     wrong("3.12", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
     wrong("3.12", "bias", "no bias", memory(lambda d, h, q, n: 2 * (h + q))),
     wrong(
-        "3.12", "prediction keeps all", "lets go",
+        "3.12", "prediction keeps all", "can discard",
         memory(prediction=lambda d, h, q, n: h * (d + q) + n * (d + 2 * h + q)),
     ),
     wrong(
@@ -916,7 +916,7 @@ class Unfinished(Function):
 
 
 FUNCTIONS = [
-    wrong("3.13", "kept on the class", "keeps what backward needs", *five(Square=OneForAll)),
+    wrong("3.13", "kept on the class", "that of another call", *five(Square=OneForAll)),
     wrong("3.13", "forward writes", "write into the array", *five(Add=WritingAdd)),
     wrong("3.13", "backward writes", "writes into the gradient", *five(Mul=WritingMul)),
     wrong("3.13", "one unfinished", "Square is not finished", *five(Square=Unfinished)),
@@ -1591,7 +1591,7 @@ DEVICES = [
     right("3.19", "tf.split", split_tf_split),
     wrong("3.19", "layers dealt out", "its share of the output", split_by_layer),
     wrong("3.19", "an output share outside", "its share of the output", split_outputs_outside),
-    wrong("3.19", "one unit outside", "stand outside", split_three_ways),
+    wrong("3.19", "one unit outside", "are outside", split_three_ways),
     wrong("3.19", "one unit and the rest", "gets 4 units", lambda *a: split(*a, half=1)),
     right("3.19", "two halves", split),
     right("3.19", "loop, first gets one more", split_loop),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpers.grading import run, sandbox
-from helpers.grading.results import report
+from helpers.grading.results import tables
 from helpers.grading.results.store import Store
 from tests.grading import course
 from tests.grading.classroom import right_notebook, write_class
@@ -56,7 +56,7 @@ def test_grade_writes_all_results(handed_in, tmp_path):
     about = json.loads((out / "run.json").read_text())
     assert about["seed"] == 3 and about["finished"] and "numpy" in about["versions"]
     assert len(list((out / "feedback").glob("*.html"))) == 3
-    text = report.summary(made, out)
+    text = tables.summary(made, out)
     assert "2 of 3 files of 3 students graded" in text and "workbook mark" in text
 
 

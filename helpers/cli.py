@@ -11,6 +11,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+__all__ = ["main"]
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""

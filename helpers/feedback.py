@@ -15,6 +15,8 @@ from typing import Any
 from helpers import files
 from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find, released
 
+__all__ = ["CheckFailed", "check", "hint", "progress", "solution"]
+
 _PAGE_SEED = 0
 # The colours are for the border only: each has a contrast of 3 or more on a light and on a dark
 # page. No colour has the 4.5 that text needs on both, so the words keep the page's own colour.

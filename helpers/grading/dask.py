@@ -12,6 +12,8 @@ from typing import Any
 from helpers.grading.executor import MachineError, Result, Task
 from helpers.grading.local import GraderProcess
 
+__all__ = ["DaskExecutor", "grade_there"]
+
 _TRIES = 3
 _ANSWER_SECONDS = 10
 _AT_ONCE = 4

@@ -13,7 +13,7 @@ import io
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class AnswerError(Exception):
 
 
 class AnswerChangedInput(Exception):
-    """The student's function changed one of the arrays it was given."""
+    """The student's code changed what it was given, or what all its objects share."""
 
 
 class AnswerNotCallable(Exception):
@@ -145,8 +145,10 @@ def plain(value: Any) -> Any:
     """Return `value` with tensors as NumPy arrays, NumPy scalars as numbers, models as views."""
     if value is None or isinstance(value, _PLAIN):
         return value
+    if isinstance(value, np.ma.MaskedArray):
+        return Opaque(value)  # a masked entry is no number
     if isinstance(value, np.ndarray):
-        return value
+        return np.asarray(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
@@ -258,7 +260,7 @@ class LocalAnswer:
 
         Raises:
             AnswerError: If the student's function raised.
-            AnswerChangedInput: If it changed an array argument in place.
+            AnswerChangedInput: If it changed an argument in place, or wrote on a class.
         """
         if not callable(self._target):
             raise AnswerNotCallable(
@@ -267,17 +269,11 @@ class LocalAnswer:
             )
         given = [student_value(arg) for arg in args]
         named = {name: student_value(arg) for name, arg in kwargs.items()}
-        result = plain(self._guard(lambda: self._target(*given, **named)))
-        if not self._may_change_input:
-            after = [*given, *named.values()]
-            before = [*args, *kwargs.values()]
-            for position, (old, new) in enumerate(zip(before, after, strict=True), start=1):
-                if not _unchanged(old, new):
-                    raise AnswerChangedInput(
-                        f"`{self.name}` changes its argument number {position} in place. Whoever "
-                        "called it loses their data: work on a copy, or build a new array."
-                    )
-        return result
+        before = {f"argument number {n}": arg for n, arg in enumerate(args, start=1)}
+        before |= {f"argument `{name}`": arg for name, arg in kwargs.items()}
+        after = dict(zip(before, [*given, *named.values()], strict=True))
+        with self._watch(before, after):
+            return plain(self._guard(lambda: self._target(*given, **named)))
 
     def evaluate(self, source: str, **inputs: Any) -> Any:
         """Run `source` where the student's names live and return the plain value of `result`.
@@ -289,11 +285,42 @@ class LocalAnswer:
 
         Raises:
             AnswerError: If anything in it raised.
+            AnswerChangedInput: If an input was changed in place.
         """
-        names = scope(source) | dict(self._siblings)
-        names |= {name: student_value(value) for name, value in inputs.items()}
-        self._guard(lambda: exec(source, names))
+        given = {name: student_value(value) for name, value in inputs.items()}
+        names = scope(source) | dict(self._siblings) | given
+        with self._watch(
+            {f"input `{name}`": value for name, value in inputs.items()},
+            {f"input `{name}`": value for name, value in given.items()},
+        ):
+            self._guard(lambda: exec(source, names))
         return plain(names["result"])
+
+    @contextlib.contextmanager
+    def _watch(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[None]:
+        """Raise `AnswerChangedInput` if the block changed a value, or an attribute of a class.
+
+        Args:
+            before: What the check holds, by the words for it.
+            after: The copies that the student's code got, by the same words.
+        """
+        classes = _classes(self._siblings.values())
+        shared = [_shared_state(cls) for cls in classes]
+        yield
+        for what in () if self._may_change_input else before:
+            place = changed(before[what], after[what])
+            if place is not None:
+                raise AnswerChangedInput(
+                    f"`{self.name}` changes its {what}{place} in place. Whoever called it loses "
+                    "their data: work on a copy, or build a new array."
+                )
+        for cls, state in zip(classes, shared, strict=True):
+            for attribute, value in _shared_state(cls).items():
+                if attribute not in state or state[attribute] != value:
+                    raise AnswerChangedInput(
+                        f"`{attribute}` is written on the class `{cls.__name__}`, so all its "
+                        f"objects share one value: write `self.{attribute} = ...` in a method."
+                    )
 
     @staticmethod
     def _guard(action: Callable[[], Any]) -> Any:
@@ -304,18 +331,68 @@ class LocalAnswer:
             raise answer_error(error) from error
 
 
-def _unchanged(old: Any, new: Any) -> bool:
-    """Return whether an argument's arrays and tables, also those in lists, are as they were."""
+def changed(old: Any, new: Any) -> str | None:
+    """Return where `new` differs from `old`: None if nowhere, "" if as a whole, or ", entry [0]".
+
+    Looks at arrays, tables, numbers and text, also inside lists, tuples, sets and dictionaries.
+
+    >>> changed({"W": [1, 2]}, {"W": [1, 3]})
+    ", entry ['W'][1]"
+    >>> changed([1, 2], []), changed([np.nan], [np.nan])
+    ('', None)
+    """
+    place = _change(old, new)
+    return f", entry {place}" if place else place
+
+
+def _change(old: Any, new: Any) -> str | None:
     if isinstance(old, np.ndarray):
-        return _same_array(old, new)
+        return None if isinstance(new, np.ndarray) and _same_array(old, new) else ""
+    if isinstance(old, dict):
+        if not isinstance(new, dict) or old.keys() != new.keys():
+            return ""
+        return _first_change((f"[{key!r}]", old[key], new[key]) for key in old)
     if isinstance(old, list | tuple):
-        return all(map(_unchanged, old, new))
-    return not hasattr(old, "equals") or bool(old.equals(new))
+        if not isinstance(new, list | tuple) or len(old) != len(new):
+            return ""
+        pairs = zip(old, new, strict=True)
+        return _first_change((f"[{n}]", a, b) for n, (a, b) in enumerate(pairs))
+    if hasattr(old, "equals"):
+        return None if old.equals(new) else ""
+    if isinstance(old, set | str | bool | int | float):
+        return None if old == new or old != old else ""
+    return None
+
+
+def _first_change(entries: Iterable[tuple[str, Any, Any]]) -> str | None:
+    for place, old, new in entries:
+        inner = _change(old, new)
+        if inner is not None:
+            return place + inner
+    return None
 
 
 def _same_array(old: np.ndarray, new: np.ndarray) -> bool:
+    if old.shape != new.shape or old.dtype != new.dtype:
+        return False
     if old.dtype == object:
-        return old.shape == new.shape and all(
-            a is b or a == b for a, b in zip(old.flat, new.flat, strict=True)
-        )
+        return all(a is b or a == b for a, b in zip(old.flat, new.flat, strict=True))
     return np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
+
+
+def _classes(targets: Iterable[Any]) -> list[type]:
+    """Return the student's classes among `targets`, and those of the page they derive from."""
+    found = [base for target in targets if isinstance(target, type) for base in target.__mro__]
+    outside = ("builtins", "abc", "typing", "enum", "keras", "tensorflow")
+    return [cls for cls in dict.fromkeys(found) if cls.__module__.split(".")[0] not in outside]
+
+
+def _shared_state(cls: type) -> dict[str, tuple]:
+    """Return what identifies the data on a class; a number there is a counter, which may change."""
+    return {
+        name: (id(value), len(value) if isinstance(value, list | dict | set) else 0)
+        for name, value in vars(cls).items()
+        if not name.startswith("__")
+        and not callable(value)
+        and not isinstance(value, bool | int | str | property | staticmethod | classmethod)
+    }

@@ -7,35 +7,47 @@ import numpy as np
 from helpers.answers import AnswerError
 from helpers.exercises import (
     NotYet,
+    Part,
     exercise,
     expect,
     expect_close,
     expect_number,
+    expect_parts,
     expect_raises,
     expect_shape,
     explanation,
+    numbers,
     quiz,
     show,
 )
+from helpers.exercises.oracles import sigmoid as true_sigmoid
 
 _CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
 _GATES = {"AND": (0, 0, 0, 1), "NAND": (1, 1, 1, 0), "OR": (0, 1, 1, 1), "XOR": (0, 1, 1, 0)}
+_HAIR = 0.01  # distance from a corner that must not change the answer
 
 
-def _fires(gate, x1, x2, name):
-    """Return the gate's answer as 0 or 1."""
-    got = expect_number(gate(x1, x2), f"{name}({show(x1)}, {show(x2)})")
-    expect(
-        got in (0.0, 1.0),
-        f"Given ({show(x1)}, {show(x2)}): {name} returned {show(got)}. A neuron with a step "
-        "returns 0 or 1: compare its sum with zero.",
-    )
-    return int(got)
+def _fires(answer, points, name):
+    """Return the gate's answers at all points as an array of 0 and 1."""
+    source = f"result = [{answer.name}(x1, x2) for x1, x2 in points]"
+    came = answer.evaluate(source, points=[tuple(map(float, point)) for point in points])
+    fired = []
+    for (x1, x2), value in zip(points, came, strict=True):
+        at = f"{name}({show(float(x1))}, {show(float(x2))})"
+        got = expect_number(value, at, booleans=True)
+        expect(
+            got in (0.0, 1.0),
+            f"{at} returned {show(got)}. A neuron with a step returns 0 or 1: compare its sum with "
+            "zero.",
+        )
+        fired.append(int(got))
+    return np.array(fired)
 
 
-def _expect_truth_table(gate, name, wanted):
-    got = tuple(_fires(gate, x1, x2, name) for x1, x2 in _CORNERS)
-    if got == tuple(wanted):
+def _expect_truth_table(gate, name):
+    wanted = _GATES[name]
+    got = tuple(_fires(gate, _CORNERS, name).tolist())
+    if got == wanted:
         return
     flipped = tuple(1 - value for value in wanted)
     expect(got != flipped, f"{name} gives the opposite of what it should: all signs are turned.")
@@ -48,22 +60,71 @@ def _expect_truth_table(gate, name, wanted):
     )
 
 
+def _expect_clear_corners(gate, name, case, advice):
+    """Expect the corner's answer at points on a small circle around each corner."""
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False) + case.uniform(0, 0.2)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    for corner, wanted in zip(_CORNERS, _GATES[name], strict=True):
+        for radius in (_HAIR, 1e-4):
+            near = np.add(corner, radius * circle)
+            got = _fires(gate, near, name)
+            if (got == wanted).all():
+                continue
+            x1, x2 = near[np.flatnonzero(got != wanted)[0]].tolist()
+            expect(
+                not (got != wanted).all(),
+                f"The truth table of {name} is right, but everywhere around {corner} it gives "
+                f"{1 - wanted}. A network of neurons changes its answer only at lines; it cannot "
+                f"be right at one point alone. {advice}",
+            )
+            raise NotYet(
+                f"{name} is right at {corner}, and a hair away, at ({x1:.4f}, {x2:.4f}), it is "
+                f"not: a line passes through that corner or within {_HAIR} of it. Move the line "
+                "away from the corner by changing the bias of that gate."
+            )
+
+
+def _parted_by_a_line(points, fired):
+    """Return whether a straight line parts the points of both kinds.
+
+    If one does, one does that touches a point of each kind: all of those are tried.
+    """
+    ones, zeros = points[fired == 1], points[fired == 0]
+    if not len(ones) or not len(zeros):
+        return True
+    along = (ones[:, None] - zeros[None, :]).reshape(-1, 2)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    across = np.concatenate([across, -across])
+    return bool(((across @ ones.T).min(axis=1) >= (across @ zeros.T).max(axis=1) - 1e-9).any())
+
+
 def _expect_half_plane(gate, name, case):
-    """Expect a point to agree with two opposite neighbours that agree: a line parts no three."""
-    centres = [*_CORNERS, *case.uniform(-0.5, 1.5, size=(30, 2))]
-    for centre in centres:
-        step = case.normal(size=2)
-        left, right = np.subtract(centre, step), np.add(centre, step)
-        ends = [_fires(gate, float(x1), float(x2), name) for x1, x2 in (left, right)]
-        if ends[0] != ends[1]:
-            continue
-        middle = _fires(gate, float(centre[0]), float(centre[1]), name)
-        expect(
-            middle == ends[0],
-            f"The truth table of {name} is right, but at {show(np.round(centre, 2))} the gate "
-            f"gives {middle} and on both sides of that point {ends[0]}. One neuron splits the "
-            "plane by one straight line; use w1*x1 + w2*x2 + b > 0 with numbers you choose.",
+    """Expect that one straight line parts the points where the gate fires from the others."""
+    points = np.concatenate(
+        [case.uniform(-0.5, 1.5, size=(120, 2)), case.uniform(-20, 20, size=(60, 2))]
+    )
+    expect(
+        _parted_by_a_line(points, _fires(gate, points, name)),
+        f"The truth table of {name} is right, but no straight line parts the points where it gives "
+        "1 from those where it gives 0. One neuron splits the plane by one straight line: return "
+        "whether w1*x1 + w2*x2 + b > 0, with numbers that you choose.",
+    )
+
+
+def _gate_part(gate, name, case):
+    def check():
+        _expect_truth_table(gate, name)
+        yield 0.5
+        _expect_clear_corners(
+            gate,
+            name,
+            case,
+            "One neuron splits the plane by one straight line: return whether "
+            "w1*x1 + w2*x2 + b > 0, with numbers that you choose.",
         )
+        _expect_half_plane(gate, name, case)
+
+    return Part(1 / 3, check)
 
 
 @exercise(
@@ -71,24 +132,95 @@ def _expect_half_plane(gate, name, case):
     "Gates from weights",
     aliases=("+1.1",),
     kind="C",
-    points=2,
+    points=3,
     minutes=10,
     stars=1,
     hints=(
         "Each row of a truth table is one inequality for w1, w2 and b. Write the four of AND down "
         "first; NAND is AND with every sign turned.",
         "AND needs b <= 0, w1 + b <= 0, w2 + b <= 0 and w1 + w2 + b > 0. Try w1 = w2 = 1 and look "
-        "for a b between the third and the fourth.",
+        "for a b halfway between what the third and the fourth row ask for.",
         "`return int(... * x1 + ... * x2 + ... > 0)`, three times, with other numbers.",
     ),
 )
-def _(and_gate, nand_gate, or_gate, case):
-    gates = {"AND": and_gate, "NAND": nand_gate, "OR": or_gate}
-    for name, gate in gates.items():
-        _expect_truth_table(gate, name, _GATES[name])
-    yield 0.5
-    for name, gate in gates.items():
-        _expect_half_plane(gate, name, case)
+def check_gates(and_gate, nand_gate, or_gate, case):
+    for name, gate in (("AND", and_gate), ("NAND", nand_gate), ("OR", or_gate)):
+        yield _gate_part(gate, name, case)
+
+
+# True is 7 and False is -2 on these wires: a composition of gates works in any code, and whatever
+# looks at the numbers itself is found out.
+_WIRES = """
+class Composition(Exception):
+    pass
+
+def refuse(*operands):
+    raise Composition("looks")
+
+class Wire(int):
+    pass
+
+for special in ("eq ne lt le gt ge bool add sub mul truediv floordiv mod pow and or xor neg abs "
+                "invert round radd rsub rmul rtruediv rand ror rxor rpow").split():
+    setattr(Wire, f"__{special}__", refuse)
+Wire.__hash__ = int.__hash__
+calls = []
+
+def gate(column):
+    def act(*given):
+        calls.append(column)
+        bits = [{7: 1, -2: 0}.get(int(value)) if hasattr(value, "__int__") else None
+                for value in given]
+        if None in bits or len(bits) != 2:
+            raise Composition("foreign")
+        return Wire(7 if column[bits[0] + 2 * bits[1]] else -2)
+    return act
+
+space = xor_gate.__globals__
+names = {"and_gate": (0, 0, 0, 1), "nand_gate": (1, 1, 1, 0), "or_gate": (0, 1, 1, 1)}
+before = {name: space[name] for name in names if name in space}
+missing = object()
+result = []
+try:
+    space.update({name: gate(column) for name, column in names.items()})
+    for x1, x2 in ((-2, -2), (7, -2), (-2, 7), (7, 7)):
+        calls.clear()
+        came = xor_gate(Wire(x1), Wire(x2))
+        result.append((int(came), type(came).__name__, len(calls)))
+except Composition as error:
+    result = str(error)
+finally:
+    for name in names:
+        space.pop(name, None)
+    space.update(before)
+"""
+
+
+def _expect_composition(xor_gate):
+    """Expect that the answer only hands its inputs, and what gates return, to gates."""
+    advice = (
+        "Hand x1 and x2 to and_gate, nand_gate and or_gate, hand what these return to another "
+        "gate, and return what the last one returns."
+    )
+    came = xor_gate.evaluate(_WIRES)
+    expect(
+        came != "looks",
+        "The four rows are right, but xor_gate compares or computes with its inputs, or with a "
+        f"gate's answer, itself. {advice}",
+    )
+    expect(
+        came != "foreign",
+        "The four rows are right, but a gate is called with something that is neither an input "
+        f"nor another gate's answer, or not with two of them. {advice}",
+    )
+    expect(
+        all(count for _, _, count in came),
+        f"The four rows are right, but xor_gate calls none of your three gates. {advice}",
+    )
+    expect(
+        [code for code, _, _ in came] == [-2, 7, 7, -2],
+        f"The four rows are right, but what xor_gate returns is not the answer of a gate. {advice}",
+    )
 
 
 @exercise(
@@ -96,27 +228,21 @@ def _(and_gate, nand_gate, or_gate, case):
     "XOR by composition",
     aliases=("+1.2",),
     kind="C",
-    points=1,
+    points=2,
     minutes=5,
     stars=1,
     hints=(
         "Say XOR in words with the gates you have: one of them is on, and not both of them.",
-        '"At least one" is OR, "not both" is NAND. Which gate stands for the "and" between?',
+        '"At least one" is OR, "not both" is NAND. Which gate is the "and" between them?',
         "`return outer_gate(first_gate(x1, x2), second_gate(x1, x2))`",
     ),
 )
-def _(xor_gate, case):
-    _expect_truth_table(xor_gate, "XOR", _GATES["XOR"])
+def check_xor(xor_gate, case):
+    _expect_truth_table(xor_gate, "XOR")
+    yield 0.25
+    _expect_composition(xor_gate)
     yield 0.5
-    for corner, wanted in zip(_CORNERS, _GATES["XOR"], strict=True):
-        near = np.asarray(corner) + case.normal(scale=1e-3, size=(24, 2))
-        got = [_fires(xor_gate, float(x1), float(x2), "XOR") for x1, x2 in near]
-        expect(
-            wanted in got,
-            f"The truth table is right, but everywhere around {corner} XOR gives {1 - wanted}. A "
-            "network of neurons changes its answer only at lines; it cannot be right at one point "
-            "alone. Call your gates instead of comparing x1 with x2.",
-        )
+    _expect_clear_corners(xor_gate, "XOR", case, "Call your gates.")
 
 
 quiz(
@@ -169,9 +295,86 @@ explanation(
 )
 
 
-def _true_sigmoid(z):
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-np.asarray(z, dtype=float)))
+def _expect_step(step, case):
+    matrix = case.normal(scale=3, size=(3, 4))
+    matrix[1, 2] = 0.0
+    wanted = (matrix > 0).astype(float)
+    expect_close(
+        step(matrix),
+        wanted,
+        given="a (3, 4) array with one entry 0",
+        what="step(z)",
+        mistakes={
+            "step(0) should be 0: a neuron fires only above zero.": (matrix >= 0).astype(float),
+            "step(0) should be 0, not one half.": np.heaviside(matrix, 0.5),
+            "that is the sign, with -1 on the left; step is 0 there.": np.sign(matrix),
+            "it is turned around: step is 1 above zero and 0 elsewhere.": 1 - wanted,
+            "that is ReLU, which keeps the number; step returns 1 there.": np.maximum(matrix, 0),
+        },
+        booleans=True,
+    )
+    for z, given in (
+        (np.array([-2, 0, 3]), "the integers [-2, 0, 3]"),
+        (np.array([1e-6, -1e-6, 0.4, 1000.0]), "[1e-6, -1e-6, 0.4, 1000]"),
+        (case.normal(size=(2, 3, 2)), "an array of shape (2, 3, 2)"),
+    ):
+        expect_close(step(z), (z > 0).astype(float), given=given, what="step(z)", booleans=True)
+
+
+_NOISY = """
+import warnings
+with np.errstate(over="raise", invalid="raise", divide="raise"), warnings.catch_warnings():
+    warnings.simplefilter("error", RuntimeWarning)
+    result = sigmoid(z)
+"""
+
+
+def _expect_sigmoid(sigmoid, case):
+    matrix = case.normal(scale=3, size=(3, 4))
+    expect_close(
+        sigmoid(matrix),
+        true_sigmoid(matrix),
+        given="a (3, 4) array",
+        what="sigmoid(z)",
+        mistakes={
+            "the sign of the exponent is turned: your curve falls.": true_sigmoid(-matrix),
+            "that is tanh, which runs from -1 to 1; the sigmoid runs from 0 to 1.": np.tanh(matrix),
+            "the sign of z is lost for part of the entries: below zero the sigmoid is less than "
+            "one half.": true_sigmoid(np.abs(matrix)),
+            "above zero the sigmoid is more than one half: its two sides are exchanged there.": (
+                true_sigmoid(-np.abs(matrix))
+            ),
+        },
+    )
+    for z, given in (
+        (np.array([-3, 0, 20]), "the integers [-3, 0, 20]"),
+        (case.normal(size=(2, 3, 2)), "an array of shape (2, 3, 2)"),
+    ):
+        expect_close(sigmoid(z), true_sigmoid(z), given=given, what="sigmoid(z)")
+    yield 0.5
+    far = np.concatenate([[-1000.0, 1000.0, 0.0], case.uniform(-1500, 1500, size=20)])
+    got = numbers(sigmoid(far), "sigmoid(z) for z up to ±1500")
+    expect(
+        not np.any(np.isnan(got)),
+        "Given z = ±1000: sigmoid(z) contains nan, which is infinity divided by infinity. Feed exp "
+        "only numbers that are not positive, such as -|z|.",
+    )
+    expect_close(got, true_sigmoid(far), given="z between -1500 and 1500", what="sigmoid(z)")
+    try:
+        sigmoid.evaluate(_NOISY, z=far)
+    except AnswerError as error:
+        expect(
+            error.kind not in ("FloatingPointError", "RuntimeWarning"),
+            "Given z = ±1000: an exponential overflows on the way and NumPy warns. Feed exp only "
+            "numbers that are not positive, such as -|z|.",
+        )
+        raise
+    expect_close(
+        sigmoid(np.array([-1000, 20, 0])),
+        true_sigmoid([-1000, 20, 0]),
+        given="the integers [-1000, 20, 0]",
+        what="sigmoid(z)",
+    )
 
 
 @exercise(
@@ -192,66 +395,22 @@ def _true_sigmoid(z):
         "computes both of its branches for every entry.",
     ),
 )
-def _(step, sigmoid, case):
-    matrix = case.normal(scale=3, size=(3, 4))
-    matrix[1, 2] = 0.0
-    expect_close(
-        step(matrix),
-        (matrix > 0).astype(float),
-        given="a (3, 4) array with one entry 0",
-        what="step(z)",
-        mistakes={
-            "step(0) should be 0: a neuron fires only above zero.": (matrix >= 0).astype(float),
-            "that is the sign, with -1 on the left; step is 0 there.": np.sign(matrix),
-        },
-    )
-    expect_close(step(np.array([-2, 0, 3])), [0, 0, 1], given="[-2, 0, 3]", what="step(z)")
-    expect_close(
-        sigmoid(matrix),
-        _true_sigmoid(matrix),
-        given="a (3, 4) array",
-        what="sigmoid(z)",
-        mistakes={
-            "the sign of the exponent is turned: your curve falls.": _true_sigmoid(-matrix),
-            "that is tanh, which runs from -1 to 1; the sigmoid runs from 0 to 1.": np.tanh(matrix),
-        },
-    )
-    yield 0.5
-    far = np.concatenate([[-1000.0, 1000.0, 0.0], case.uniform(-1500, 1500, size=20)])
-    try:
-        sigmoid.evaluate("with np.errstate(over='raise'):\n    result = sigmoid(z)", z=far)
-    except AnswerError as error:
-        expect(
-            error.kind != "FloatingPointError",
-            "Given z = ±1000: an exponential overflows on the way and NumPy warns. Feed exp only "
-            "numbers that are not positive, such as -|z|.",
-        )
-        raise
-    got = sigmoid(far)
-    expect(
-        not np.any(np.isnan(np.asarray(got, dtype=float))),
-        "Given z = ±1000: sigmoid(z) contains nan, which is infinity divided by infinity. Feed exp "
-        "only numbers that are not positive, such as -|z|.",
-    )
-    expect_close(got, _true_sigmoid(far), given="z between -1500 and 1500", what="sigmoid(z)")
-    expect_close(
-        sigmoid(np.array([-1000, 20, 0])),
-        _true_sigmoid([-1000, 20, 0]),
-        given="the integers [-1000, 20, 0]",
-        what="sigmoid(z)",
-    )
+def check_step_and_sigmoid(step, sigmoid, case):
+    yield Part(0.5, lambda: _expect_step(step, case))
+    yield Part(0.5, lambda: _expect_sigmoid(sigmoid, case))
 
 
 def _perceptron_rule(X, y, max_epochs=1000):
+    """Return weights, bias, mistakes and passes of the rule, None if the passes run out."""
     w, b, mistakes = np.zeros(X.shape[1]), 0.0, 0
-    for _ in range(max_epochs):
+    for passes in range(1, max_epochs + 1):
         clean = True
         for row, label in zip(X, y, strict=True):
             error = label - float(row @ w + b > 0)
             if error:
                 w, b, mistakes, clean = w + error * row, b + error, mistakes + 1, False
         if clean:
-            return w, b, mistakes
+            return w, b, mistakes, passes
     return None
 
 
@@ -267,14 +426,6 @@ def _separable(case, n=30):
             return X, y
 
 
-def _three(got):
-    expect(
-        isinstance(got, tuple | list) and len(got) == 3,
-        f"train_perceptron should return three things, (w, b, mistakes); got {show(got)}.",
-    )
-    return got
-
-
 @exercise(
     "1.6",
     "The perceptron learning rule",
@@ -285,17 +436,39 @@ def _three(got):
     stars=2,
     hints=(
         "Two loops: passes outside, rows inside. Only a wrong row changes anything.",
-        "error = label - prediction is 0, 1 or -1; add error * row to w and error to b, at once, "
-        "before you look at the next row.",
+        "error = label - prediction is 0, 1 or -1; add error * row to w and error to b before you "
+        "look at the next row.",
         "Remember the count of mistakes before each pass; `return w, b, mistakes` if it did not "
         "change, and `raise ValueError(...)` after the outer loop.",
     ),
 )
-def _(train_perceptron, case):
-    row = case.integers(1, 5, size=3).astype(float)
+def check_perceptron_rule(train_perceptron, case):
+    def trained(*given, **named):
+        got = train_perceptron(*given, **named)
+        return expect_parts(got, "train_perceptron's result", "w", "b", "mistakes")
+
+    for d in (3, 1):
+        _expect_single_update(train_perceptron, trained, case.integers(1, 5, size=d).astype(float))
+    _, _, mistakes = trained(np.ones((2, 2)), np.array([0, 0]))
+    expect_close(
+        mistakes,
+        0,
+        given="labels that are all 0",
+        what="mistakes",
+        mistakes={"a sum of exactly 0 is not above zero, so the neuron must not fire.": 1},
+    )
+    yield 1 / 3
+    for n, scale in ((30, 1.0), (50, 0.5), (24, 3.0)):
+        X, y = _separable(case, n)
+        _expect_the_rules_line(trained, scale * X, y)
+    yield 2 / 3
+    _expect_to_give_up(train_perceptron, X, y)
+
+
+def _expect_single_update(train_perceptron, trained, row):
     given = f"the single example {show(row)} with label 1"
     try:
-        w, b, mistakes = _three(train_perceptron(row[None, :], np.array([1])))
+        w, b, mistakes = trained(row[None, :], np.array([1]))
     except AnswerError as error:
         expect(
             error.kind != "ValueError",
@@ -303,7 +476,7 @@ def _(train_perceptron, case):
             "the weights towards the row: check the sign of y - ŷ.",
         )
         raise
-    expect_shape(w, (3,), given=given, what="w")
+    expect_shape(w, row.shape, given=given, what="w")
     expect_close(
         w,
         row,
@@ -311,7 +484,8 @@ def _(train_perceptron, case):
         what="w",
         mistakes={
             "w stayed 0. At the start the sum is exactly 0, which is not above zero: the neuron is "
-            "silent, and that is a mistake here.": np.zeros(3),
+            "silent, and that is a mistake here.": np.zeros(row.size),
+            "the row is added twice: with labels 0 and 1 the error y - ŷ is 1.": 2 * row,
         },
     )
     expect_close(
@@ -331,50 +505,59 @@ def _(train_perceptron, case):
             "mistakes is 0: count over all passes, not in the last one alone.": 0,
         },
     )
-    zeros = _three(train_perceptron(np.ones((2, 2)), np.array([0, 0])))
-    expect_close(
-        zeros[2],
-        0,
-        given="labels that are all 0",
-        what="mistakes",
-        mistakes={"a sum of exactly 0 is not above zero, so the neuron must not fire.": 1},
-    )
-    yield 1 / 3
-    X, y = _separable(case)
+
+
+def _expect_the_rules_line(trained, X, y):
     want = _perceptron_rule(X, y)
-    w, b, mistakes = _three(train_perceptron(X, y, 1000))
+    w, b, mistakes = trained(X, y, 1000)
     given = f"{len(y)} separable points"
     expect_shape(w, (2,), given=given, what="w")
-    predictions = (X @ np.asarray(w, dtype=float) + expect_number(b, "b") > 0).astype(int)
-    wrong = int((predictions != y).sum())
+    w, b = numbers(w, "w"), expect_number(b, "b")
+    wrong = int(((X @ w + b > 0) != y).sum())
     expect(
         wrong == 0,
         f"Given {given}: {wrong} of them are on the wrong side of the line you returned, though a "
         "line exists. Go on until a whole pass makes no mistake.",
     )
+    backwards = _perceptron_rule(X[::-1], y[::-1])
     expect(
-        np.allclose(w, want[0]) and np.isclose(float(b), want[1]),
-        f"Given {given}: your line separates them, but it is not the one the rule arrives at when "
-        "it starts at zero, takes the rows in order and updates at each mistake at once, by the "
-        "row itself (not scaled, and not the whole pass in one go).",
+        np.allclose(np.append(w, b), np.append(*want[:2]))
+        or not np.allclose(np.append(w, b), np.append(*backwards[:2])),
+        f"Given {given}: your line is the one that the rule finds in the opposite order. Take the "
+        "rows from the first to the last.",
     )
-    expect_close(mistakes, want[2], given=given, what="mistakes")
-    yield 2 / 3
+    expect(
+        np.allclose(np.append(w, b), np.append(*want[:2])),
+        f"Given {given}: your line separates them, but it is not the one the rule arrives at when "
+        "it starts at zero, takes the rows in order and updates after each mistake, before the "
+        "next row, by the row itself (not scaled, and not the whole pass in one go).",
+    )
+    expect_close(
+        mistakes,
+        want[2],
+        given=given,
+        what="mistakes",
+        mistakes={
+            "that is the number of passes: count every mistake.": want[3],
+            "the updates are right; mistakes counts them over all passes, from 0 on.": want[2] + 1,
+        },
+    )
+
+
+def _expect_to_give_up(train_perceptron, X, y):
     xor = np.array(_CORNERS, dtype=float), np.array(_GATES["XOR"])
     expect_raises(ValueError, lambda: train_perceptron(*xor, 25), given="XOR and max_epochs=25")
+    expect_raises(ValueError, lambda: train_perceptron(*xor), given="XOR and the default")
     expect_raises(
         ValueError,
         lambda: train_perceptron(X, y, 1),
         given="separable points that need several passes, and max_epochs=1",
     )
+    one = np.array([[2.0, 1.0]]), np.array([1])
     given = "one example, whose second pass is the first without a mistake, and max_epochs="
-    expect_raises(
-        ValueError,
-        lambda: train_perceptron(row[None, :], np.array([1]), 1),
-        given=f"{given}1",
-    )
+    expect_raises(ValueError, lambda: train_perceptron(*one, 1), given=f"{given}1")
     try:
-        train_perceptron(row[None, :], np.array([1]), 2)
+        train_perceptron(*one, 2)
     except AnswerError as error:
         expect(error.kind != "ValueError", f"Given {given}2: two passes were enough.")
         raise
@@ -395,30 +578,19 @@ def _(train_perceptron, case):
         "`error = X @ w + b - y`, then one matrix product and one mean.",
     ),
 )
-def _(mse_gradients, case):
-    for n, d in ((5, 1), (12, 3), (40, 4)):
+def check_mse_gradients(mse_gradients, case):
+    for n, d in ((5, 1), (12, 3), (4, 4), (40, 2)):
         X, w = case.normal(size=(n, d)), case.normal(size=d)
-        y, b = case.normal(size=n), float(case.normal())
-
-        def loss(w, b, X=X, y=y):
-            return np.mean((X @ w + b - y) ** 2)
-
-        nudges = 1e-5 * np.eye(d)
-        dw = np.array([(loss(w + e, b) - loss(w - e, b)) / 2e-5 for e in nudges])
-        db = (loss(w, b + 1e-5) - loss(w, b - 1e-5)) / 2e-5
-        got = mse_gradients(X, y, w, b)
-        expect(
-            isinstance(got, tuple | list) and len(got) == 2,
-            f"mse_gradients should return two things, (dw, db); got {show(got)}.",
-        )
-        for part, want, what in ((got[0], dw, "dw"), (got[1], db, "db")):
-            mistakes = {
-                f"{what} is {n} times too large: the mean over the {n} rows is missing.": want * n,
-                f"{what} is half of what it should be: the 2 of the square is missing.": want / 2,
-                f"{what} has the right size and the wrong sign: the error is prediction minus "
-                "target.": -want,
-                f"{what} lacks both the 2 and the mean.": want * n / 2,
-            }
+        y, b = case.normal(size=n), float(case.normal() + 2)
+        error = X @ w + b - y
+        full = np.append(2 * X.T @ error / n, 2 * error.mean())
+        no_bias = np.append(2 * X.T @ (X @ w - y) / n, 2 * (X @ w - y).mean())
+        turned = 2 * X @ error / n if n == d else np.full(d, np.nan)
+        got = expect_parts(mse_gradients(X, y, w, b), "the result of mse_gradients", "dw", "db")
+        for part, want, what, extra in (
+            (got[0], full[:-1], "dw", {"X belongs in the product as its transpose.": turned}),
+            (got[1], full[-1], "db", {}),
+        ):
             expect_close(
                 part,
                 want,
@@ -426,37 +598,44 @@ def _(mse_gradients, case):
                 what=what,
                 rtol=1e-3,
                 atol=1e-5,
-                mistakes=mistakes,
+                mistakes={
+                    f"{what} is {n} times too large: the mean over the {n} rows is missing.": want
+                    * n,
+                    f"{what} is half of what it should be: the 2 of the square is missing.": want
+                    / 2,
+                    f"{what} has the right size and the wrong sign: the error is prediction minus "
+                    "target.": -want,
+                    f"{what} lacks both the 2 and the mean.": want * n / 2,
+                    f"{what} is computed without the bias: the prediction is X @ w + b.": (
+                        no_bias[:-1] if what == "dw" else no_bias[-1]
+                    ),
+                    f"{what} is divided by the {d} inputs, not by the {n} rows.": want * n / d,
+                }
+                | extra,
             )
         if d == 1:
             yield 0.25
 
 
 _VERDICTS = ("crawls", "converges", "diverges")
-# Of the page's x_line and y_line at w = b = 0: the loss and the squared length of its gradient.
-_LINE_LOSS, _LINE_GRADIENT = 17.540, 248.34
 
 
-def _loss_curves(sweep):
-    expect(
-        isinstance(sweep, dict) and len(sweep) >= 5,
-        "sweep should be a dict from at least five learning rates to their losses; got "
-        f"{show(sweep)}.",
-    )
-    curves = {}
-    for rate, losses in sweep.items():
-        expect(
-            isinstance(rate, int | float) and rate > 0,
-            f"The key {show(rate)} of sweep is not a positive learning rate.",
-        )
-        losses = np.asarray(losses, dtype=float)
-        expect(
-            losses.shape == (101,),
-            f"sweep[{rate}] should hold 101 losses, one before the first step and one after each "
-            f"of 100 steps; its shape is {losses.shape}.",
-        )
-        curves[float(rate)] = losses
-    return curves
+def line_data():
+    """Return `x_line` and `y_line` of the page, which asserts that they are the same."""
+    random = np.random.default_rng(3)
+    x = random.uniform(0, 3, size=40)
+    return x, 2 * x + 1 + random.normal(0, 0.3, size=40)
+
+
+def _descent(x, y, rate, steps=100, *, factor=1.0, one_by_one=False):
+    """Return the losses of gradient descent from w = b = 0, or those of a known mistake."""
+    w, b, losses = 0.0, 0.0, []
+    for _ in range(steps + 1):
+        error = w * x + b - y
+        losses.append(np.mean(error**2))
+        w -= factor * rate * 2 * np.mean(error * x)
+        b -= factor * rate * 2 * np.mean(w * x + b - y if one_by_one else error)
+    return np.array(losses)
 
 
 @exercise(
@@ -464,77 +643,94 @@ def _loss_curves(sweep):
     "A sweep of learning rates",
     aliases=("+1.7",),
     kind="X",
-    points=2,
+    points=3,
     minutes=15,
     stars=2,
     hints=(
-        "Put the loop of the lesson into a loop over learning rates, and start again at w = b = 0 "
-        "for each. Spread the learning rates over three powers of ten.",
+        "`descend` is the loop of the lesson with a list: it starts at w = b = 0 each time it is "
+        "called. For the verdicts, spread the learning rates over three powers of ten.",
         "Record the loss of the current w and b first, then step: 101 records need 101 turns.",
-        "`for learning_rate in (...): w, b, losses = 0.0, 0.0, []`, inside it the 101 turns, and "
-        "after them `sweep[learning_rate] = losses`.",
+        "`sweep = {rate: descend(x_line, y_line, rate) for rate in (...)}`; `best` is the smallest "
+        "last loss; then one word for each rate by the three rules of the prompt.",
     ),
 )
-def _(sweep, verdicts, case):
-    curves = _loss_curves(sweep.value)
-    given = verdicts.value
-    rates = sorted(curves)
-    starts = np.array([curves[rate][0] for rate in rates])
-    expect(
-        np.allclose(starts, starts[0], rtol=1e-3),
-        "The first losses differ between learning rates. All runs start at w = b = 0, so set both "
-        "back inside the outer loop, and record the loss before the first step.",
-    )
-    firsts = np.array([curves[rate][1] for rate in rates])
-    drop = (starts[0] - firsts) / np.array(rates)
-    # One step of size r changes a quadratic loss by -r g² + r² c: the drop over r is a line in r,
-    # and where r goes to 0 it is g², the squared length of the gradient at the start.
-    line = np.polyfit(rates, drop, 1)
-    for wrong, factor in (("lack the factor 2", 0.5), ("lack the mean over the 40 rows", 40)):
+def check_learning_rates(descend, verdicts, case):
+    yield Part(0.5, lambda: _expect_descent(descend, case))
+    yield Part(0.5, lambda: _expect_verdicts(verdicts))
+
+
+def _expect_descent(descend, case):
+    for rate, n in ((0.05, 40), (0.01, 25), (0.002, 60)):
+        x = case.uniform(0, 3, size=n)
+        y = case.uniform(-3, 3) * x + case.uniform(1, 2) + case.normal(0, 0.3, size=n)
+        want = _descent(x, y, rate)
+        what, given = "the losses of descend", f"{n} points and learning rate {rate}"
+        got = numbers(descend(x, y, rate), what)
         expect(
-            not np.isclose(line[1], factor * _LINE_GRADIENT, rtol=0.02),
-            f"The first steps are {factor:g} times as long as they should be: the gradients "
-            f"{wrong}.",
+            got.shape == (101,),
+            f"Given {given}: {what} have the shape {got.shape}. 101 are asked for, one before the "
+            "first step and one after each of 100 steps.",
         )
+        expect_close(
+            got,
+            want,
+            given=given,
+            what=what,
+            rtol=1e-3,
+            mistakes={
+                "the gradients lack the factor 2.": _descent(x, y, rate, factor=0.5),
+                "the gradients are sums over the rows: take means.": _descent(x, y, rate, factor=n),
+                "the steps go uphill: subtract the gradient.": _descent(x, y, -rate),
+                "the loss is recorded after the step: record it first.": _descent(x, y, rate, 101)[
+                    1:
+                ],
+                "b moves by an error that the new w has changed already: compute both gradients "
+                "before you change w or b.": _descent(x, y, rate, one_by_one=True),
+                "the losses are halved: take the mean of the squared errors.": want / 2,
+                "that is the root of the mean squared error.": np.sqrt(want),
+            },
+        )
+
+
+def _expect_verdicts(verdicts):
+    given = verdicts.value
     expect(
-        np.isclose(starts[0], _LINE_LOSS, rtol=0.01),
-        f"The first loss is {starts[0]:.4g}. At w = b = 0 it is the mean of y_line squared, "
-        f"{_LINE_LOSS:.4g}.",
+        isinstance(given, dict) and len(given) >= 5,
+        f"`verdicts` should be a dict with at least five learning rates; got {show(given)}.",
     )
-    expect(
-        np.isclose(line[1], _LINE_GRADIENT, rtol=0.05)
-        and np.allclose(np.polyval(line, rates), drop, rtol=1e-2, atol=1e-2 * line[1]),
-        "The losses after the first step do not belong to gradient descent with these learning "
-        "rates: for a squared loss, their drop over the learning rate must be a straight line. Use "
-        "the gradients of (1.8), averaged over all 40 rows, and update w and b together.",
-    )
-    yield 0.5
-    best = min(losses[-1] for losses in curves.values() if np.isfinite(losses[-1]))
-    expect(
-        isinstance(given, dict) and {float(rate) for rate in given} == set(curves),
-        "verdicts should be a dict with the same learning rates as sweep.",
-    )
-    for rate, losses in curves.items():
-        word = "diverges" if not losses[-1] <= losses[0] else "crawls"
-        word = "converges" if losses[-1] <= 1.05 * best else word
-        said = next(value for key, value in given.items() if float(key) == rate)
-        expect(said in _VERDICTS, f"verdicts[{rate}] is {show(said)}; use {', '.join(_VERDICTS)}.")
+    rates = {}
+    for rate in given:
+        number = expect_number(rate, f"the learning rate {show(rate)}")
+        expect(number > 0, f"The learning rate {show(rate)} in `verdicts` is not positive.")
+        rates[rate] = number
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = {rate: _descent(*line_data(), number) for rate, number in rates.items()}
+    start = next(iter(losses.values()))[0]
+    best = min(curve[-1] for curve in losses.values() if np.isfinite(curve[-1]))
+    for rate, curve in losses.items():
+        word = "diverges" if not curve[-1] <= start else "crawls"
+        word = "converges" if curve[-1] <= 1.05 * best else word
+        said = given[rate]
+        expect(
+            isinstance(said, str) and said in _VERDICTS,
+            f"verdicts[{rate}] is {show(said)}; use one of {', '.join(_VERDICTS)}.",
+        )
         expect(
             said == word,
-            f"verdicts[{rate}] says {said}, but the loss goes from {losses[0]:.3g} to "
-            f"{losses[-1]:.3g} and the best of the sweep ends at {best:.3g}: it {word}.",
+            f"verdicts[{rate}] says {said}, but the loss goes from {start:.3g} to "
+            f"{curve[-1]:.3g} and the best of your rates ends at {best:.3g}: it {word}.",
         )
+    expect(
+        best < 0.2 * start,
+        f"The best run only falls from {start:.3g} to {best:.3g}. Take some learning rates "
+        "between your largest that does not diverge and a tenth of it.",
+    )
     for word in _VERDICTS:
         expect(
             word in given.values(),
-            f"No learning rate of your sweep {word}. Try "
+            f"None of your learning rates {word}. Try "
             + ("a larger one." if word == "diverges" else "a smaller one."),
         )
-    expect(
-        best < 0.2 * starts[0],
-        f"The best run only falls from {starts[0]:.3g} to {best:.3g}. Take some learning rates "
-        "between your largest that does not diverge and a tenth of it.",
-    )
 
 
 @exercise(
@@ -553,73 +749,77 @@ def _(sweep, verdicts, case):
         "`probabilities[np.arange(n), labels]`.",
     ),
 )
-def _(sum_of_squares, mean_squared_error, cross_entropy, case):
-    for shape in ((6,), (4, 3)):
-        y, t = case.normal(size=shape), case.normal(size=shape)
+def check_losses(sum_of_squares, mean_squared_error, cross_entropy, case):
+    pairs = [(case.normal(size=shape), case.normal(size=shape)) for shape in ((6,), (4, 3), (5, 5))]
+    pairs.append((case.integers(-5, 5, size=8), case.integers(-5, 5, size=8)))
+    yield Part(1 / 3, lambda: _expect_sum_of_squares(sum_of_squares, pairs))
+    yield Part(1 / 3, lambda: _expect_mean_squared_error(mean_squared_error, pairs))
+    yield Part(1 / 3, lambda: _expect_cross_entropy(cross_entropy, case))
+
+
+def _expect_sum_of_squares(sum_of_squares, pairs):
+    for y, t in pairs:
         total, n = float(((y - t) ** 2).sum()), y.size
         expect_close(
             sum_of_squares(y, t),
             total / 2,
-            given=f"arrays of shape {shape}",
+            given=f"arrays of shape {y.shape}",
             what="sum_of_squares(y, t)",
             mistakes={
                 "sum_of_squares is twice too large: (1.10) has a factor ½.": total,
                 "sum_of_squares is a mean; do not divide by the number of entries.": total / n / 2,
                 "sum_of_squares lacks the squares, so errors cancel.": float((y - t).sum()) / 2,
+                "sum_of_squares squares the sum: square each difference first.": float(
+                    (y - t).sum()
+                )
+                ** 2
+                / 2,
+                "sum_of_squares takes absolute values where squares are asked for.": float(
+                    np.abs(y - t).sum()
+                )
+                / 2,
+                "sum_of_squares adds up y + t where y - t is asked for.": float(
+                    ((y + t) ** 2).sum()
+                )
+                / 2,
             },
         )
+
+
+def _expect_mean_squared_error(mean_squared_error, pairs):
+    for y, t in pairs:
+        total, n = float(((y - t) ** 2).sum()), y.size
         expect_close(
             mean_squared_error(y, t),
             total / n,
-            given=f"arrays of shape {shape}",
+            given=f"arrays of shape {y.shape}",
             what="mean_squared_error(y, t)",
             mistakes={
                 "mean_squared_error has a factor ½ too many.": total / n / 2,
                 "mean_squared_error is a sum; divide by the number of entries.": total,
-                "mean_squared_error divides by the rows, not by all entries.": total / shape[0],
+                "mean_squared_error divides by the rows, not by all entries.": total / len(y),
                 "that is the root of the mean squared error.": float(np.sqrt(total / n)),
+                "that is the mean absolute error: square the differences.": float(
+                    np.abs(y - t).mean()
+                ),
+                "mean_squared_error squares the mean: square each difference first.": float(
+                    (y - t).mean() ** 2
+                ),
             },
         )
-    yield 1 / 3
-    n, k = 7, 4
-    p = case.dirichlet(np.ones(k) * 2, size=n)
-    labels = case.integers(0, k, size=n)
-    one_hot = np.eye(k)[labels]
-    each = -np.log(p[np.arange(n), labels])
-    mistakes = {
-        "cross_entropy is negative: the minus sign is missing.": -each.mean(),
-        "cross_entropy sums over the rows; take the mean.": each.sum(),
-        f"cross_entropy divides by all {n * k} entries; divide by the {n} rows.": each.sum()
-        / n
-        / k,
-        "cross_entropy also counts the wrong classes; look at the true class alone.": -(
-            one_hot * np.log(p) + (1 - one_hot) * np.log(1 - p)
-        )
-        .sum(axis=1)
-        .mean(),
-        "that is a logarithm to base 2; use the natural one.": each.mean() / np.log(2),
-        "that is a logarithm to base 10; use the natural one.": each.mean() / np.log(10),
-    }
-    expect_close(
-        cross_entropy(p, one_hot),
-        each.mean(),
-        given="one-hot labels of shape (7, 4)",
-        what="cross_entropy",
-        mistakes=mistakes,
-    )
-    expect_close(
-        cross_entropy(p, labels),
-        each.mean(),
-        given="integer labels of shape (7,)",
-        what="cross_entropy",
-        mistakes=mistakes,
-    )
-    yield 2 / 3
+
+
+def _expect_cross_entropy(cross_entropy, case):
+    for n, k in ((7, 4), (4, 4), (1, 3), (30, 2)):
+        p = case.dirichlet(np.ones(k) * 2, size=n)
+        labels = case.integers(0, k, size=n)
+        _expect_both_forms(cross_entropy, p, labels)
+    yield 0.5
     sure = np.array([[0.0, 1.0], [1.0, 0.0]])
-    for given, labels in (("integer", np.array([0, 1])), ("one-hot", np.eye(2))):
-        loss = expect_number(
-            cross_entropy(sure, labels), f"The loss of sure and wrong predictions ({given} labels)"
-        )
+    with_kinds = (("integer", np.array([0, 1])), ("one-hot", np.eye(2)))
+    for kind, labels in with_kinds:
+        what = f"the loss of sure and wrong predictions ({kind} labels)"
+        loss = expect_number(cross_entropy(sure, labels), what)
         expect(
             loss > 10,
             f"Given probability 0 for every true class: the loss is {loss:.3g}; a sure and wrong "
@@ -630,7 +830,74 @@ def _(sum_of_squares, mean_squared_error, cross_entropy, case):
             0.0,
             atol=1e-5,
             what="cross_entropy",
-            given=f"probability 1 for every true class ({given} labels)",
+            given=f"probability 1 for every true class ({kind} labels)",
+        )
+        _expect_no_warning(cross_entropy, sure, labels)
+    small = np.array([[1e-3, 1 - 1e-3], [1 - 1e-4, 1e-4]])
+    expect_close(
+        cross_entropy(small, np.array([0, 1])),
+        -np.log([1e-3, 1e-4]).mean(),
+        given="probabilities of 0.001 and 0.0001 for the true classes",
+        what="cross_entropy",
+        rtol=0.01,
+        mistakes={
+            "the number that guards the logarithm is too large and changes the loss.": -np.log(
+                [1e-3, 1e-3]
+            ).mean()
+        },
+    )
+
+
+_QUIET_LOSS = """
+import warnings
+with np.errstate(over="raise", invalid="raise", divide="raise"), warnings.catch_warnings():
+    warnings.simplefilter("error", RuntimeWarning)
+    result = float(cross_entropy(p, labels))
+"""
+
+
+def _expect_no_warning(cross_entropy, p, labels):
+    try:
+        cross_entropy.evaluate(_QUIET_LOSS, p=p, labels=labels)
+    except AnswerError as error:
+        expect(
+            error.kind not in ("FloatingPointError", "RuntimeWarning"),
+            "Given a probability of 0: the result is finite, but NumPy warns on the way, because "
+            "log(0) is taken or multiplied. Keep zeros out of the logarithm.",
+        )
+        raise
+
+
+def _expect_both_forms(cross_entropy, p, labels):
+    n, k = p.shape
+    one_hot = np.eye(k)[labels]
+    each = -np.log(p[np.arange(n), labels])
+    others = -(one_hot * np.log(p) + (1 - one_hot) * np.log(1 - p)).sum(axis=1)
+    mistakes = {
+        "cross_entropy is negative: the minus sign is missing.": -each.mean(),
+        "cross_entropy sums over the rows; take the mean.": each.sum(),
+        f"cross_entropy divides by all {n * k} entries; divide by the {n} rows.": each.sum()
+        / n
+        / k,
+        "cross_entropy also counts the wrong classes; look at the true class alone.": others.mean(),
+        "that is a logarithm to base 2; use the natural one.": each.mean() / np.log(2),
+        "that is a logarithm to base 10; use the natural one.": each.mean() / np.log(10),
+        "one loss per row came back: take their mean.": each,
+        "the mean is taken before the logarithm: take the logarithm of each row first.": -np.log(
+            p[np.arange(n), labels].mean()
+        ),
+        "the logarithm is missing.": -p[np.arange(n), labels].mean(),
+    }
+    for given, form in (
+        (f"one-hot labels of shape ({n}, {k})", one_hot),
+        (f"integer labels of shape ({n},)", labels),
+    ):
+        expect_close(
+            cross_entropy(p, form),
+            each.mean(),
+            given=given,
+            what="cross_entropy",
+            mistakes=mistakes,
         )
 
 
@@ -650,55 +917,82 @@ def _(sum_of_squares, mean_squared_error, cross_entropy, case):
         "`mse` where the squared differences were.",
     ),
 )
-def _(gaussian_nll, nll_from_mse, case):
-    y, mean = case.normal(size=(5, 2)), case.normal(size=(5, 2))
-    sigma = float(case.uniform(1.5, 3.0))
-    mse = float(np.mean((y - mean) ** 2))
+def check_gaussian(gaussian_nll, nll_from_mse, case):
+    yield Part(0.5, lambda: _expect_gaussian_nll(gaussian_nll, case))
+    yield Part(0.5, lambda: _expect_nll_from_mse(nll_from_mse, case))
+
+
+def _nll(mse, sigma):
+    return 0.5 * np.log(2 * np.pi * sigma**2) + mse / (2 * sigma**2)
+
+
+def _nll_mistakes(mse, sigma, entries):
+    """Return what known mistakes give, by the sentence that names each."""
     constant, scaled = 0.5 * np.log(2 * np.pi * sigma**2), mse / (2 * sigma**2)
-    expect_close(
-        gaussian_nll(y, mean, sigma),
-        constant + scaled,
-        given=f"two arrays of shape (5, 2) and sigma {sigma:.3g}",
-        what="gaussian_nll",
-        mistakes={
-            "the sign is turned: it is the negative log-likelihood.": -constant - scaled,
-            "you take the sum over the entries; take the mean.": 10 * (constant + scaled),
-            "the term ½ log(2πσ²) is missing.": scaled,
-            "sigma is the standard deviation; the formula contains its square.": 0.5
-            * np.log(2 * np.pi * sigma)
-            + mse / (2 * sigma),
-            "the 2 below (y - μ)² is missing: it is 2σ².": constant + 2 * scaled,
-        },
-    )
-    expect_close(
-        gaussian_nll(y, 0.5, sigma),
-        constant + np.mean((y - 0.5) ** 2) / (2 * sigma**2),
-        given="the same number 0.5 as every mean",
-        what="gaussian_nll",
-    )
+    unsquared = 0.5 * np.log(2 * np.pi * sigma)
+    return {
+        "the sign is turned: it is the negative log-likelihood.": -constant - scaled,
+        "the sum over the entries came back; take the mean.": entries * (constant + scaled),
+        "the term ½ log(2πσ²) is missing.": scaled,
+        "the term with the squared error is missing.": constant,
+        "sigma is the standard deviation; the formula contains its square, twice.": unsquared
+        + mse / (2 * sigma),
+        "sigma is not squared inside the logarithm.": unsquared + scaled,
+        "sigma is not squared below the squared error.": constant + mse / (2 * sigma),
+        "the 2 below the squared error is missing: it is 2σ².": constant + 2 * scaled,
+        "the ½ before the logarithm is missing.": 2 * constant + scaled,
+        "the 2π inside the logarithm is missing.": np.log(sigma) + scaled,
+        "the π inside the logarithm is missing.": 0.5 * np.log(2 * sigma**2) + scaled,
+        "the logarithm is subtracted: both terms are added.": scaled - constant,
+    }
+
+
+def _expect_gaussian_nll(gaussian_nll, case):
+    for shape, sigma in (((5, 2), 2.3), ((9,), 0.6), ((3, 3), case.uniform(1.2, 3.0))):
+        y, mean = case.normal(size=shape), case.normal(size=shape)
+        mse = float(np.mean((y - mean) ** 2))
+        expect_close(
+            gaussian_nll(y, mean, float(sigma)),
+            _nll(mse, sigma),
+            given=f"two arrays of shape {shape} and sigma {sigma:.3g}",
+            what="gaussian_nll",
+            mistakes=_nll_mistakes(mse, sigma, y.size),
+        )
+        mse = float(np.mean((y - 0.5) ** 2))
+        expect_close(
+            gaussian_nll(y, 0.5, float(sigma)),
+            _nll(mse, sigma),
+            given=f"the same number 0.5 as every mean and sigma {sigma:.3g}",
+            what="gaussian_nll",
+            mistakes=_nll_mistakes(mse, sigma, y.size),
+        )
     yield 0.5
-    far = gaussian_nll(np.array([60.0, 100.0]), 0.0, 1.0)
+    far = np.array([60.0, 100.0])
+    got = numbers(gaussian_nll(far, 0.0, 1.0), "gaussian_nll")
     expect(
-        np.all(np.isfinite(np.asarray(far, dtype=float))),
+        np.all(np.isfinite(got)),
         "Given targets 60 and 100 standard deviations away: the result is not finite, because the "
         "density there is zero in floating point. Take the logarithm on paper, as in (1.11).",
     )
     expect_close(
-        far,
-        0.5 * np.log(2 * np.pi) + np.mean([60.0**2, 100.0**2]) / 2,
+        got,
+        _nll(np.mean(far**2), 1.0),
         given="targets 60 and 100 standard deviations away",
         what="gaussian_nll",
     )
-    expect_close(
-        nll_from_mse(mse, sigma),
-        constant + scaled,
-        given=f"mse {mse:.4g} and sigma {sigma:.3g}",
-        what="nll_from_mse",
-        mistakes={
-            "the term ½ log(2πσ²) is missing.": scaled,
-            "the 2 below the mse is missing: it is 2σ².": constant + 2 * scaled,
-        },
-    )
+
+
+def _expect_nll_from_mse(nll_from_mse, case):
+    for sigma in (2.3, 0.6, float(case.uniform(1.2, 3.0))):
+        mse = float(case.uniform(0.5, 9.0))
+        expect_close(
+            nll_from_mse(mse, sigma),
+            _nll(mse, sigma),
+            given=f"mse {mse:.4g} and sigma {sigma:.3g}",
+            what="nll_from_mse",
+            mistakes=_nll_mistakes(mse, sigma, 1)
+            | {"the mse is a square already: do not square it again.": _nll(mse**2, sigma)},
+        )
 
 
 @exercise(
@@ -719,23 +1013,44 @@ def _(gaussian_nll, nll_from_mse, case):
         "batch_size=...)`, `return model`.",
     ),
 )
-def _(fit_linear, case):
-    n, d = 160, int(case.integers(2, 5))
-    X = case.normal(size=(n, d)).astype("float32")
-    y = (X @ case.normal(size=d) + case.normal() + case.normal(scale=0.5, size=n)).astype("float32")
-    model = fit_linear(X, y)
+def check_fit_linear(fit_linear, case):
+    for n, d in ((160, int(case.integers(2, 5))), (61, 1)):
+        _expect_fit(fit_linear, case, n, d)
+        if n == 160:
+            yield 0.5
+
+
+_TRAINED = """
+model = fit_linear(X, y)
+layers = getattr(model, "layers", None)
+result = {"kind": type(model).__name__, "is_model": layers is not None}
+if layers is not None:
+    layers = [layer for layer in layers if type(layer).__name__ != "InputLayer"]
+    result["layers"] = [type(layer).__name__ for layer in layers]
+    result["weights"] = [np.asarray(weight) for weight in model.get_weights()]
+    result["steps"] = -1
+    if getattr(model, "compiled", False):
+        result["loss"] = getattr(model.loss, "__name__", None) or getattr(
+            model.loss, "name", model.loss)
+        result["steps"] = int(model.optimizer.iterations)
+    if len(layers) == 1 and result["layers"] == ["Dense"]:
+        config = layers[0].get_config()
+        result["config"] = {name: config[name] for name in ("units", "activation", "use_bias")}
+"""
+
+
+def _expect_one_neuron(found):
     expect(
-        hasattr(model, "layers"),
-        f"fit_linear should return the Keras model itself; got {show(model)}. (`fit` returns the "
-        "history.)",
+        found["is_model"],
+        f"fit_linear should return the Keras model itself; got a {found['kind']}. (`fit` returns "
+        "the history.)",
     )
-    layers = [layer for layer in model.layers if layer["class_name"] != "InputLayer"]
     expect(
-        len(layers) == 1 and layers[0]["class_name"] == "Dense",
+        found["layers"] == ["Dense"],
         "The model should be one Dense layer and nothing else; it has "
-        f"{', '.join(layer['class_name'] for layer in layers) or 'no layer'}.",
+        f"{', '.join(found['layers']) or 'no layer'}.",
     )
-    config = layers[0]["config"]
+    config = found["config"]
     expect(config["units"] == 1, f"The layer has {config['units']} units; one neuron is wanted.")
     expect(
         config["activation"] == "linear",
@@ -743,13 +1058,77 @@ def _(fit_linear, case):
         "none.",
     )
     expect(config["use_bias"], "The layer has no bias, so every prediction for x = 0 is 0.")
-    yield 0.5
-    kernel, bias = (np.asarray(weight, dtype=float) for weight in model.weights)
-    exact = np.linalg.lstsq(np.column_stack([X, np.ones(n)]), y, rcond=None)[0]
-    gap = np.abs(np.append(kernel.ravel(), bias) - exact).max()
+
+
+def _least_squares(X, y):
+    return np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y, rcond=None)[0]
+
+
+def _expect_fit(fit_linear, case, n, d):
+    scale, shift = case.uniform(0.8, 1.2, size=d), case.uniform(-0.3, 0.3, size=d)
+    X = (case.normal(size=(n, d)) * scale + shift).astype("float32")
+    slope = case.uniform(0.5, 2.0, size=d) * case.choice([-1, 1], size=d)
+    y = (X @ slope + case.uniform(1, 3) + case.normal(scale=0.5, size=n)).astype("float32")
+    found = fit_linear.evaluate(_TRAINED, X=X, y=y)
+    _expect_one_neuron(found)
+    got = np.concatenate([numbers(weight, "a weight").ravel() for weight in found["weights"]])
+    given = f"{n} examples with {d} inputs"
+    expect(got.size == d + 1, f"Given {given}: the model has {got.size} weights, not {d + 1}.")
     expect(
-        gap <= 1e-2,
-        f"Given {n} examples with {d} inputs: the largest difference to the least-squares weights "
-        f"is {gap:.3g}, and at most 0.01 is allowed. Train longer, with a larger batch, or with "
-        "another learning rate; the loss must be the mean squared error.",
+        np.isfinite(got).all(),
+        f"Given {given}: the weights are not finite, because training diverged. Take a smaller "
+        "learning rate.",
     )
+    expect(found["steps"] != 0, "The model was compiled and never trained: call `training.fit`.")
+    exact = _least_squares(X, y)
+    gap = np.abs(got - exact).max()
+    if gap <= 1e-2:
+        return
+    for sentence, other in _other_fits(X, y).items():
+        near = np.abs(got - other).max() <= 1e-2 + 0.02 * gap
+        expect(not near, f"Given {given}: {sentence}")
+    loss = found.get("loss", "mse")
+    expect(
+        "squared" in str(loss) or loss == "mse",
+        f"The model was compiled with the loss {show(loss)}: least squares needs the mean squared "
+        "error.",
+    )
+    expect(
+        not 0 <= found["steps"] < 60,
+        f"Given {given}: the largest difference to the least-squares weights is {gap:.3g}, and at "
+        f"most 0.01 is allowed. The optimizer took {found['steps']} steps: train for more epochs.",
+    )
+    raise NotYet(
+        f"Given {given}: the largest difference to the least-squares weights is {gap:.3g}, and at "
+        "most 0.01 is allowed. Either the steps are too small to arrive (larger learning rate, "
+        "more epochs) or small batches keep the weights in motion (batches of all rows). Train on "
+        "X and y as they are given, all rows of them."
+    )
+
+
+def _other_fits(X, y):
+    """Return the weights that known mistakes arrive at, by the sentence that names each."""
+    n, d = X.shape
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    level = np.append(np.zeros(d), y.mean())
+    return {
+        "these are the weights for standardised inputs. The model gets X as it is: train it on X "
+        "as it is.": _least_squares((X - mean) / std, y),
+        "these are the weights for inputs with their mean removed: train on X as it is.": (
+            _least_squares(X - mean, y)
+        ),
+        "these are the weights for standardised targets: train on y as it is.": _least_squares(
+            X, (y - y.mean()) / y.std()
+        ),
+        "these are the weights that fit the first half of the rows: train on all of them.": (
+            _least_squares(X[: n // 2], y[: n // 2])
+        ),
+        "these are the weights that fit the first 80 % of the rows: train on all of them, without "
+        "a validation split.": _least_squares(X[: int(0.8 * n)], y[: int(0.8 * n)]),
+        "the bias stayed 0: it has to learn, too.": np.append(
+            np.linalg.lstsq(X, y, rcond=None)[0], 0.0
+        ),
+        "the model predicts the mean of y for every row. Do the shapes of predictions (n, 1) and "
+        "targets fit?": level,
+        "the weights are turned in sign.": -_least_squares(X, y),
+    }

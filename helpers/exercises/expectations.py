@@ -1,8 +1,8 @@
-"""The sentences a check says: what was given, what was expected, what came back."""
+"""What checks expect of an answer, and the sentences that tell a student what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,49 @@ def show(value: Any, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 4] + " ..."
 
 
-def expect_number(got: Any, what: str = "the result") -> float:
+def _list(items: Iterable[Any]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _size_of(got: Any) -> str:
+    return f"{len(got)} entries" if isinstance(got, list | tuple) else show(got)
+
+
+def numbers(got: Any, what: str = "the result", *, booleans: bool = False) -> np.ndarray:
+    """Return `got` as an array of real numbers; NaN and infinity are let through.
+
+    Args:
+        got: What came back from an answer: a number, a list or an array.
+        what: Its name in the message.
+        booleans: Whether True and False count as 1 and 0.
+
+    Raises:
+        NotYet: If it is missing, or complex, text, masked, ragged or another kind of object.
+    """
+    if got is None:
+        raise NotYet(f"{_start(what)} is None: is a `return` missing?")
+    if isinstance(got, dict):
+        raise NotYet(f"{_start(what)} should be numbers; got a dict with the keys {list(got)}.")
+    try:
+        array = np.asarray(got)
+    except (ValueError, TypeError):
+        raise NotYet(f"{_start(what)} has rows of different lengths: {show(got)}.") from None
+    kind = array.dtype.kind
+    if kind == "c":
+        raise NotYet(f"{_start(what)} should be real numbers; complex ones came back: {show(got)}.")
+    if kind == "b" and not booleans:
+        raise NotYet(
+            f"{_start(what)} should be numbers; got {show(got)}, which is a truth value. Turn it "
+            "into numbers, for example with `.astype(float)`."
+        )
+    if kind not in "biuf":
+        raise NotYet(f"{_start(what)} should be numbers; got {show(got)}.")
+    return array.astype(float) if kind != "f" else array
+
+
+def expect_number(got: Any, what: str = "the result", *, booleans: bool = False) -> float:
     """Return `got` as a float if it is one finite real number, also as an array of one element."""
-    array = _numeric(got, what)
+    array = numbers(got, what, booleans=booleans)
     expect(array.size == 1, f"{_start(what)} should be one number; got {show(got)}.")
     number = float(array.reshape(()))
     expect(np.isfinite(number), f"{_start(what)} is {number}; it should be a finite number.")
@@ -51,7 +91,7 @@ def expect_number(got: Any, what: str = "the result") -> float:
 
 def expect_shape(got: Any, shape: tuple[int, ...], *, given: str, what: str = "the result") -> None:
     """Raise `NotYet` unless `got` is numeric and has `shape`."""
-    array = _numeric(got, what)
+    array = numbers(got, what, booleans=True)
     expect(
         array.shape == tuple(shape),
         f"Given {given}: {what} should have shape {tuple(shape)}; got shape {array.shape}.",
@@ -67,6 +107,7 @@ def expect_close(
     rtol: float = 1e-4,
     atol: float = 1e-6,
     mistakes: Mapping[str, Any] | None = None,
+    booleans: bool = False,
 ) -> None:
     """Raise `NotYet` unless `got` has the shape and, within tolerance, the values of `want`.
 
@@ -77,11 +118,15 @@ def expect_close(
         what: Name of what came back.
         rtol: Allowed difference relative to `want` (1e-4 accepts float32).
         atol: Allowed absolute difference.
-        mistakes: Values that a known mistake gives, by the sentence that helps with it.
+        mistakes: Values that a known mistake gives, by the sentence that helps with it. A value
+            that is right for these inputs is passed over.
+        booleans: Whether True and False count as 1 and 0.
     """
-    array, target = _numeric(got, what), np.asarray(want)
+    array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
+    if target.shape == () and array.size == 1:
+        array = array.reshape(())
     for sentence, value in (mistakes or {}).items():
-        value = np.asarray(value)
+        value = np.asarray(value, dtype=float)
         if array.shape == value.shape and np.allclose(array, value, rtol, atol, equal_nan=True):
             is_right = value.shape == target.shape and np.allclose(value, target, rtol, atol)
             expect(is_right, f"Given {given}: {sentence}")
@@ -94,15 +139,115 @@ def expect_close(
     )
     if np.allclose(array, target, rtol, atol):
         return
-    if target.size == 1:
-        expected = f"expected {show(float(target.reshape(())))}"
-        raise NotYet(f"Given {given}: {expected} for {what}, got {show(float(array.reshape(())))}.")
     gap = np.abs(array - target)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
+    wanted, came = show_apart(float(target[worst]), float(array[worst]))
+    if target.size == 1:
+        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}.")
     place = "[" + ", ".join(str(int(index)) for index in worst) + "]"
     raise NotYet(
-        f"Given {given}: {what} differs most at {place}, where {target[worst]:.6g} is expected and "
-        f"{array[worst]:.6g} came back."
+        f"Given {given}: {what} differs most at {place}, where {wanted} is expected and {came} "
+        "came back."
+    )
+
+
+def show_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two different numbers with as many digits as it takes to tell them apart.
+
+    >>> show_apart(0.472, 0.4721), show_apart(0.47200001, 0.47200002)
+    (('0.472', '0.4721'), ('0.47200001', '0.47200002'))
+    """
+    for digits in range(6, 18):
+        shown = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
+def expect_parts(got: Any, what: str, *parts: str) -> tuple:
+    """Return what came back as a tuple with one entry for each name in `parts`.
+
+    >>> expect_parts([1, 2], "f(x)", "w", "b")
+    (1, 2)
+    """
+    expect(
+        isinstance(got, tuple | list)
+        and len(got) == len(parts)
+        or isinstance(got, np.ndarray)
+        and got.ndim > 0
+        and len(got) == len(parts),
+        f"{_start(what)} should be {len(parts)} things, ({', '.join(parts)}); got {show(got)}.",
+    )
+    return tuple(got)
+
+
+def expect_layers(got: Any, like: Sequence[tuple], what: str) -> list[tuple[np.ndarray, ...]]:
+    """Return what came back as a list of tuples of arrays with the shapes of `like`.
+
+    Args:
+        got: What came back; for a network, pairs of weights and biases.
+        like: Tuples of arrays whose number and shapes are expected.
+        what: Its name in the message.
+    """
+    shapes = [tuple(np.shape(part) for part in layer) for layer in like]
+    expect(
+        isinstance(got, list | tuple) and len(got) == len(like),
+        f"{_start(what)} should be a list of {len(like)} layers, one tuple of arrays per layer; "
+        f"got {_size_of(got)}.",
+    )
+    layers = []
+    for index, (layer, wanted) in enumerate(zip(got, shapes, strict=True)):
+        expect(
+            isinstance(layer, list | tuple) and len(layer) == len(wanted),
+            f"Entry {index} of {what} should be a tuple of {len(wanted)} arrays; got "
+            f"{show(layer)}.",
+        )
+        arrays = tuple(numbers(part, f"entry {index} of {what}") for part in layer)
+        found = tuple(array.shape for array in arrays)
+        expect(
+            found == wanted,
+            f"The arrays in entry {index} of {what} have the shapes {_list(found)}; expected "
+            f"{_list(wanted)}.",
+        )
+        layers.append(arrays)
+    return layers
+
+
+def expect_mapping(got: Any, what: str, *, keys: Iterable[Any] = (), at_least: int = 1) -> dict:
+    """Return what came back as a dict with at least the given keys.
+
+    Args:
+        got: What came back.
+        what: Its name in the message.
+        keys: Keys that must be there.
+        at_least: The smallest number of entries.
+    """
+    expect(isinstance(got, dict), f"{_start(what)} should be a dict; got {show(got)}.")
+    missing = [key for key in keys if key not in got]
+    expect(
+        not missing,
+        f"{_start(what)} lacks the keys {_list(map(repr, missing))}; it has "
+        f"{show(list(got)) if got else 'none'}.",
+    )
+    expect(
+        len(got) >= at_least,
+        f"{_start(what)} has {len(got)} entries; at least {at_least} are asked for.",
+    )
+    return got
+
+
+def expect_same(got: Any, again: Any, *, what: str, rtol: float = 1e-4, atol: float = 1e-6) -> None:
+    """Raise `NotYet` unless a number from a table is what running the experiment again gives."""
+    first, second = numbers(got, what), numbers(again, f"{what}, run again")
+    if first.shape == second.shape and np.allclose(first, second, rtol, atol, equal_nan=True):
+        return
+    detail = ""
+    if first.size == second.size == 1:
+        shown = show_apart(float(first.reshape(())), float(second.reshape(())))
+        detail = f": your table says {shown[0]}, and your function returns {shown[1]}"
+    raise NotYet(
+        f"{_start(what)} changes when the check runs it again{detail}. Fill the table by calling "
+        "the function, and pass its seed on to everything that draws random numbers."
     )
 
 
@@ -112,7 +257,7 @@ def expect_table(
     """Return the columns of an answer that is a table, all of one length.
 
     Args:
-        answer: Its value is a dict with one list a column, a list of one dict a row, or a data
+        answer: Its value is a dict with one list per column, a list of one dict per row, or a data
             frame.
         columns: Columns it must have; others of the same length come along.
         rows: The number of rows, if it is fixed.
@@ -129,14 +274,14 @@ def expect_table(
         value = {column: [row.get(column) for row in value] for column in names}
     expect(
         isinstance(value, dict) and bool(value),
-        f"`{name}` should be a table: a dict with one list a column, a list of one dict a row, or "
-        f"a data frame. It is {show(value)}.",
+        f"`{name}` should be a table: a dict with one list per column, a list of one dict per "
+        f"row, or a data frame. It is {show(value)}.",
     )
     for column in columns:
         expect(column in value, f"`{name}` lacks the column {column!r}; it has {list(value)}.")
         expect(
             hasattr(value[column], "__len__") and not isinstance(value[column], str),
-            f"Column {column!r} of `{name}` should be a list with one entry a row; it is "
+            f"Column {column!r} of `{name}` should be a list with one entry per row; it is "
             f"{show(value[column])}.",
         )
     lengths = {column: len(value[column]) for column in columns}
@@ -169,18 +314,6 @@ def expect_raises(error: type[Exception], call: Callable[[], Any], *, given: str
     raise NotYet(
         f"Given {given}: your function should raise a {error.__name__}; it returned {show(got)}."
     )
-
-
-def _numeric(got: Any, what: str) -> np.ndarray:
-    if got is None:
-        raise NotYet(f"{_start(what)} is None: is a `return` missing?")
-    try:
-        array = np.asarray(got)
-    except ValueError:
-        raise NotYet(f"{_start(what)} has rows of different lengths: {show(got)}.") from None
-    if array.dtype.kind not in "biuf":
-        raise NotYet(f"{_start(what)} should be numbers; got {show(got)}.")
-    return array.astype(float) if array.dtype.kind != "f" else array
 
 
 def _start(what: str) -> str:

@@ -360,7 +360,9 @@ def quiz(
         choice = answer.value
         letters = ", ".join(sorted(reasons))
         if not isinstance(choice, str) or choice.strip().lower() not in reasons:
-            raise NotYet(f"`{name}` is {show(choice)}; give one of the letters {letters}.")
+            raise NotYet(
+                f"`{name}` is {show(choice)}; give one of the letters {letters} in quotes."
+            )
         choice = choice.strip().lower()
         expect(choice == right, f"Not {choice}: {reasons[choice]}")
 

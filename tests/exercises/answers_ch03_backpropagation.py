@@ -1014,7 +1014,7 @@ ACCUMULATE = [
     right("3.15", "new array", add_to, clear),
     right("3.15", "starts from zeros", add_copy, clear_by_functions),
     right("3.15", "own copy, in place", add_own, clear_layers),
-    wrong("3.15", "in place on a shared array", "shared array", add_in_place, clear),
+    wrong("3.15", "in place on a shared array", "in place", add_in_place, clear),
     wrong("3.15", "replaces", "replaced the first", add_replace, clear),
     wrong("3.15", "keeps the first", "was lost", add_first, clear),
     wrong("3.15", "forgets to set", "still None", lambda variable, gradient: gradient, clear),

@@ -126,7 +126,7 @@ RANDOM_LABELS = [
         "lacks the column 'curve'",
         {k: v for k, v in LABELS.items() if k != "curve"},
     ),
-    wrong("5.3", "parameters as one number", "one entry a row", labels(parameters=203530)),
+    wrong("5.3", "parameters as one number", "one entry per row", labels(parameters=203530)),
     wrong("5.3", "not fitted", "to pass 0.99", labels(train_accuracy=[1.0, 0.93, 0.71])),
     wrong(
         "5.3",

@@ -145,6 +145,72 @@ def test_a_process_that_grows_or_loops_ends_in_a_line(read, monkeypatch, tmp_pat
             assert document.kind == "problem" and document.reason
 
 
+def _colab() -> dict:
+    page = notebook(cells(), minor=0, accelerator="GPU", gpuClass="standard")
+    page["metadata"]["colab"] = {
+        "provenance": [{"file_id": "1x", "timestamp": 17}],
+        "gpuType": "T4",
+    }
+    for number, cell in enumerate(page["cells"]):
+        cell.pop("id", None)
+        cell["metadata"] = {
+            "id": f"aB{number}",
+            "outputId": "3f-e",
+            "colab": {"base_uri": "https://x"},
+        }
+        cell["source"] = cell["source"].splitlines(keepends=True)
+    return page
+
+
+def _kaggle() -> dict:
+    page = notebook(cells(), minor=4)
+    page["metadata"]["kaggle"] = {"accelerator": "none", "dataSources": [], "isGpuEnabled": False}
+    page["metadata"]["papermill"] = {"duration": 11.9, "exception": None}
+    for cell in page["cells"]:
+        cell.pop("id", None)
+        cell["metadata"] = {"_uuid": "8f2839f2", "_cell_guid": "b1076dfc", "trusted": True}
+        if cell["cell_type"] == "code":
+            cell["execution"] = {"iopub.status.busy": "2026-03-02T09:00:00Z"}
+    return page
+
+
+def _deepnote() -> dict:
+    page = notebook(cells(), minor=0)
+    page["metadata"] |= {
+        "deepnote_notebook_id": "51c",
+        "deepnote_execution_queue": [],
+        "orig_nbformat": 2,
+    }
+    for cell in page["cells"]:
+        cell["metadata"] = {"cell_id": "00001-x", "deepnote_cell_type": "code", "tags": []}
+        cell["block_group"] = "00001"
+    page["cells"].append({"cell_type": "markdown", "source": "Created in deepnote.com",
+                          "metadata": {"created_in_deepnote_cell": True}})  # fmt: skip
+    return page
+
+
+def _vscode() -> bytes:
+    page = notebook(cells(), minor=2)
+    page["metadata"] = {"orig_nbformat": 4, "language_info": {"name": "python"},
+                        "kernelspec": {"display_name": "Python 3.12.1 ('.venv')"}}  # fmt: skip
+    for cell in page["cells"]:
+        cell["metadata"] = {"vscode": {"languageId": "python"}}
+        cell["execution_count"] = None
+    return b"\xef\xbb\xbf" + json.dumps(page, indent=1).replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [json.dumps(_colab()), json.dumps(_kaggle()), json.dumps(_deepnote(), indent=2), _vscode()],
+    ids=["Colab", "Kaggle", "Deepnote", "VS Code"],
+)
+def test_notebook_as_its_editor_writes_it_is_read_whole(read, content):
+    (document,) = read("x.ipynb", content if isinstance(content, bytes) else content.encode())
+    assert document.kind == "notebook", document.reason
+    assert document.notebook.code == [c["source"] for c in cells() if c["cell_type"] == "code"]
+    assert document.ids["1.5"] == 2
+
+
 @pytest.mark.parametrize(
     "version", [4, "4", 4.0, "4.0", "4.5", " 4 ", None, ""], ids=lambda value: repr(value)
 )

@@ -138,7 +138,7 @@ class DaskExecutor:
             self.say(f"The machine {worker} cannot grade and is left out: {problem}")
 
     def _fit(self, client: Any) -> list[str]:
-        workers = _workers(client)
+        workers = self._workers(client)
         fit = [worker for worker in workers if worker not in self._unfit]
         if workers and not fit:
             raise MachineError(
@@ -148,7 +148,15 @@ class DaskExecutor:
         return fit
 
     def _room(self, client: Any) -> int:
-        return max(2, _AT_ONCE * len(_workers(client)))
+        return max(2, _AT_ONCE * len(self._workers(client)))
+
+    def _workers(self, client: Any) -> list[str]:
+        try:
+            return list(client.scheduler_info(n_workers=-1)["workers"])
+        except TypeError:  # before 2025.2
+            return list(client.scheduler_info()["workers"])
+        except Exception as error:
+            raise MachineError(self._gone()) from error
 
     def _next(self, client: Any, waiting: Any) -> Any:
         """Return the next future that is done; notice when the scheduler goes away."""
@@ -182,13 +190,6 @@ def _few(tasks: Iterator[Task], count: int) -> Iterator[Task]:
         if (task := next(tasks, None)) is None:
             return
         yield task
-
-
-def _workers(client: Any) -> list[str]:
-    try:
-        return list(client.scheduler_info(n_workers=-1)["workers"])
-    except TypeError:
-        return list(client.scheduler_info()["workers"])
 
 
 def _check_address(address: str) -> None:

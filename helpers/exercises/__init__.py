@@ -30,6 +30,7 @@ from helpers.exercises.registry import (
     quiz,
     slug,
 )
+from helpers.exercises.released import released_answer
 
 __all__ = [
     "CHAPTERS",
@@ -56,6 +57,7 @@ __all__ = [
     "find",
     "numbers",
     "quiz",
+    "released_answer",
     "show",
     "show_apart",
     "slug",

@@ -227,6 +227,7 @@ def _expect_composition(xor_gate):
     "1.2",
     "XOR by composition",
     aliases=("+1.2",),
+    builds_on=("1.1",),
     kind="C",
     points=2,
     minutes=5,

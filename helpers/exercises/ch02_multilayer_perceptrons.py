@@ -895,6 +895,7 @@ def _(mlp_forward, case):
     "2.15",
     "One step of minibatch SGD",
     aliases=("+2.4",),
+    builds_on=("2.14",),
     kind="C",
     points=3,
     minutes=20,

@@ -629,6 +629,7 @@ def _(activation_variances, case):
     "6.7",
     "Variance over time",
     aliases=("5.6.3-experiment",),
+    builds_on=("6.6",),
     kind="X",
     points=2,
     minutes=15,

@@ -775,6 +775,7 @@ def _problems(found, given):
     "7.11",
     "Estimate the score",
     aliases=("5.7.1-experiment",),
+    builds_on=("7.8",),
     kind="X",
     points=2,
     minutes=10,

@@ -84,6 +84,8 @@ class Exercise:
         rubric: (points, criterion) pairs for the person who marks an explanation.
         may_change_input: Whether an answer may write into the arrays it is given.
         aliases: Other names that `find` knows it by, such as the exercise's number in d2l.
+        builds_on: Ids of earlier exercises whose answers this one calls: where the student's are
+            wrong, it is judged with the released ones.
     """
 
     id: str
@@ -98,6 +100,7 @@ class Exercise:
     rubric: tuple[tuple[float, str], ...] = ()
     may_change_input: bool = False
     aliases: tuple[str, ...] = ()
+    builds_on: tuple[str, ...] = ()
 
     @property
     def d2l(self) -> str:
@@ -305,6 +308,7 @@ def exercise(
     hints: tuple[str, str, str],
     may_change_input: bool = False,
     aliases: tuple[str, ...] = (),
+    builds_on: tuple[str, ...] = (),
 ) -> Callable[[Callable], Callable]:
     """Register the decorated function as the check of exercise `id`.
 
@@ -329,6 +333,7 @@ def exercise(
                 check,
                 may_change_input=may_change_input,
                 aliases=aliases,
+                builds_on=builds_on,
             )
         )
         return check

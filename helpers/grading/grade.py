@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from helpers.answers import AnswerError
 from helpers.exercises import Exercise, Outcome
@@ -19,17 +24,37 @@ from helpers.grading.submitted_notebook import Notebook, written_answer
 
 _MAX_TEXT = 1_200
 _MAX_ANSWER = 6_000
+_RAISED = "Your code stopped with "
+_UNDEFINED = re.compile(rf"{_RAISED}NameError: \u201cname '(\w+)' is not defined")
 # As on the page; then with all definitions, wherever they stand; then with every cell run.
 _PASSES = ((False, False), (True, False), (True, True))
+
+
+def told(error: AnswerError) -> str:
+    """Return why an answer stopped as a sentence of feedback."""
+    return _sentence(str(error))
+
+
+def _sentence(reason: str) -> str:
+    """Return the grader's own words as they are, and what the student's code raised as theirs."""
+    return reason if reason.startswith(proxy.OWN_WORDS) else f"{_RAISED}{reason}"
 
 
 class CheckTooLong(BaseException):
     """A check itself did not end; not an `Exception`, so no check swallows it."""
 
 
-def seed_of(run_seed: int, id: str) -> int:
-    """Return the seed of an exercise's inputs in a run: the same for every student."""
-    return int.from_bytes(hashlib.sha256(f"{run_seed}/{id}".encode()).digest()[:4], "little")
+def seed_of(run_seed: int, id: str, content: str) -> int:
+    """Return the seed of an exercise's inputs in a run.
+
+    Args:
+        run_seed: Seed of the run.
+        id: The exercise.
+        content: Digest of the code that is graded: a changed notebook meets other inputs, so that
+            what feedback told of the last ones is of no use.
+    """
+    digest = hashlib.sha256(f"{run_seed}/{id}/{content}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
 
 
 def grade_notebook(
@@ -38,6 +63,7 @@ def grade_notebook(
     server: ForkServer,
     limits: Limits,
     run_seed: int,
+    released: Mapping[str, str] | None = None,
 ) -> list[dict]:
     """Return one plain result for each exercise, in the order of `exercises`.
 
@@ -47,6 +73,7 @@ def grade_notebook(
         server: Where workers come from.
         limits: What the notebook may use.
         run_seed: Seed of the run; the same seed gives the same results.
+        released: Source of the released answer by exercise, for exercises that others build on.
     """
     results = {e.id: _written(e, notebook) for e in exercises if e.check is None}
     checked = [exercise for exercise in exercises if exercise.check is not None]
@@ -55,7 +82,60 @@ def grade_notebook(
         results |= run.grade(checked)
     finally:
         run.close()
+    for exercise in checked:
+        given = _earlier_to_give(exercise, checked, results, released or {})
+        if given and run.first_plans.get(exercise.id, {}).get("written"):
+            names = [name for e in checked if e.id in given for name in e.names]
+            again = run.with_answers(exercise, "\n\n".join(given.values()), names)
+            results[exercise.id] = _judged_again(exercise, given, results[exercise.id], again)
     return [results[exercise.id] for exercise in exercises]
+
+
+def _earlier_to_give(
+    exercise: Exercise,
+    exercises: Iterable[Exercise],
+    results: Mapping[str, dict],
+    released: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the released answers that an answer needs where the student's own are not right."""
+    if results[exercise.id]["outcome"] == "correct":
+        return {}
+    builds_on = {e.id: e.builds_on for e in exercises}
+    needed: dict[str, None] = {}
+    queue = list(builds_on[exercise.id])
+    while queue:
+        id = queue.pop(0)
+        if id not in needed and id != exercise.id:
+            needed[id] = None
+            queue += builds_on.get(id, ())
+    wrong = [id for id in builds_on if id in needed and results[id]["outcome"] != "correct"]
+    return {id: released[id] for id in wrong if id in released}
+
+
+def _judged_again(exercise: Exercise, given: Iterable[str], before: dict, again: _Run) -> dict:
+    """Return the result of an answer with released earlier ones in place of the student's.
+
+    Nothing that the student's code says in this second run is passed on: it could tell of the
+    released answers that it finds there.
+    """
+    try:
+        result = again.grade([exercise])[exercise.id]
+    finally:
+        again.close()
+    listed = " and ".join(given)
+    word = "answers to exercises" if " and " in listed else "answer to exercise"
+    note = f"Judged with the released {word} {listed} in place of yours"
+    if result["points"] > before["points"]:
+        is_whole = result["outcome"] == "correct"
+        rest = "." if is_whole else ", and not all of it is right yet."
+        return before | {
+            "points": result["points"],
+            "outcome": "correct" if is_whole else "not yet",
+            "message": note + rest,
+            "line": "",
+        }
+    rest = before["message"] or "No answer was found."
+    return before | {"message": _clean(f"{rest} {note}, it is not right either.", _MAX_TEXT)}
 
 
 def _written(exercise: Exercise, notebook: Notebook) -> dict:
@@ -97,20 +177,50 @@ class _Run:
     def __init__(self, notebook: Notebook, server: ForkServer, limits: Limits, run_seed: int):
         self.notebook, self.server, self.limits, self.seed = notebook, server, limits, run_seed
         self.ends = time.monotonic() + limits.notebook_seconds
+        self.content = hashlib.sha256(json.dumps(notebook.code).encode()).hexdigest()
         self.bad: dict[int, AnswerError] = {}
         self.worker: Worker | None = None
         self.plans: dict[str, dict] = {}
+        self.first_plans: dict[str, dict] = {}
         self.waiting: list[Exercise] = []
         self.everything = self.at_end = False
         self.restarts = 0
+        self.replaced: dict[str, list] = {"names": [], "given": []}
 
     def close(self) -> None:
         if self.worker is not None:
             self.worker.close()
         self.worker = None
 
+    def with_answers(self, exercise: Exercise, source: str, names: list[str]) -> _Run:
+        """Return a run of the same notebook in which `source` defines `names`.
+
+        Args:
+            exercise: It stands wherever this exercise is answered.
+            source: The released answers.
+            names: What they define; the notebook's own definitions of these are left out.
+        """
+        plan = self.first_plans[exercise.id]
+        places = {min(place, len(self.notebook.code)) for place in (*plan["source"], plan["end"])}
+        code: list[str] = []
+        given: list[int] = []
+        for place, cell in enumerate([*self.notebook.code, ""]):
+            if place in places:
+                given.append(len(code))
+                code.append(source)
+            code.append(cell)
+        run = _Run(
+            replace(self.notebook, code=code, counts=[]), self.server, self.limits, self.seed
+        )
+        run.ends, run.content, run.restarts = self.ends, self.content, self.restarts
+        run.replaced = {"names": names, "given": given}
+        return run
+
     def grade(self, exercises: list[Exercise]) -> dict[str, dict]:
-        """Return the results by id: in the notebook's order first, then where answers hide."""
+        """Return the results by id: in the notebook's order first, then where answers hide.
+
+        Each exercise is judged once: it is looked for elsewhere only as long as none was found.
+        """
         results: dict[str, dict] = {}
         self.waiting = list(exercises)
         for self.at_end, self.everything in _PASSES:
@@ -119,10 +229,11 @@ class _Run:
             while self.waiting:
                 plans = self._plans()
                 if isinstance(plans, AnswerError):
-                    stopped = Outcome("stopped", 0.0, str(plans), plans.line)
+                    stopped = Outcome("stopped", 0.0, told(plans), plans.line)
                     for exercise in self.waiting:
                         results.setdefault(exercise.id, self._result(exercise, stopped, {}))
                     return results
+                self.first_plans = plans | self.first_plans
                 exercise = min(self.waiting, key=lambda e: plans[e.id]["end"])
                 outcome, hidden = self._check(exercise)
                 before = results.get(exercise.id)
@@ -138,7 +249,7 @@ class _Run:
     def _result(self, exercise: Exercise, outcome: Outcome, plan: dict) -> dict:
         places = [k for k in plan.get("source", []) if 0 <= k < len(self.notebook.code)]
         answer = "\n\n".join(self.notebook.code[k] for k in places[-3:])
-        return _result(exercise, outcome, answer, seed_of(self.seed, exercise.id))
+        return _result(exercise, outcome, answer, seed_of(self.seed, exercise.id, self.content))
 
     def _plans(self) -> dict[str, dict] | AnswerError:
         """Return where each waiting exercise is answered, with a living worker behind it."""
@@ -162,9 +273,11 @@ class _Run:
         ]
         request = {"do": "load", "cells": self.notebook.code, "exercises": asked}
         request |= {"skip": list(self.bad), "everything": self.everything}
+        request |= {"order": _order_of(self.notebook), "files": _files_of(self.notebook)}
+        request["replaced"] = self.replaced
         try:
-            told = proxy.request(self.worker, request)
-            plans = [_plan_told(plan, number) for number, plan in enumerate(told)]
+            listed = proxy.request(self.worker, request)
+            plans = [_plan_told(plan, number) for number, plan in enumerate(listed)]
             self.plans = {e.id: plan for e, plan in zip(self.waiting, plans, strict=True)}
         except AnswerError as error:
             self.close()
@@ -178,30 +291,40 @@ class _Run:
         """Return what came of one exercise, and whether to look for its answer elsewhere."""
         outcome, elsewhere = self._attempt(exercise, False)
         plan = self.plans.get(exercise.id, {})
-        if outcome.points == 0 and plan.get("call") and self.worker is not None:
+        if outcome.status == "not attempted" and plan.get("call") and self.worker is not None:
             other, _ = self._attempt(exercise, True)
-            if outcome.status == "not attempted" or elsewhere or other.points:
+            if other.status != "not attempted":
                 return other, False
         if outcome.status == "not attempted" or elsewhere:
             return outcome, elsewhere or (plan.get("later", False) and not self.at_end)
-        return outcome, outcome.message.startswith("NameError") and not self.everything
+        return outcome, self._lacks_a_helper(exercise, outcome) and not self.everything
 
-    def _attempt(self, exercise: Exercise, call: bool) -> tuple[Outcome, bool]:
-        reached = self._reach(exercise, call)
+    def _lacks_a_helper(self, exercise: Exercise, outcome: Outcome) -> bool:
+        """Tell whether a function stopped for want of a name that the notebook knows elsewhere."""
+        if exercise.kind != "C" or outcome.status != "stopped":
+            return False
+        named = _UNDEFINED.match(outcome.message)
+        return bool(named) and any(named[1] in source for source in self.notebook.code)
+
+    def _attempt(self, exercise: Exercise, other: bool) -> tuple[Outcome, bool]:
+        reached = self._reach(exercise, other)
         if isinstance(reached, Outcome):
             return reached, False
         names = [name for name in exercise.names if name in reached["missing"]]
         if names:
             plan = self.plans[exercise.id]
             elsewhere = (reached["elsewhere"] or plan["later"]) and not self.everything
-            return self._without(names, reached["failures"], plan), elsewhere
+            without = self._without(names, reached["failures"], plan)
+            if elsewhere or len(names) == len(exercise.names):
+                return without, elsewhere
         answers = [proxy.RemoteAnswer(self.worker, name) for name in exercise.names]
-        left = max(self.ends - time.monotonic(), 1.0)
         try:
-            with _within(min(left, 12 * self.limits.call_seconds)):
-                outcome = exercise.run(answers, seed_of(self.seed, exercise.id))
+            with self._within():
+                outcome = exercise.run(answers, seed_of(self.seed, exercise.id, self.content))
+            if outcome.status == "stopped":
+                outcome = replace(outcome, message=_sentence(outcome.message))
         except AnswerError as error:
-            outcome = Outcome("stopped", 0.0, str(error), error.line)
+            outcome = Outcome("stopped", 0.0, told(error), error.line)
         except CheckTooLong:
             self.server.close()
             outcome = Outcome("stopped", 0.0, "Time limit: the check of this answer did not end.")
@@ -214,39 +337,51 @@ class _Run:
             )
         if self.worker.lost or not self.server.pid or self.worker.has_company:
             self.close()
+        if names and outcome.status == "not attempted":
+            return without, False
         return outcome, False
 
-    def _reach(self, exercise: Exercise, call: bool) -> dict | Outcome:
+    def _within(self) -> contextlib.AbstractContextManager:
+        """Bound a check: its own processor time, and what its answers take by the clock."""
+        seconds = 12 * self.limits.call_seconds
+        left = self.ends - time.monotonic()
+        return _within(seconds, max(min(left, 4 * seconds), 1.0))
+
+    def _reach(self, exercise: Exercise, other: bool) -> dict | Outcome:
         """Run the needed cells; a cell that takes the worker with it is left out from then on."""
         while True:
             number = self.plans[exercise.id]["number"]
-            asked = {"do": "reach", "number": number, "call": call}
+            asked = {"do": "reach", "number": number, "other": other}
             cell = None
             try:
-                return self._reached(self.worker.ask(asked, self.limits.call_seconds))
+                reached = self._reached(self.worker.ask(asked, self.limits.call_seconds))
+                if self.everything and reached["missing"]:
+                    asked["again"] = True
+                    reached = self._reached(self.worker.ask(asked, self.limits.call_seconds))
+                return reached
             except WorkerLost as lost:
                 error, cell = proxy.lost_answer(lost), lost.cell
             except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
                 error = AnswerError("Unreadable answer", "the notebook's process gave no account")
             self.close()
             if cell is None or cell in self.bad:
-                return Outcome("stopped", 0.0, str(error))
+                return Outcome("stopped", 0.0, told(error))
             self.bad[cell] = error
             plans = self._plans()
             if isinstance(plans, AnswerError):
-                return Outcome("stopped", 0.0, str(plans))
+                return Outcome("stopped", 0.0, told(plans))
 
     def _reached(self, reply: dict) -> dict:
-        told = reply["ok"]
+        account = reply["ok"]
         failures = {}
-        for failure in told["failures"]:
+        for failure in account["failures"]:
             place, error = int(failure["cell"]), proxy.error_of(failure, self.limits.cell_seconds)
             failures[place] = error
             if error.kind == "Time limit":
                 self.bad[place] = error
         return {
-            "missing": [str(name) for name in told["missing"]],
-            "elsewhere": bool(told["elsewhere"]),
+            "missing": [str(name) for name in account["missing"]],
+            "elsewhere": bool(account["elsewhere"]),
             "failures": failures | self.bad,
         }
 
@@ -255,12 +390,8 @@ class _Run:
         wanted = " and ".join(f"`{name}`" for name in names)
         for place in [k for k in plan["source"] if k in failures] or list(failures)[:1]:
             error = failures[place]
-            return Outcome(
-                "stopped",
-                0.0,
-                f"{wanted} could not be defined, since code cell {place + 1} stopped. {error}",
-                error.line,
-            )
+            why = f"{wanted} could not be defined, since code cell {place + 1} stopped."
+            return Outcome("stopped", 0.0, f"{why} {told(error)}", error.line)
         return Outcome("not attempted", 0.0, f"No {wanted} was found in this notebook.")
 
 
@@ -277,13 +408,28 @@ def _plan_told(plan: Any, number: int) -> dict:
         "end": int(plan["end"]),
         "call": bool(plan["call"]),
         "later": bool(plan["later"]),
+        "written": bool(plan["written"]),
         "source": [int(k) for k in plan["source"]][:100],
     }
 
 
+def _order_of(notebook: Notebook) -> list[int] | None:
+    """Return the cells in the order in which the student ran them, None if that is not known."""
+    counts = notebook.counts
+    ran = [place for place, count in enumerate(counts) if count]
+    if len(counts) != len(notebook.code) or not ran:
+        return None
+    rest = [place for place, count in enumerate(counts) if not count]
+    return sorted(ran, key=lambda place: counts[place]) + rest
+
+
+def _files_of(notebook: Notebook) -> dict[str, np.ndarray]:
+    return {name: np.frombuffer(data, np.uint8) for name, data in notebook.attachments.items()}
+
+
 @contextlib.contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Raise `CheckTooLong` in the block after `seconds`, where the process allows it."""
+def _within(processor: float, clock: float) -> Iterator[None]:
+    """Raise `CheckTooLong` in the block after so many seconds, where the process allows it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -291,10 +437,16 @@ def _within(seconds: float) -> Iterator[None]:
     def stop(signum: int, frame: Any) -> None:
         raise CheckTooLong()
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {
+        signal.SIGPROF: (signal.ITIMER_PROF, processor),
+        signal.SIGALRM: (signal.ITIMER_REAL, clock),
+    }
+    before = {number: signal.signal(number, stop) for number in timers}
     try:
+        for timer, seconds in timers.values():
+            signal.setitimer(timer, seconds)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])

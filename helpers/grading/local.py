@@ -51,7 +51,12 @@ def grade_task(task: dict) -> dict:
         server = _warm_server(settings)
         began = time.monotonic()
         results = grade_notebook(
-            notebook, exercises, server, Limits(**settings["limits"]), settings["seed"]
+            notebook,
+            exercises,
+            server,
+            Limits(**settings["limits"]),
+            settings["seed"],
+            settings.get("released"),
         )
     except SandboxError as error:
         return {"fatal": f"{_NO_SANDBOX}: {error}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,10 @@ _WORDS = {
     "ended": "Process ended",
     "nonsense": "Unreadable answer",
 }
+
+
+OWN_WORDS = tuple(f"{word}:" for word in (*_WORDS.values(), "SystemExit"))
+_ERROR_NAME = re.compile(r"[A-Za-z_]{1,40}(Error|Exception|Warning)")
 
 
 class RemoteAnswer:
@@ -141,4 +147,25 @@ def error_of(told: Any, seconds: float) -> AnswerError:
         return AnswerError("Time limit", f"it did not finish within {seconds:g} s", line)
     if kind == "SystemExit":
         return AnswerError("SystemExit", "your code asked Python to exit", line)
-    return AnswerError(kind or "Error", message, line, bases)
+    return StudentError(kind, message, line, bases)
+
+
+class StudentError(AnswerError):
+    """An error whose name and message the student chose: both are quoted as such.
+
+    >>> str(StudentError("ValueError", "lengths differ"))
+    'ValueError: \u201clengths differ\u201d'
+    >>> str(StudentError("Correct", "2 of 2 points"))
+    'an exception that is named \u201cCorrect\u201d: \u201c2 of 2 points\u201d'
+    """
+
+    def __init__(self, kind: str, message: str, line: str = "", bases: tuple[str, ...] = ()):
+        super().__init__(kind or "Error", message, line, bases)
+        known = isinstance(getattr(builtins, kind, None), type) or _ERROR_NAME.fullmatch(kind)
+        named = kind if known else f"an exception that is named {_quoted(kind)}"
+        self.args = (f"{named}: {_quoted(message)}" if message else named,)
+
+
+def _quoted(text: str) -> str:
+    """Return the student's words in quotation marks that they cannot close."""
+    return "\u201c" + re.sub("[\u201c\u201d]", "'", " ".join(text.split())) + "\u201d"

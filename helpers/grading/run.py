@@ -264,6 +264,7 @@ def _fingerprint(module: ModuleType, settings: Settings) -> str:
     for folder in sorted(folders):
         for path in sorted(folder.rglob("*.py")):
             parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    parts += [repr(_released(module, chapter)) for chapter in module.CHAPTERS]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -424,14 +425,24 @@ def _tasks(
         "course": settings.course,
         "hidden": [str(Path(path).resolve()) for path in (source, out)],
     }
+    module = importlib.import_module(settings.course)
+    released = {chapter: _released(module, chapter) for chapter in module.CHAPTERS}
     tasks = []
     for page in pages:
         record, seed = page.record, seeds[page.place][1]
         record.seed = seed
         beside = page.add_attachments()
+        own = {"seed": seed, "released": released[record.chapter]}
         record.key = file_key(*page.place, record.sha256, beside, seed, fingerprint)
-        tasks.append(Task(record.key, record.chapter, page.content, shared | {"seed": seed}))
+        tasks.append(Task(record.key, record.chapter, page.content, shared | own))
     return tasks
+
+
+def _released(module: ModuleType, chapter: str) -> dict[str, str]:
+    """Return the released answers that other exercises of a chapter build on, if there are any."""
+    find = getattr(module, "released_answer", None)
+    ids = {id for exercise in module.exercises_of(chapter) for id in exercise.builds_on}
+    return {id: source for id in sorted(ids) if find and (source := find(id))}
 
 
 def _executor(settings: Settings, store: Store, say: Callable[[str], None]) -> Executor:

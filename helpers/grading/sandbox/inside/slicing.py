@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-_LINE_MAGIC = re.compile(r"^\s*(%|!|\?)|^\s*[\w.]+\?{1,2}\s*$")
-_ASSIGNED_MAGIC = re.compile(r"^(\s*[\w, ]+=\s*)(%|!).*$")
-_OTHER_LANGUAGE = re.compile(r"^%%(?!time|timeit|capture|prun)")
+_MAGICS_THAT_ACT = ("cd", "env", "set_env", "writefile", "file", "bash", "sh", "!", "shell")
+_MAGICS_THAT_BIND = ("run", "pylab", "store", "load", "reset", "macro", "load_ext", "bash", "sh")
+_SETTERS = (
+    "chdir filterwarnings simplefilter set_floatx seterr set_printoptions setrecursionlimit "
+    "set_global_policy run_functions_eagerly set_soft_device_placement enable_numpy_behavior "
+    "experimental_enable_numpy_behavior setdefault makedirs mkdir setlocale set_option apply"
+).split()
 _ONLY_SHOW = ("print", "display", "check", "hint", "progress", "len", "plt", "plotting")
 _SWEEPING = ("exec", "eval", "globals", "locals", "vars", "setattr", "__import__")
+
+
+def _plain(source: str) -> tuple[str, ast.Module]:
+    return source, ast.parse(source)
 
 
 @dataclass
@@ -19,7 +26,7 @@ class Cell:
     """One code cell as names: what it binds, what it needs, what it may change.
 
     Attributes:
-        source: Its text without magics.
+        source: Its text as plain Python.
         tree: Its syntax tree, None where it cannot be parsed.
         binds: Names it certainly binds at top level.
         touches: Names it binds or may change in any way.
@@ -29,6 +36,7 @@ class Cell:
         imports: Names it binds by importing; calling a function of theirs does not change them.
         changes: Names whose objects it may change.
         sweeping: Whether it may bind names that its text does not show.
+        acts: Whether it changes a setting, a file or a folder that any later cell may meet.
         error: The syntax error, where there is one.
     """
 
@@ -42,60 +50,141 @@ class Cell:
     imports: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     sweeping: bool = False
+    acts: bool = False
     error: SyntaxError | None = None
 
 
-def without_magics(source: str) -> str:
-    """Return a cell's source with IPython's own syntax removed, its line numbers kept.
+def read_cell(source: str, parse: Callable[[str], tuple[str, ast.Module]] = _plain) -> Cell:
+    """Return what a cell's source binds and needs; a cell that cannot be parsed keeps its error.
 
-    >>> without_magics("%matplotlib inline\\nx = 1")
-    '\\nx = 1'
+    Args:
+        source: The cell.
+        parse: Returns a cell as plain Python, as text and as a tree.
     """
-    lines = source.split("\n")
-    if _OTHER_LANGUAGE.match(lines[0].lstrip()):
-        return ""
-    kept = []
-    for line in lines:
-        if match := _ASSIGNED_MAGIC.match(line):
-            kept.append(match[1] + "None")
-        elif _LINE_MAGIC.match(line):
-            indent = line[: len(line) - len(line.lstrip())]
-            kept.append(indent + "pass" if indent else "")
-        else:
-            kept.append(line)
-    return "\n".join(kept)
-
-
-def read_cell(source: str) -> Cell:
-    """Return what a cell's source binds and needs; a cell that cannot be parsed keeps its error."""
     cell = Cell(source)
     try:
-        cell.tree = ast.parse(source)
-    except SyntaxError:
-        cell.source = without_magics(source)
-        try:
-            cell.tree = ast.parse(cell.source)
-        except SyntaxError as error:
-            cell.error = error
-            return cell
+        cell.source, cell.tree = parse(source)
+    except SyntaxError as error:
+        cell.error = error
+        return cell
     cell.binds = _follow(cell.tree.body, cell, set())
+    if cell.tree.body and isinstance(cell.tree.body[-1], ast.Expr):
+        cell.touches.add("_")
     return cell
 
 
-def read_cells(sources: Iterable[str]) -> list[Cell]:
+def read_cells(
+    sources: Iterable[str], parse: Callable[[str], tuple[str, ast.Module]] = _plain
+) -> list[Cell]:
     """Return every cell of a notebook, in order; a cell too deep to be parsed counts as broken."""
     cells = []
     for source in sources:
         try:
-            cells.append(read_cell(source))
+            cells.append(read_cell(source, parse))
         except (RecursionError, MemoryError, ValueError) as error:
             cells.append(Cell(source, error=SyntaxError(f"This cell cannot be read: {error}")))
     modules = set().union(*(cell.imports for cell in cells))
     for cell in cells:
         cell.touches |= cell.changes - modules
+        statements = cell.tree.body if cell.tree else []
+        cell.acts |= any(_sets_state(statement, modules) for statement in statements)
         if cell.sweeping:
             cell.touches.add("*")
     return cells
+
+
+def without_stubs(cells: list[Cell], names: Iterable[str]) -> None:
+    """Take a stub out of its cell where an answer of the same name stands above it.
+
+    A student who writes above the cell that was meant for it, and runs the page, would find the
+    answer replaced by the stub.
+    """
+    names = set(names)
+    answered: set[str] = set()
+    for cell in cells:
+        if cell.tree is None:
+            continue
+        for place, statement in enumerate(cell.tree.body):
+            found = _certain(statement) & names
+            if found and not _is_stub(statement):
+                answered |= found
+            elif found and found <= answered:
+                _leave_out(cell, place, found)
+
+
+def without(cells: list[Cell], names: set[str], given: set[int]) -> None:
+    """Take every definition of `names` out of all cells but `given`."""
+    for index, cell in enumerate(cells):
+        if index in given or cell.tree is None:
+            continue
+        for place, statement in enumerate(cell.tree.body):
+            found = _certain(statement)
+            if found and found <= names:
+                _leave_out(cell, place, found)
+
+
+def _leave_out(cell: Cell, place: int, names: set[str]) -> None:
+    """Replace a statement that binds `names` by one that does nothing."""
+    cell.tree.body[place] = ast.copy_location(ast.Pass(), cell.tree.body[place])
+    kept = set().union(*map(_certain, cell.tree.body))
+    cell.binds -= names - kept
+    cell.touches -= names - kept
+
+
+def is_written(cells: list[Cell], names: Iterable[str]) -> bool:
+    """Tell whether any of the names is more than a stub."""
+    names = set(names)
+    for cell in cells:
+        defined = names & cell.touches
+        for statement in cell.tree.body if cell.tree else ():
+            found = _certain(statement) & names
+            if found and not _is_stub(statement):
+                return True
+            defined -= found
+        if defined:
+            return True
+    return False
+
+
+def _is_stub(statement: ast.stmt) -> bool:
+    """Tell whether a definition only holds a name for an answer to come."""
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        value = statement.value
+        return isinstance(value, ast.Constant) and value.value in (None, Ellipsis)
+    if isinstance(statement, ast.ClassDef):
+        inner = [part for part in statement.body if not _says_nothing(part)]
+        methods = [part for part in inner if isinstance(part, ast.FunctionDef)]
+        return bool(methods) and all(map(_is_stub, methods)) and methods == inner
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        inner = [part for part in statement.body if not _says_nothing(part)]
+        return not inner or (isinstance(inner[0], ast.Raise) and _raises_not_implemented(inner[0]))
+    return False
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_constant or isinstance(statement, ast.Pass)
+
+
+def _raises_not_implemented(statement: ast.Raise) -> bool:
+    raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def _sets_state(statement: ast.stmt, modules: set[str]) -> bool:
+    """Tell whether a statement cheaply changes what every later cell meets: a folder, a setting."""
+    if isinstance(statement, ast.Assign):
+        places = [t for t in statement.targets if isinstance(t, ast.Attribute | ast.Subscript)]
+        return any(_root(place) in modules for place in places)
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    call = statement.value.func
+    name = call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "")
+    if _root(call) == "get_ipython":
+        first = statement.value.args[0] if statement.value.args else None
+        word = getattr(first, "value", "")
+        return name == "system" or (name.startswith("run_") and word in _MAGICS_THAT_ACT)
+    return _root(call) in modules and name in _SETTERS
 
 
 def needed_cells(cells: list[Cell], names: Iterable[str], end: int) -> set[int]:
@@ -103,11 +192,12 @@ def needed_cells(cells: list[Cell], names: Iterable[str], end: int) -> set[int]:
 
     A name needs its last certain binding before the place where it is read and everything that
     may have changed it since; names inside functions are read at `end`, when the functions are
-    called.
+    called. Cells that change a setting or a folder are needed by everything.
     """
-    chosen: set[int] = set()
+    chosen = {index for index in range(end) if cells[index].acts}
     seen: set[tuple[str, int]] = set()
     queue = [(name, end) for name in names]
+    queue += [(name, index) for index in chosen for name in cells[index].reads]
     while queue:
         name, before = queue.pop()
         if (name, before) in seen:
@@ -324,6 +414,7 @@ class _Reads(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self._may_change(node)
+        self.sweeping |= node.attr == "user_ns"
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
@@ -337,14 +428,16 @@ class _Reads(ast.NodeVisitor):
 
     def visit_Expr(self, node: ast.Expr) -> None:
         """A bare call such as `table.append(row)` or `update(weights)` may change what it names."""
-        if isinstance(node.value, ast.Call) and not self._local:
-            self._call_may_change(node.value, isinstance(node.value.func, ast.Name))
+        call = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(call, ast.Call) and not self._local:
+            self._call_may_change(call, isinstance(call.func, ast.Name))
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         """`history = training.fit(model, x, y)` may change `model`."""
-        if isinstance(node.value, ast.Call) and not self._local:
-            self._call_may_change(node.value, False)
+        call = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(call, ast.Call) and not self._local:
+            self._call_may_change(call, False)
         self.generic_visit(node)
 
     def _call_may_change(self, call: ast.Call, every_argument: bool) -> None:
@@ -363,6 +456,9 @@ class _Reads(ast.NodeVisitor):
         if name == "check" and isinstance(first, ast.Constant) and isinstance(first.value, str):
             answers = [a for a in node.args[1:] if not isinstance(a, ast.Starred)]
             self.checks.append((first.value, [ast.unparse(answer) for answer in answers]))
+        if name in ("run_line_magic", "run_cell_magic"):
+            self.sweeping |= isinstance(first, ast.Constant) and first.value in _MAGICS_THAT_BIND
+        self.sweeping |= name in ("run_cell", "ex", "push") and _root(node) == "get_ipython"
         self.generic_visit(node)
 
 

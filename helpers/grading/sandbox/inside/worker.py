@@ -10,16 +10,12 @@ Started as `python worker.py SETTINGS` with the control socket's number in the s
 from __future__ import annotations
 
 import ast
-import builtins
 import contextlib
 import ctypes
 import gc
 import importlib
-import io
 import json
-import linecache
 import os
-import random
 import resource
 import select
 import signal
@@ -29,6 +25,8 @@ import traceback
 import types
 from typing import Any
 
+import kernel
+import magics
 import protocol
 import slicing
 import syscalls
@@ -40,6 +38,8 @@ _MS_BIND = 0x1000 | 0x4000
 _MS_PROC = 2 | 4 | 8
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _CAPABILITIES_3 = 0x20080522
+# A sleeping answer uses no processor time, and a neighbour's work slows this one down.
+_PATIENCE = 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -75,7 +75,7 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
     """Import what notebooks import; hide the page's own checks behind calls that do nothing."""
     feedback = types.ModuleType("helpers.feedback")
     for name in ("check", "hint", "progress"):
-        setattr(feedback, name, _does_nothing)
+        setattr(feedback, name, kernel.does_nothing)
     importlib.import_module("helpers")
     sys.modules["helpers.feedback"] = feedback
     versions = {"python": ".".join(map(str, sys.version_info[:3]))}
@@ -87,10 +87,6 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
     gc.collect()
     gc.freeze()
     return versions
-
-
-def _does_nothing(*arguments: Any, **named: Any) -> None:
-    """Stand in for check, hint and progress: grading asks its own questions."""
 
 
 class _Child:
@@ -253,22 +249,24 @@ class _Session:
         self.limits = limits
         self.process = os.getpid()
         self.turn = 0
-        self.module = types.ModuleType("__main__")
+        self.kernel = kernel.Kernel()
         self.cells: list[slicing.Cell] = []
         self.skip: set[int] = set()
         self.ran: set[int] = set()
         self.failed: dict[int, dict] = {}
         self.exercises: list[dict] = []
-        self.union: set[int] = set()
+        self.features: list[set[str]] = []
+        self.order: list[int] = []
         self.answers: dict[str, Any] = {}
         self.kept: list[Any] = []
 
     def serve(self) -> None:
         """Answer requests, each a dictionary with "do", until the grader hangs up."""
         signal.signal(signal.SIGALRM, _out_of_time)
+        signal.signal(signal.SIGPROF, _out_of_time)
         while True:
             request = protocol.receive(self.connection, self._kept_object)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _stop_clocks()
             self.turn = request.pop("turn")
             try:
                 reply = {"ok": getattr(self, "do_" + request.pop("do"))(**request)}
@@ -285,68 +283,86 @@ class _Session:
             message = protocol.encode(self._failure(error) | {"turn": self.turn})
         self.connection.sendall(message)
 
-    def do_load(self, cells: list, exercises: list, skip: list, everything: bool) -> list:
-        """Take a notebook's code cells and the exercises to look for; return the plan of each."""
-        self.cells = slicing.read_cells(cells)
+    def do_load(
+        self,
+        cells: list,
+        exercises: list,
+        skip: list,
+        everything: bool,
+        order: list | None = None,
+        files: dict | None = None,
+        replaced: dict | None = None,
+    ) -> list:
+        """Take a notebook's code cells and the exercises to look for; return the plan of each.
+
+        Args:
+            cells: Sources of the code cells.
+            exercises: For each, "id", "names", "may_change_input" and "at_end".
+            skip: Cells that must not run.
+            everything: Whether to run every cell, not only those that answers need.
+            order: Cells in the order in which to run them; None for the notebook's own.
+            files: Content of the files beside the notebook, by name.
+            replaced: "names" that only the cells "given" may define.
+        """
+        self.cells = slicing.read_cells(cells, magics.parse)
         self.skip, self.exercises = set(skip), exercises
+        self.features = kernel.future_features(cell.tree for cell in self.cells)
+        if replaced:
+            slicing.without(self.cells, set(replaced["names"]), set(replaced["given"]))
+        slicing.without_stubs(self.cells, {name for plan in exercises for name in plan["names"]})
         count = len(self.cells)
+        needed: set[int] = set()
         for plan in exercises:
-            names = plan["names"]
-            plan["end"], answers = slicing.anchor(self.cells, plan["id"], names)
-            if plan["at_end"]:
-                plan["end"] = count
-            plan["call"] = answers if len(answers) == len(names) and answers != names else []
-            touching = [k for k, c in enumerate(self.cells) if set(names) & c.touches]
-            plan["later"] = bool(touching) and touching[-1] >= plan["end"]
-            wanted = set(names)
-            for answer in plan["call"]:
-                wanted |= {n.id for n in ast.walk(ast.parse(answer)) if isinstance(n, ast.Name)}
-            plan["cells"] = slicing.needed_cells(self.cells, wanted, plan["end"])
-            plan["source"] = [k for k in touching if k < plan["end"]] or touching
-        for plan in exercises:
-            self.union |= set(range(count)) if everything else plan["cells"]
-        self._prepare(cells)
-        keys = ("id", "end", "call", "later", "source")
+            self._plan(plan)
+            needed |= set(range(count)) if everything else plan["cells"]
+        listed = order if everything and order else range(count)
+        self.order = [index for index in listed if index in needed]
+        content = {name: bytes(data) for name, data in (files or {}).items()}
+        self.kernel.prepare("\n".join(cells), content)
+        keys = ("id", "end", "call", "later", "source", "written")
         return [{key: plan[key] for key in keys} for plan in exercises]
 
-    def _prepare(self, cells: list[str]) -> None:
-        text = "\n".join(cells)
-        self.module.__dict__.update(
-            __builtins__=builtins,
-            display=_does_nothing,
-            get_ipython=lambda: _Shell(),
-            check=_does_nothing,
-            hint=_does_nothing,
-            progress=_does_nothing,
-        )
-        sys.modules["__main__"] = self.module
-        random.seed(0)
-        sys.modules["numpy"].random.seed(0)
-        if "tensorflow" in sys.modules and ("tensorflow" in text or "keras" in text):
-            sys.modules["tensorflow"].random.set_seed(0)
+    def _plan(self, plan: dict) -> None:
+        """Add to an exercise where its answer ends, what it needs and what the check names."""
+        names = plan["names"]
+        plan["end"], answers = slicing.anchor(self.cells, plan["id"], names)
+        if plan["at_end"]:
+            plan["end"] = len(self.cells)
+        plan["call"] = answers if len(answers) == len(names) and answers != names else []
+        touching = [k for k, c in enumerate(self.cells) if set(names) & c.touches]
+        plan["later"] = bool(touching) and touching[-1] >= plan["end"]
+        wanted = set(names)
+        for answer in plan["call"]:
+            wanted |= {n.id for n in ast.walk(ast.parse(answer)) if isinstance(n, ast.Name)}
+        plan["cells"] = slicing.needed_cells(self.cells, wanted, plan["end"])
+        plan["source"] = [k for k in touching if k < plan["end"]] or touching
+        plan["written"] = slicing.is_written(self.cells, names)
 
-    def do_reach(self, number: int, call: bool) -> dict:
+    def do_reach(self, number: int, other: bool, again: bool = False) -> dict:
         """Run the needed cells up to where exercise `number` is answered; say what is there.
 
         Args:
             number: Place of the exercise in the list that `load` got.
-            call: Whether the student's own check call says what the answers are.
+            other: Whether to take the other candidate, where both a name and the student's check
+                call give an answer.
+            again: Whether to run cells again that lacked a name, which others may have defined.
         """
         plan = self.exercises[number]
-        for index in sorted(self.union):
+        if again:
+            lacking = {k for k, error in self.failed.items() if error["kind"] == "NameError"}
+            self.ran -= lacking
+            self.failed = {k: self.failed[k] for k in self.failed if k not in lacking}
+        for index in self.order:
             if index < plan["end"] and index not in self.ran and index not in self.skip:
                 self._run(index)
         self.kept.clear()
-        space = self.module.__dict__
         self.answers, missing = {}, []
         for place, name in enumerate(plan["names"]):
             try:
-                if call:
-                    self.answers[name] = eval(plan["call"][place], space)
-                else:
-                    self.answers[name] = space[name]
+                self.answers[name] = self._answer(plan, place, other)
             except Exception:
                 missing.append(name)
+                self.answers[name] = None
         local = importlib.import_module("helpers.answers").LocalAnswer
         targets = dict(self.answers)
         for name, target in targets.items():
@@ -362,25 +378,46 @@ class _Session:
             if index not in self.ran and not cell.checks
         ]
         elsewhere = any(name in cell.source for name in missing for cell in waiting)
-        elsewhere |= bool(waiting) and any(f["kind"] == "NameError" for f in failures)
-        return {"missing": missing, "failures": failures, "elsewhere": elsewhere}
+        lacking = any(f["kind"] in ("NameError", "FileNotFoundError") for f in failures)
+        return {
+            "missing": missing,
+            "failures": failures,
+            "elsewhere": elsewhere or (bool(waiting) and lacking),
+        }
+
+    def _answer(self, plan: dict, place: int, other: bool) -> Any:
+        """Return one answer: there is one for each name, however often it was written.
+
+        A function that the student's check call names is the answer. Data is what the variable
+        of the exercise's name holds; the check call counts where that is empty.
+
+        Args:
+            plan: The exercise.
+            place: Which of its names.
+            other: Whether to take the other candidate, where there are two.
+        """
+        name, names = plan["names"][place], self.kernel.names
+        found = [] if _is_empty(names.get(name)) else [names[name]]
+        if plan["call"]:
+            with contextlib.suppress(Exception):
+                named = eval(plan["call"][place], names)
+                is_first = callable(named) and all(map(callable, found))
+                found.insert(0 if is_first else len(found), named)
+        return found[min(int(other), len(found) - 1)] if found else names[name]
 
     def _run(self, index: int) -> None:
         self.ran.add(index)
         cell = self.cells[index]
         protocol.send(self.connection, {"cell": index, "turn": self.turn})
-        name = f"cell {index + 1}"
-        linecache.cache[name] = (len(cell.source), None, cell.source.splitlines(True), name)
+        self.kernel.features = self.features[index]
         try:
             if cell.error is not None:
                 raise cell.error
-            with self._time("cell_seconds"), contextlib.redirect_stdout(io.StringIO()):
-                flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-                program = compile(cell.tree, name, "exec", flags=flags, dont_inherit=True)
-                result = eval(program, self.module.__dict__)
-                if hasattr(result, "__await__"):
-                    importlib.import_module("asyncio").run(result)
-        except BaseException as error:
+            with self._time("cell_seconds"):
+                error = self.kernel.run(f"cell {index + 1}", cell.source, cell.tree)
+        except BaseException as raised:
+            error = raised
+        if error is not None:
             self.failed[index] = self._failure(error)["error"]
 
     def do_value(self, name: str) -> Any:
@@ -405,11 +442,14 @@ class _Session:
 
     @contextlib.contextmanager
     def _time(self, limit: str):
-        signal.setitimer(signal.ITIMER_REAL, self.limits[limit])
+        """Raise `OutOfTime` in the block after its processor time, or much more by the clock."""
+        seconds = self.limits[limit]
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds * _PATIENCE)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _stop_clocks()
 
     def _failure(self, error: BaseException) -> dict:
         answers = importlib.import_module("helpers.answers")
@@ -449,11 +489,13 @@ def _line_in_a_cell(error: BaseException) -> str:
     return f"line {own[-1].lineno}: {own[-1].line}" if own else ""
 
 
-class _Shell:
-    """Stand in for IPython: every attribute is a call that does nothing."""
+def _is_empty(value: Any) -> bool:
+    return value is None or value is Ellipsis
 
-    def __getattr__(self, name: str) -> Any:
-        return _does_nothing
+
+def _stop_clocks() -> None:
+    for clock in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+        signal.setitimer(clock, 0)
 
 
 def _out_of_time(signum: int, frame: Any) -> None:

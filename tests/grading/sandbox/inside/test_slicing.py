@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from helpers.grading.sandbox.inside import slicing
@@ -52,20 +54,51 @@ def test_anchor_is_after_the_last_check_that_has_a_definition_before_it():
 
 
 @pytest.mark.parametrize(
-    ("source", "plain"),
+    ("source", "acts"),
     [
-        ("%matplotlib inline\nx = 1", "\nx = 1"),
-        ("!ls\nx = 1", "\nx = 1"),
-        ("%%bash\nls", ""),
-        ("%%time\nx = 1", "\nx = 1"),
-        ("x = !ls", "x = None"),
-        ("if x:\n    !ls", "if x:\n    pass"),
-        ("np.exp?", ""),
-        ("y = 7 % 3", "y = 7 % 3"),
+        ("import os\nos.chdir('a')", True),
+        ("import os\nos.environ['a'] = 'b'", True),
+        ("import numpy as np\nnp.float = float", True),
+        ("import keras\nkeras.config.set_floatx('float64')", True),
+        ("get_ipython().run_line_magic('cd', 'a')", True),
+        ("import keras\nkeras.utils.set_random_seed(1)\nkeras.Model().fit(x)", False),
+        ("table = {}\ntable['a'] = 1", False),
     ],
 )
-def test_without_magics_keeps_python_and_line_numbers(source, plain):
-    assert slicing.without_magics(source) == plain
+def test_read_cells_knows_what_every_later_cell_meets(source, acts):
+    assert [cell.acts for cell in slicing.read_cells([source, "f = 1"])] == [acts, False]
+    assert slicing.needed_cells(slicing.read_cells([source, "f = 1"]), ["f"], 2) == (
+        {0, 1} if acts else {1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "left"),
+    [
+        (["f = 'b'", "f = None"], ["f = 'b'", "pass"]),
+        (
+            ["def f():\n    return 1", "def f():\n    raise NotImplementedError('x')"],
+            [None, "pass"],
+        ),
+        (["class f:\n    x = 1", "class f:\n\n    def a(self):\n        ..."], [None, "pass"]),
+        (["f = None", "f = 'b'"], ["f = None", "f = 'b'"]),
+        (["g = 'b'", "g = None"], ["g = 'b'", "g = None"]),
+        (["f = 1", "f = None\nf = 2"], ["f = 1", "pass\nf = 2"]),
+        (["f = 1", "def f():\n    return 2"], ["f = 1", None]),
+    ],
+)
+def test_without_stubs_keeps_the_answer_above_its_stub(sources, left):
+    cells = slicing.read_cells(sources)
+    slicing.without_stubs(cells, {"f"})
+    wanted = [text or source for text, source in zip(left, sources, strict=True)]
+    assert [ast.unparse(cell.tree) for cell in cells] == wanted
+
+
+def test_is_written_tells_an_answer_from_its_stub():
+    stub = "def f():\n    raise NotImplementedError"
+    assert not slicing.is_written(slicing.read_cells([stub, "g = 1"]), {"f"})
+    assert slicing.is_written(slicing.read_cells([stub, "def f():\n    return 1"]), {"f"})
+    assert slicing.is_written(slicing.read_cells([stub, "for f in range(3): pass"]), {"f"})
 
 
 def test_read_cells_of_unreadable_code_keeps_the_error():

@@ -1,0 +1,171 @@
+"""Run cells as Jupyter's kernel does: one namespace, one event loop, statement by statement.
+
+One thing differs on purpose: a statement that raises costs only itself, since what it lacks
+(Colab's modules, a GPU, a file in the cloud) was there on the student's machine.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import asyncio
+import builtins
+import contextlib
+import io
+import linecache
+import os
+import random
+import sys
+import types
+from asyncio import events
+from collections.abc import Iterable
+from typing import Any
+
+import shell
+
+_FUTURE = {name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
+_SETTLE_SECONDS = 1.0
+_END_A_CELL = (MemoryError,)
+
+
+def does_nothing(*arguments: Any, **named: Any) -> None:
+    """Stand in for check, hint, progress and display: grading asks its own questions."""
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """The kernel's event loop; `run_until_complete` also works in a cell, as with nest_asyncio."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        outer = events._get_running_loop()
+        if self.is_running():
+            return super().run_until_complete(future)
+        events._set_running_loop(None)
+        try:
+            return super().run_until_complete(future)
+        finally:
+            events._set_running_loop(outer)
+
+
+class Kernel:
+    """One notebook's namespace and what keeps it alive between cells."""
+
+    def __init__(self):
+        self.module = types.ModuleType("__main__")
+        self.features: set[str] = set()
+        self._count = 0
+        self._loop = _Loop()
+        self._abandoned: set[asyncio.Task] = set()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The notebook's global names."""
+        return self.module.__dict__
+
+    def prepare(self, text: str, files: dict[str, bytes]) -> None:
+        """Give the names that a fresh notebook has, fixed seeds, and the files beside it.
+
+        Args:
+            text: All code of the notebook.
+            files: Content of each file, by its path relative to the notebook.
+        """
+        self.names.update(
+            __builtins__=builtins,
+            __vsc_ipynb_file__=os.path.join(os.getcwd(), "notebook.ipynb"),
+            display=does_nothing,
+            check=does_nothing,
+            hint=does_nothing,
+            progress=does_nothing,
+            In=[""],
+            Out={},
+        )
+        sys.modules["__main__"] = self.module
+        shell.install(self.module)
+        builtins.input = lambda prompt="": ""
+        sys.breakpointhook = does_nothing
+        sys.path.insert(0, os.getcwd())
+        os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+        asyncio.set_event_loop(self._loop)
+        asyncio.run = self._run_coroutine
+        for path, content in files.items():
+            _write_beside(path, content)
+        random.seed(0)
+        sys.modules["numpy"].random.seed(0)
+        if "tensorflow" in sys.modules and ("tensorflow" in text or "keras" in text):
+            sys.modules["tensorflow"].random.set_seed(0)
+
+    def run(self, name: str, source: str, tree: ast.Module) -> BaseException | None:
+        """Run a cell to its end; return the first error of its statements, None without one.
+
+        Args:
+            name: What tracebacks call the cell.
+            source: Its text, for tracebacks and `inspect.getsource`.
+            tree: What to run.
+        """
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        first = None
+        self._count += 1
+        self.names["In"].append(source) if isinstance(self.names.get("In"), list) else None
+        with contextlib.redirect_stdout(io.StringIO()):
+            for place, statement in enumerate(tree.body):
+                is_last = place == len(tree.body) - 1
+                try:
+                    self._statement(name, statement, is_last)
+                except _END_A_CELL as error:
+                    return first or error
+                except Exception as error:
+                    first = first or error
+            self._settle()
+        return first
+
+    def _statement(self, name: str, statement: ast.stmt, is_last: bool) -> None:
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        for feature in self.features:
+            flags |= _FUTURE.get(feature, 0)
+        shown = is_last and isinstance(statement, ast.Expr)
+        tree = ast.Expression(statement.value) if shown else ast.Module([statement], [])
+        program = compile(tree, name, "eval" if shown else "exec", flags, dont_inherit=True)
+        events._set_running_loop(self._loop)
+        try:
+            result = eval(program, self.names)
+            if program.co_flags & 0x80:  # a coroutine: the statement awaits
+                result = self._loop.run_until_complete(result)
+        finally:
+            events._set_running_loop(None)
+        if shown and result is not None:
+            self.names["_"] = result
+            if isinstance(self.names.get("Out"), dict):
+                self.names["Out"][self._count] = result
+
+    def _run_coroutine(self, coroutine: Any, **options: Any) -> Any:
+        """Stand in for `asyncio.run`, which a kernel's own loop would refuse."""
+        return self._loop.run_until_complete(coroutine)
+
+    def _settle(self) -> None:
+        """Let tasks go on between cells; one that does not end soon is not waited for again."""
+        waiting = asyncio.all_tasks(self._loop) - self._abandoned
+        if waiting:
+            self._loop.run_until_complete(asyncio.wait(waiting, timeout=_SETTLE_SECONDS))
+            self._abandoned |= {task for task in waiting if not task.done()}
+
+
+def future_features(trees: Iterable[ast.Module | None]) -> list[set[str]]:
+    """Return for each cell the `__future__` features that it and the cells above it switch on."""
+    switched_on: set[str] = set()
+    found = []
+    for tree in trees:
+        for node in tree.body if tree else ():
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                switched_on = switched_on | {alias.name for alias in node.names}
+        found.append(switched_on)
+    return found
+
+
+def _write_beside(path: str, content: bytes) -> None:
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        if len(parts) > 1:
+            os.makedirs(os.path.join(*parts[:-1]), exist_ok=True)
+        with open(os.path.join(*parts), "wb") as file:
+            file.write(content)

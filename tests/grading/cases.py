@@ -434,6 +434,19 @@ _PATCHES = {
         "import atexit, os\natexit.register(lambda: open('x', 'w'))\n"
         "os.register_at_fork(before=lambda: 1 / 0)"
     ),
+    "takes over the kernel that runs its cells": (
+        "import sys\nsys.modules['kernel'].Kernel.run = lambda *a: None\n"
+        "sys.modules['slicing'].needed_cells = sys.modules['magics'].parse = None"
+    ),
+    "forges an answer's plain value": (
+        "import helpers.answers as A\nA.plain = lambda value: np.ones(7)\n"
+        "A.LocalAnswer.__call__ = lambda self, *a, **k: (a[0] > 1e9) * 1.0"
+    ),
+    "keeps the worker's connection": (
+        "import gc\nfor o in gc.get_objects():\n    if type(o).__name__ == '_Session':\n"
+        "        o.do_call = lambda name, args, kwargs: 0 * args[0]"
+    ),
+    "copies a course helper of the asked name": "from helpers.numeric import *",
     "starts a thread that never rests": (
         "import threading\ndef spin():\n    while True:\n        pass\n"
         "threading.Thread(target=spin, daemon=True).start()"
@@ -480,6 +493,14 @@ def _hostile_cells(world: World) -> list[Case]:
         "a cell writes nonsense to the connection": "import os\nos.write(3, b'x' * 5000)",
         "a cell is nested too deep to parse": "x = " + "(" * 5000 + ")" * 5000,
         "a cell has a syntax error": "def broken(:",
+        "a shell command never ends": "!sleep 1000",
+        "a shell command fills the disk": "!yes > big",
+        "a cell in another language never ends": "%%bash\nwhile true; do :; done",
+        "a task never rests": (
+            "import asyncio\nasync def spin():\n    while True:\n        pass\n"
+            "task = asyncio.ensure_future(spin())"
+        ),
+        "a cell closes the event loop": "import asyncio\nasyncio.get_event_loop().close()",
     }
     for name, source in ends.items():
         page = cells({"1.8": f"{source}\nsweep = {{}}"})

@@ -11,7 +11,7 @@ from helpers import data, exercises
 from helpers.grading import grade, submitted_notebook
 from helpers.grading.sandbox import ForkServer, missing
 from helpers.grading.sandbox.limits import Limits
-from tests.grading import course
+from tests.grading import course, real_pages
 from tests.grading.pages import RIGHT_TENSORFLOW, dump, tensorflow_cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,25 @@ def test_tensorflow_wrong_model_loses_only_its_points(warm_server):
         warm_server,
     )
     assert (results["2.3"]["points"], results["2.17"]["points"]) == (2.0, 0.0)
+
+
+_KINDS = real_pages.kinds()
+# Every page in one kind; the rest, which takes minutes, where slow tests are asked for.
+_OFTEN = [
+    pytest.param(path, kind, marks=[] if number % len(PAGES) == place else [pytest.mark.slow])
+    for place, path in enumerate(PAGES)
+    for number, kind in enumerate(_KINDS)
+]
+
+
+@pytest.mark.parametrize(("path", "kind"), _OFTEN, ids=lambda value: getattr(value, "stem", value))
+def test_real_page_in_an_odd_or_hostile_kind_gets_what_is_due(path, kind, warm_server):
+    listed = [e for e in exercises.exercises_of(path.stem[3:]) if e.kind == "C"][:3]
+    content, lost = _KINDS[kind](real_pages.cells_of(path, listed), listed)
+    results = _grade(submitted_notebook.read(content), listed, warm_server)
+    wanted = {e.id: 0.0 if e.id in lost else float(e.points) for e in listed}
+    told = {id: r["message"] for id, r in results.items() if r["points"] != wanted[id]}
+    assert told == {}
 
 
 @pytest.mark.slow

@@ -20,6 +20,13 @@ _OTHER_LANGUAGES = (
 _WITHOUT_PERCENT = re.compile(r"(cd|conda|ls|mamba|mkdir|pip|pwd|rm|uv|env)\b[^=(]*$")
 _PROMPT = re.compile(r"\s*(In \[\d+\]: |>>> )")
 _OPTIONS = re.compile(r"^(\s*-\w+( [\d.]+)?\b)+ ")
+# What only IPython reads: an escape at the start of a line, `x = !ls`, `np.exp?`, an indent, words
+# without a percent sign. The transformer is slow on long lines.
+_IPYTHONS_OWN = re.compile(
+    rf"^[ \t]*[%!?,;/>]|=[ \t]*[%!]|\?[ \t]*$|\A\s*(?:{_WITHOUT_PERCENT.pattern})|\A\s+\S|^In \[",
+    re.M,
+)
+_LONG = 20_000
 _MAX_DEPTH = 8
 
 
@@ -43,7 +50,8 @@ def _parse(source: str, depth: int) -> tuple[str, ast.Module]:
         try:
             return source, ast.parse(source)
         except SyntaxError:
-            pass
+            if not _IPYTHONS_OWN.search(source) or max(map(len, source.split("\n"))) > _LONG:
+                raise
     if depth > _MAX_DEPTH:
         raise SyntaxError("The magics of this cell are nested too deep.")
     text = _transform(source)

@@ -176,7 +176,7 @@ class _Run:
 
     def __init__(self, notebook: Notebook, server: ForkServer, limits: Limits, run_seed: int):
         self.notebook, self.server, self.limits, self.seed = notebook, server, limits, run_seed
-        self.ends = time.monotonic() + limits.notebook_seconds
+        self.ends = time.monotonic() + limits.notebook_seconds * limits.patience
         self.content = hashlib.sha256(json.dumps(notebook.code).encode()).hexdigest()
         self.bad: dict[int, AnswerError] = {}
         self.worker: Worker | None = None

@@ -38,8 +38,6 @@ _MS_BIND = 0x1000 | 0x4000
 _MS_PROC = 2 | 4 | 8
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _CAPABILITIES_3 = 0x20080522
-# A sleeping answer uses no processor time, and a neighbour's work slows this one down.
-_PATIENCE = 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -445,7 +443,7 @@ class _Session:
         """Raise `OutOfTime` in the block after its processor time, or much more by the clock."""
         seconds = self.limits[limit]
         signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.setitimer(signal.ITIMER_REAL, seconds * _PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, seconds * self.limits["patience"])
         try:
             yield
         finally:

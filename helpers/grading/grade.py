@@ -342,10 +342,11 @@ class _Run:
         return outcome, False
 
     def _within(self) -> contextlib.AbstractContextManager:
-        """Bound a check: its own processor time, and what its answers take by the clock."""
-        seconds = 12 * self.limits.call_seconds
-        left = self.ends - time.monotonic()
-        return _within(seconds, max(min(left, 4 * seconds), 1.0))
+        """Bound a check: its own processor time, and by the clock the notebook's end.
+
+        The calls of its answers have their own limits.
+        """
+        return _within(12 * self.limits.call_seconds, max(self.ends - time.monotonic(), 1.0))
 
     def _reach(self, exercise: Exercise, other: bool) -> dict | Outcome:
         """Run the needed cells; a cell that takes the worker with it is left out from then on."""

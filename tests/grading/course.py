@@ -18,7 +18,7 @@ from helpers.exercises import (
 )
 
 CHAPTERS = ("perceptrons", "multilayer_perceptrons")
-LEAN = ("numpy", "pandas", "matplotlib.pyplot", "helpers.answers")
+LEAN = ("numpy", "pandas", "helpers.answers")
 _HINTS = ("idea", "formula", "shape")
 _of_chapter: dict[str, list[Exercise]] = {chapter: [] for chapter in CHAPTERS}
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 import re
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 _RUN_THEIR_CODE = ("time", "capture", "prun", "memit")
 _ONLY_MEASURE = ("timeit", "mprun", "lprun")
 _OTHER_LANGUAGES = (
@@ -64,6 +62,8 @@ def _parse(source: str, depth: int) -> tuple[str, ast.Module]:
 
 
 def _transform(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
     try:
         return TransformerManager().transform_cell(source)
     except SyntaxError:

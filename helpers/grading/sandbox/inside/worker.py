@@ -18,11 +18,13 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import sys
 import traceback
 import types
+from pathlib import Path
 from typing import Any
 
 import kernel
@@ -38,6 +40,7 @@ _MS_BIND = 0x1000 | 0x4000
 _MS_PROC = 2 | 4 | 8
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _CAPABILITIES_3 = 0x20080522
+_SHELL = ("IPython.core.inputtransformer2", "IPython.core.interactiveshell")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,8 +79,9 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
         setattr(feedback, name, kernel.does_nothing)
     importlib.import_module("helpers")
     sys.modules["helpers.feedback"] = feedback
+    _reuse_font_lists()
     versions = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in modules:
+    for name in [*modules, *(_SHELL if modules else ())]:
         with contextlib.suppress(ImportError):
             module = importlib.import_module(name)
             if "." not in name and hasattr(module, "__version__"):
@@ -85,6 +89,13 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
     gc.collect()
     gc.freeze()
     return versions
+
+
+def _reuse_font_lists() -> None:
+    """Put matplotlib's list of fonts where it looks for it; it takes seconds to make."""
+    for path in Path(__file__).parent.glob("fontlist-*.json"):
+        with contextlib.suppress(OSError, shutil.SameFileError):
+            shutil.copy(path, os.environ.get("MPLCONFIGDIR", "/tmp"))
 
 
 class _Child:

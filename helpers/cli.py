@@ -1,4 +1,4 @@
-"""The commands of the workbook: `workbook lab`, `update`, `doctor`, `data`, `notebooks` and more."""
+"""The commands of the workbook: `workbook lab`, `update`, `doctor`, `data`, `grade` and more."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _lab(options: argparse.Namespace) -> int:
     if (folder / first).exists():
         command.append(f"--LabApp.default_url=/lab/tree/{first}")
     if not (options.author or options.verbose):
-        command.append("--ServerApp.log_level=ERROR")
+        command.append("--Application.log_level=ERROR")
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options.rest:
         command.append("--allow-root")
         print("You are root. JupyterLab accepts connections from this machine only, with a token.")
@@ -116,7 +116,9 @@ def _up_to_date_copy(chapters: Path) -> Path:
     except OSError as error:
         reason = error.strerror or str(error)
         if not (work / "00_index.ipynb").exists():
-            raise ValueError(f"Your copy of the pages cannot be made in {work}: {reason}.") from None
+            raise ValueError(
+                f"Your copy of the pages cannot be made in {work}: {reason}."
+            ) from None
         print(f"Your pages in {work} were not updated: {reason}. They are as you left them.")
     else:
         if str(changes):

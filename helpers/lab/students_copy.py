@@ -14,10 +14,8 @@ import contextlib
 import copy
 import hashlib
 import json
-import os
 import platform
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +23,8 @@ from pathlib import Path
 
 import nbformat
 import nbformat.sign
+
+from helpers import files
 
 FOLDER = "work"
 _RECORD = ".released.json"
@@ -89,7 +89,7 @@ def bring_up_to_date(chapters: Path, work: Path) -> Changes:
         OSError: If a file cannot be written; every file is then the old or the new one.
     """
     work.mkdir(parents=True, exist_ok=True)
-    for left in work.glob(".*.tmp"):
+    for left in work.glob(".writing-*"):
         left.unlink()
     record = _read_record(work / _RECORD)
     changes = Changes()
@@ -102,7 +102,7 @@ def bring_up_to_date(chapters: Path, work: Path) -> Changes:
         if target.exists() and seen["release"] == digest:
             continue
         _remember(seen, release, path.with_suffix(".py"))
-        _write(work / _RECORD, json.dumps(record))
+        files.write_text(work / _RECORD, json.dumps(record))
         if not target.exists():
             _write_notebook(target, release, trusted=True)
             changes.made.append(path.stem)
@@ -111,7 +111,7 @@ def bring_up_to_date(chapters: Path, work: Path) -> Changes:
             continue
         seen["grades"] = _grades(release, seen["cells"])
         seen["release"] = digest
-        _write(work / _RECORD, json.dumps(record))
+        files.write_text(work / _RECORD, json.dumps(record))
     _copy_texts(chapters, work, record)
     return changes
 
@@ -138,8 +138,8 @@ def _copy_texts(chapters: Path, work: Path, record: dict) -> None:
         known = record["files"].setdefault(source.name, [])
         if _hash(text) not in known:
             known.append(_hash(text))
-            _write(work / _RECORD, json.dumps(record))
-        _write(target, text)
+            files.write_text(work / _RECORD, json.dumps(record))
+        files.write_text(target, text)
 
 
 def _released(path: Path, titles: Mapping[str, str]) -> nbformat.NotebookNode:
@@ -253,13 +253,14 @@ def _update(target: Path, release, seen: dict, changes: Changes) -> bool | None:
         mine = nbformat.reads(before.decode("utf-8"), as_version=4)
         merged, kept, beside = merge(mine, release, seen)
         text = nbformat.writes(merged)
+        text.encode("utf-8")
     except Exception:  # whatever a damaged file raises, it is the student's and stays as it is
         return False
     if text == nbformat.writes(mine):
         return True
     previous = target.parent / _PREVIOUS
-    previous.mkdir(exist_ok=True)
-    _write(previous / target.name, before.decode("utf-8"))
+    with files.replacing(previous / target.name) as file:
+        file.write(before)
     _write_notebook(target, merged, trusted=_is_trusted(mine))
     changes.updated.append(target.stem)
     changes.kept += kept
@@ -400,32 +401,7 @@ def _is_trusted(notebook: nbformat.NotebookNode) -> bool:
 
 
 def _write_notebook(path: Path, notebook: nbformat.NotebookNode, *, trusted: bool) -> None:
-    _write(path, nbformat.writes(notebook) + "\n")
+    files.write_text(path, nbformat.writes(notebook) + "\n")
     if trusted:  # otherwise JupyterLab calls the page untrusted
         with contextlib.suppress(Exception):
             nbformat.sign.NotebookNotary().sign(notebook)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write `text` so that a reader, or a run after a power failure, finds the old or the new."""
-    name = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            newline="\n",
-            dir=path.parent,
-            prefix=".",
-            suffix=".tmp",
-            delete=False,
-        ) as file:
-            name = file.name
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers import files
 from helpers.authoring import ROOT
 from helpers.lab import students_copy
 from helpers.lab.students_copy import bring_up_to_date
@@ -201,7 +202,7 @@ def test_update_killed_anywhere_and_run_again_ends_as_one_that_was_not(
     _release(chapters, new)
     steps = iter(range(100))
 
-    def replace(source, target, os_replace=students_copy.os.replace):
+    def replace(source, target, os_replace=files.os.replace):
         if next(steps) == stop // 2:
             if stop % 2:
                 os_replace(source, target)
@@ -209,7 +210,7 @@ def test_update_killed_anywhere_and_run_again_ends_as_one_that_was_not(
         os_replace(source, target)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(students_copy.os, "replace", replace)
+        patch.setattr(files.os, "replace", replace)
         try:
             bring_up_to_date(chapters, work)
         except _Killed:
@@ -251,7 +252,7 @@ def test_update_killed_by_the_system_leaves_readable_files(tmp_path):
     _release(chapters, [("a_gate", 1), ("lesson", 9999)])
     bring_up_to_date(chapters, work)
     _assert_nothing_lost(work, _page([("a_gate", 1), ("lesson", 9999)]).cells, texts)
-    assert not list(work.glob(".*.tmp"))
+    assert not list(work.glob(".writing-*"))
 
 
 # Plain examples
@@ -396,11 +397,11 @@ def test_full_disk_leaves_the_page_and_no_litter(folders, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(students_copy.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         bring_up_to_date(chapters, work)
     assert (work / "01_page.ipynb").read_bytes() == before
-    assert not list(work.glob(".*.tmp"))
+    assert not list(work.glob(".writing-*"))
 
 
 def test_repository_copy_is_graded_as_the_released_page(tmp_path):

@@ -74,7 +74,7 @@ def main() -> None:
 def _warm_up(modules: list[str]) -> dict[str, str]:
     """Import what notebooks import; hide the page's own checks behind calls that do nothing."""
     feedback = types.ModuleType("helpers.feedback")
-    for name in ("check", "hint", "progress"):
+    for name in ("check", "hint", "progress", "solution"):
         setattr(feedback, name, _does_nothing)
     importlib.import_module("helpers")
     sys.modules["helpers.feedback"] = feedback
@@ -90,7 +90,7 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
 
 
 def _does_nothing(*arguments: Any, **named: Any) -> None:
-    """Stand in for check, hint and progress: grading asks its own questions."""
+    """Stand in for check, hint, progress and solution: grading asks its own questions."""
 
 
 class _Child:
@@ -318,6 +318,7 @@ class _Session:
             check=_does_nothing,
             hint=_does_nothing,
             progress=_does_nothing,
+            solution=_does_nothing,
         )
         sys.modules["__main__"] = self.module
         random.seed(0)

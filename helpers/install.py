@@ -14,8 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["DOWNLOAD", "Failed", "NEEDED_GB", "ROOT", "SUPPORTED", "install", "main"]
-
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 DOWNLOAD = {"requirements.lock": "500 MB", "requirements-test.lock": "60 MB"}

@@ -26,8 +26,6 @@ import nbformat.sign
 
 from helpers import files
 
-__all__ = ["Changes", "FOLDER", "bring_up_to_date", "merge"]
-
 FOLDER = "work"
 _RECORD = ".released.json"
 _PREVIOUS = ".previous"

@@ -226,7 +226,7 @@ MISSING = [
     wrong("7.2", "hides nothing", "is missing (NaN)", *missing(lambda truth: truth)),
     wrong("7.2", "a fixed limit", "of hide(truth) is missing", *missing(
         lambda truth: np.where(truth > 1e6, np.nan, truth))),
-    wrong("7.2", "a limit for one scale", "missing", *missing(hide_fixed)),
+    wrong("7.2", "a limit for one scale", "A fixed limit", *missing(hide_fixed)),
     wrong(
         "7.2",
         "hides nearly all",
@@ -605,7 +605,7 @@ IMPROVED = [
           lambda x, y, other: ridge()(x, y, x)),
     wrong("7.8", "NaN", "are not finite", lambda x, y, other: np.full(len(other), np.nan)),
     wrong("7.8", "one number", "predictions are expected", lambda x, y, other: 0.13),
-    wrong("7.8", "nothing", "is None", lambda x, y, other: None),
+    wrong("7.8", "nothing", "predictions are expected", lambda x, y, other: None),
 ]  # fmt: skip
 
 

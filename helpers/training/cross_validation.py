@@ -309,10 +309,13 @@ class _Run:
 
     def record(self, epoch: int, logs: Mapping[str, float]) -> bool:
         """Add an epoch's metrics; tell whether its weights are the best so far and must be kept."""
+        is_first = not self.history
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         score = float(logs[self._name])
-        is_better = math.isnan(self.score) or self._sign * score < self._sign * self.score
+        is_number = not math.isnan(score)
+        is_lower = math.isnan(self.score) or self._sign * score < self._sign * self.score
+        is_better = is_first or (is_number and is_lower)
         if is_better or not self._patience:
             self.score, self._best_epoch = score, epoch
         self.stopped = bool(self._patience) and epoch - self._best_epoch >= self._patience

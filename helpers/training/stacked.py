@@ -512,7 +512,8 @@ class _Program:
         with keras.StatelessScope(pairs, collect_losses=True) as scope:
             prediction = model(x, training=training)
             loss = model.compute_loss(x, y, prediction, weights, training=training)
-            model.metrics[0].update_state(loss, sample_weight=x.shape[0])  # the mean loss
+            rows = keras.tree.flatten(x)[0].shape[0]
+            model.metrics[0].update_state(loss, sample_weight=rows)  # the mean loss
             model.compute_metrics(x, y, prediction, weights)
         return loss, tuple([scope.get_current_value(v) for v in part] for part in parts[1:])
 

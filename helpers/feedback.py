@@ -14,11 +14,8 @@ from typing import Any
 
 from helpers import files
 from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find, released
-<<<<<<< HEAD
 
 __all__ = ["CheckFailed", "check", "hint", "progress", "solution"]
-=======
->>>>>>> h/grading-run
 
 _PAGE_SEED = 0
 # The colours are for the border only: each has a contrast of 3 or more on a light and on a dark
@@ -64,11 +61,8 @@ def check(id: str, *answers: Any) -> None:
         return
     with _no_bars():
         outcome = _judge(exercise, answers)
-<<<<<<< HEAD
     if outcome.status != "not attempted":
         _tried.add(exercise.id)
-=======
->>>>>>> h/grading-run
     _remember(exercise, outcome)
     _show_outcome(exercise, outcome)
     if os.environ.get("NBGRADER_EXECUTION") and outcome.status != "correct":

@@ -19,7 +19,8 @@
 # ## Before you start
 #
 # You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
-# cross-entropy. Experiments here take a few seconds each; every prompt says how many.
+# cross-entropy; and matrix products. Experiments here take a few seconds each; every prompt says how
+# many.
 
 # %% [markdown]
 # ## Setup
@@ -54,7 +55,7 @@ print(training.device())
 # $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
 #
 # An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
-# middle of two points is the middle of their images. Does the stack keep them, too?
+# middle of two points is the middle of their images. Does the stack keep them as well?
 
 # %%
 def linear_stack(X, W1, b1, W2, b2):
@@ -124,7 +125,13 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 
 # %% [markdown]
 # Five features go in and two independent directions arrive: the deeper network represents fewer
-# functions.
+# functions. How much is lost? Every matrix is a sum of matrices of rank 1, its singular value
+# decomposition $\mathbf{W} = s_1 \mathbf{u}_1 \mathbf{v}_1^\top + s_2 \mathbf{u}_2
+# \mathbf{v}_2^\top + \dots$ with [singular values](../chapters/glossary.md#singular-value) $s_1 \ge
+# s_2 \ge \dots \ge 0$, which `U, s, Vt = np.linalg.svd(W, full_matrices=False)` returns as columns of
+# `U`, numbers `s` and rows of `Vt`. Among all matrices of rank $k$, the first $k$ terms come closest
+# to $\mathbf{W}$ (Eckart and Young, 1936); distance is measured by the Frobenius norm, the root of the
+# sum of all squared entries.
 
 # %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
@@ -134,7 +141,7 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 #
 # **Write** `squeeze(W, width)`, which returns `W1` and `W2` of two layers with `width` units
 # between them, whose product is as close to `W` as it can be (least Frobenius norm of the
-# difference).
+# difference). One of the two matrices takes the singular values.
 #
 # **Shapes** `W` (d, q); `W1` (d, width), `W2` (width, q); width ≤ min(d, q).
 #
@@ -179,8 +186,8 @@ assert np.array_equal(xor_mlp(corners), [0, 1, 1, 0])
 assert not keeps_midpoints(xor_mlp, corners[0], corners[3])
 
 # %% [markdown]
-# All four rows of XOR are right, and the midpoint test fails: this network is not affine, so no
-# single layer could replace it.
+# All four rows of XOR are right. Halfway between (0, 0) and (1, 1) the output is 1 away from the mean
+# of the two ends: this network is not affine, so no single layer could replace it.
 
 # %% [markdown]
 # ## ReLU and pReLU
@@ -217,20 +224,23 @@ prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
 plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
 
 # %% [markdown]
-# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
+# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there. Networks used
+# sigmoids until about 2010. ReLU replaced them in deep networks because its derivative is 1 on half
+# of the line, so gradients survive many layers (Glorot, Bordes and Bengio, 2011), and because it
+# costs one comparison.
 
 # %% [markdown]
 # ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
 # *1 point · ★☆☆ · 5 min · stuck? run `hint("2.3")`*
 #
-# **Given** an array `x` without zeros, and a number `alpha`.
+# **Given** an array `x` without zeros, whose entries may be as close to zero as $10^{-9}$, and a
+# number `alpha`.
 #
-# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry, by a formula of
-# your own (no tape).
+# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it holds for small, large and negative `alpha`.
+# **Done when** it holds for zero, small, large and negative `alpha`, and close to $x = 0$.
 
 # %%
 def prelu_derivative(x, alpha):
@@ -309,12 +319,12 @@ assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 # **Given** an array `x` and a positive number `beta`.
 #
 # **Write** `swish_derivative(x, beta)`, the derivative of $x \operatorname{sigmoid}(\beta x)$ with
-# respect to $x$, by a formula.
+# respect to $x$.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it agrees with finite differences, and gives 0 at $x = -1000$ and 1 at $x = 1000$
-# without NaN.
+# **Done when** it is right for $|x|$ up to $10^6$ and $\beta$ from $10^{-4}$ to $10^6$, without NaN.
+# Difference quotients are not accurate enough for that; a formula is.
 
 # %%
 def swish_derivative(x, beta):
@@ -369,8 +379,9 @@ assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
 #
 # **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
 #
-# **Done when** it is right for units that share a place, and leaves out units that cannot bend
-# anything because one of their weights is 0. At least one unit bends.
+# **Done when** it is right for any number of units, also if some share a place, and leaves out units
+# that cannot bend anything because one of their weights is 0. At least one unit bends, and units
+# that share a place do not cancel.
 
 # %%
 def pieces(w1, b1, w2):
@@ -413,7 +424,7 @@ check("2.5", pieces)
 #
 # That is the idea of the [universal approximation
 # theorem](../chapters/glossary.md#universal-approximation-theorem): one hidden layer that is wide
-# enough comes as close as you like to any continuous function on a bounded interval. It says that
+# enough comes as close as you like to any continuous function on a closed, bounded interval. It says that
 # the weights exist. It does not say that training finds them, nor that one wide layer is the
 # cheapest way.
 
@@ -435,8 +446,8 @@ fits = {f"{width} units": build_network(curve, width)(x) for width in (4, 8, 32)
 plotting.lines(x, {"curve": curve(x)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
-# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Now the largest error
-# against the width.
+# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Next comes the largest
+# error against the width. Predict: by which factor does it shrink when the width doubles?
 
 # %%
 widths = np.array([4, 8, 16, 32, 64, 128, 256])
@@ -461,11 +472,12 @@ assert errors[0] > 0.5 and errors[-1] < 1e-3
 #
 # **Write** `tanh_from_sigmoid(sigmoid, x)`, which returns $\tanh(x)$ and uses nothing but the given
 # function and arithmetic. Derive the identity from (5.1.6) and (5.1.8): $\tanh(x) + 1 = 2
-# \operatorname{sigmoid}(2x)$.
+# \operatorname{sigmoid}(2x)$. The check also hands in a steeper sigmoid, $\operatorname{sigmoid}(k
+# x)$; your result is then $\tanh(k x)$.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** the result is tanh, and comes from the function that was handed in.
+# **Done when** the result comes from the function that was handed in, for any $k$.
 
 # %%
 def tanh_from_sigmoid(sigmoid, x):
@@ -488,9 +500,9 @@ check("2.7", tanh_from_sigmoid)
 #
 # **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
 #
-# **Done when** outputs agree for one and for three hidden layers. With the way back, which works
-# alike, this proves that both activations give the same class of functions: the affine layers have
-# biases that absorb the shift.
+# **Done when** outputs agree for any number of hidden layers, none included. With the way back, which
+# is analogous, this proves that both activations give the same class of functions: the affine layers
+# have biases that absorb the shift.
 
 # %%
 def tanh_to_sigmoid(layers):
@@ -544,8 +556,7 @@ assert np.allclose(alone, row, atol=0.1)
 #
 # **Write** `output_beside(row, mates)`: put the row and its mates into one batch, apply
 # $\sigma(\mathbf{X}) = (\mathbf{X} - \text{mean}) / \sqrt{\text{variance} + 10^{-5}}$ with mean and
-# variance of each column over the batch, and return the row's output. Then run it for one row
-# beside 500 random crowds and draw the outputs (no training, under a second).
+# variance of each column over the batch, and return the row's output.
 #
 # **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
 #
@@ -613,7 +624,8 @@ assert chains["sigmoid, best case"][-1] < 1e-12 and chains["tanh at z = 1"][-1] 
 
 # %% [markdown]
 # Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
-# layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
+# layers leave less than a millionth of a millionth even in the best case. At the same $z = 1$ tanh
+# keeps more than the sigmoid; at $z = 0$ tanh, like ReLU, would keep all.
 
 # %% [markdown]
 # ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
@@ -673,7 +685,7 @@ assert set(np.unique(y_valid)) == set(range(10))
 # %% [markdown]
 # ## From scores to a loss
 #
-# The network puts out ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ a row, any real
+# The network outputs ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ a row, any real
 # numbers. [Softmax](../chapters/glossary.md#softmax) turns them into probabilities, and the
 # [cross-entropy](../chapters/glossary.md#cross-entropy) is minus the logarithm of the true class's
 # probability:
@@ -702,11 +714,13 @@ assert np.isnan(naive[1]).all() and not np.isnan(naive[0]).any()
 #
 # **Given** a batch of `logits`, as large or small as they may be.
 #
-# **Write** `softmax(logits)` from exponentials, sums and comparisons; not `tf.nn.softmax`.
+# **Write** `softmax(logits)` from exponentials, sums and comparisons, not by calling the softmax of
+# a library.
 #
 # **Shapes** (n, q) in, (n, q) out, every row with the sum 1.
 #
-# **Done when** it is right for ordinary logits and for rows near 1000 and −1000 in one batch.
+# **Done when** it is right for ordinary logits, for rows near 1000 and −1000 in one batch, and for
+# rows whose logits are thousands apart.
 
 # %%
 def softmax(logits):
@@ -754,7 +768,7 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 #
 # **Shapes** `scores` (n, q), `labels` (n,); a number, and a (q, q) matrix.
 #
-# **Done when** both are right even if some class is never true.
+# **Done when** both are right even if some class is never true. Each is worth a point.
 
 # %%
 def accuracy(scores, labels):
@@ -805,7 +819,7 @@ def scratch_mlp(X, parameters):
 print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 
 # %% [markdown]
-# One row an image, one column a class.
+# One row per image, one column per class.
 
 # %% [markdown]
 # ### Exercise 2.14 — The forward pass of any depth
@@ -818,7 +832,7 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 #
 # **Shapes** `X` (n, d), `W` (m, k), `b` (k,); (n, q) out.
 #
-# **Done when** it is right for one, two and four layers.
+# **Done when** it is right for one layer and for more, of any widths.
 
 # %%
 def mlp_forward(X, layers):
@@ -879,12 +893,15 @@ assert abs(losses[0] - np.log(10)) < 0.01 and falling
 # `y`; and a `learning_rate`.
 #
 # **Write** `sgd_step(layers, X, y, learning_rate)`, which returns the mean cross-entropy before the
-# step and the list of new pairs after it. Use a tape that watches tensors, or derive the gradients
-# yourself. Any depth, ReLU between layers.
+# step and the list of new pairs after it. A tape records tensors, as opposed to variables, only if
+# you convert the arrays with `tf.convert_to_tensor` and call `tape.watch(tensors)` inside the `with`
+# before the forward pass, as in `slope_of` above; or derive the gradients yourself. Any depth, ReLU
+# between layers.
 #
 # **Shapes** `X` (n, d) float32, `y` (n,) integers; a number and pairs shaped as before.
 #
-# **Done when** loss and all new parameters are right, and the given arrays are unchanged.
+# **Done when** loss and all new parameters are right for any learning rate, and the given arrays are
+# unchanged.
 
 # %%
 def sgd_step(layers, X, y, learning_rate):
@@ -1047,7 +1064,7 @@ print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 
 #
 # **Shapes** the input and output shapes of the given model.
 #
-# **Done when** both give identical outputs, also after the weights of one of them change.
+# **Done when** both give identical outputs, also after the weights of either of them change.
 
 # %%
 def functional_twin(sequential):
@@ -1226,8 +1243,8 @@ check("2.19", bottleneck)
 #
 # **Write** `learning_rates`, which maps at least five rates, over two powers of ten or more, to the
 # validation accuracy after each epoch (the same number of epochs for all, at least five); and
-# `best_rate`, which maps 1 and the last epoch to the best rate after so many epochs. How does the
-# best rate relate to the number of epochs? Six runs take about two seconds.
+# `best_rate`, which maps 1 and the last epoch to the best rate after so many epochs. Which
+# rates still gain after the last epoch, and which never learn? Six runs take about two seconds.
 #
 # **Shapes** `{rate: [accuracy after epoch 1, 2, ...], ...}` and `{1: rate, last: rate}`.
 #
@@ -1355,7 +1372,8 @@ check("2.22", joint_search, best_configuration)
 # **Shapes** the winner is one of the configurations; rounds are pairs `(epochs, number of
 # configurations scored)`, for eight of them `[(1, 8), (2, 4), (4, 2)]`.
 #
-# **Done when** the winner and the rounds are right for eight and for five configurations.
+# **Done when** the winner and the rounds are right for any number of configurations from one on, and
+# the given list is unchanged.
 
 # %%
 def successive_halving(configurations, evaluate):
@@ -1401,7 +1419,8 @@ check("2.24", successive_halving)
 # ## Eager and graph execution
 #
 # By default TensorFlow is [eager](../chapters/glossary.md#eager-execution): Python asks for each
-# operation and waits. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
+# operation, one after the other; on a CPU it waits for the result, on a GPU it may go on until a
+# value is read. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
 # [graph](../chapters/glossary.md#graph-execution) without Python. Whatever Python does besides,
 # like counting calls, happens only while tracing.
@@ -1730,7 +1749,7 @@ print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the m
 # ## One at a time, or in a batch
 #
 # A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all 203,264 weights to use them once. A batch pays once and
+# for a product of one row, and reads all weights to use them once. A batch pays once and
 # uses each weight that it reads many times. The answers are the same.
 
 # %%
@@ -1756,7 +1775,7 @@ assert single > 3 * batch
 # - Linear layers collapse into one; a nonlinearity between them makes a network that can bend.
 # - ReLU networks are piecewise linear; with enough units one hidden layer follows any curve.
 # - Sigmoid and tanh give the same class of functions and saturate; ReLU passes gradients when on.
-# - An MLP in twenty lines of TensorFlow and in five of Keras takes the same steps.
+# - An MLP in twenty lines of TensorFlow and in seven of Keras takes the same steps.
 # - A traced function leaves Python out; an epoch as one program leaves it out for longer.
 # - Hyperparameters are compared one at a time, on validation images, with several seeds.
 
@@ -1798,6 +1817,7 @@ progress("multilayer_perceptrons")
 # [saturation](../chapters/glossary.md#saturation) ·
 # [seed](../chapters/glossary.md#seed) ·
 # [sigmoid](../chapters/glossary.md#sigmoid) ·
+# [singular value](../chapters/glossary.md#singular-value) ·
 # [softmax](../chapters/glossary.md#softmax) ·
 # [Swish](../chapters/glossary.md#swish) ·
 # [tanh](../chapters/glossary.md#tanh) ·
@@ -1812,7 +1832,10 @@ progress("multilayer_perceptrons")
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
-#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
+# - Eckart and Young, "The approximation of one matrix by another of lower rank", *Psychometrika* 1,
+#   1936.
+# - Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", *AISTATS* 2011.
 # - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
 #   Signals and Systems* 2, 1989.
 # - Hendrycks and Gimpel, "Gaussian error linear units", 2016.

@@ -34,6 +34,8 @@
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
 
+import itertools
+
 import ipywidgets
 import keras
 import matplotlib.pyplot as plt
@@ -181,20 +183,20 @@ assert np.allclose(many.mean(axis=0), activations, rtol=0.02)
 # %% tags=["nbval-ignore-output"]
 def thinned(rate=0.5, seed=1):
     masks = [np.ones(4), *(np.random.default_rng(seed).uniform(size=(2, 6)) >= rate), np.ones(3)]
-    places = [np.linspace(0, 1, len(mask) + 2)[1:-1] for mask in masks]
-    figure, axis = plt.subplots(figsize=(5, 3))
-    for layer in range(3):
-        for y0, on0 in zip(places[layer], masks[layer]):
-            for y1, on1 in zip(places[layer + 1], masks[layer + 1]):
-                axis.plot([layer, layer + 1], [y0, y1], color="0.3" if on0 and on1 else "0.92")
-    for layer, (place, mask) in enumerate(zip(places, masks)):
-        axis.scatter(np.full(len(mask), layer), place, 90, np.where(mask, "C0", "w"),
-                     edgecolors="0.6", zorder=2)
-    axis.set(xticks=range(4), xticklabels=["input", "hidden 1", "hidden 2", "output"], yticks=[])
-    axis.set_title(f"rate {rate}: {int(masks[1].sum() + masks[2].sum())} of 12 hidden units left")
+    spots = [[(layer, (place + 1) / (len(mask) + 1), on) for place, on in enumerate(mask)]
+             for layer, mask in enumerate(masks)]
+    _, axis = plt.subplots(figsize=(5, 3))
+    for left, right in zip(spots, spots[1:]):
+        for (x0, y0, on0), (x1, y1, on1) in itertools.product(left, right):
+            axis.plot([x0, x1], [y0, y1], color="0.3" if on0 and on1 else "0.92")
+    for x, y, on in itertools.chain(*spots):
+        axis.scatter(x, y, 90, "C0" if on else "w", edgecolors="0.6", zorder=2)
+    axis.set(xticks=range(4), xticklabels=["input", "hidden 1", "hidden 2", "output"], yticks=[],
+             title=f"rate {rate}: {int(masks[1].sum() + masks[2].sum())} of 12 hidden units left")
+    plt.show()
 
+# %% tags=["nbval-ignore-output"]
 thinned()
-plt.show()
 ipywidgets.interact(thinned, rate=(0.0, 1.0, 0.1), seed=(0, 20));
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from helpers.exercises import (
     expect_close,
     expect_number,
     expect_raises,
+    expect_shape,
     expect_table,
     explanation,
     quiz,
@@ -78,33 +80,32 @@ def _polynomial_errors(*fit, measure=np.square, **powers):
         "y_train)[0]; ...` and collect two lists.",
     ),
 )
-def _(polynomial_errors, case):
-    degrees = [0, 1, 3, 5]
-    x, other_x = case.uniform(-1, 1, size=24), case.uniform(-1, 1, size=16)
-    y, other_y = (np.sin(4 * v) + 1 + 0.3 * case.normal(size=v.size) for v in (x, other_x))
-    got = polynomial_errors(x, y, other_x, other_y, degrees)
-    expect(
-        (isinstance(got, tuple | list) and len(got) == 2) or np.shape(got) == (2, len(degrees)),
-        f"`polynomial_errors` should return two arrays, training and validation; got {show(got)}.",
-    )
-    want = np.array([_polynomial_errors(x, y, other_x, other_y, m) for m in degrees]).T
-    own = np.array([_polynomial_errors(other_x, other_y, x, y, m)[0] for m in degrees])
-    one_more = np.array([_polynomial_errors(x, y, other_x, other_y, m + 1) for m in degrees]).T
-    one_less = np.array([_polynomial_errors(x, y, other_x, other_y, m - 1) for m in degrees[1:]]).T
-    no_constant = np.array(
-        [_polynomial_errors(x, y, other_x, other_y, m, lowest=1) for m in degrees[1:]]
-    ).T
-    absolute = np.array(
-        [_polynomial_errors(x, y, other_x, other_y, m, measure=np.abs) for m in degrees]
-    ).T
-    given = f"{x.size} noisy points and degrees {degrees}"
-    for row, (values, what, size) in enumerate(
-        (
-            (got[0], "the list of training errors", x.size),
-            (got[1], "the list of validation errors", other_x.size),
+def check_polynomial_errors(polynomial_errors, case):
+    for sizes, degrees in (((24, 16), [3, 0, 5, 1]), ((18, 30), [2, 4, 2, 0]), ((15, 15), [1])):
+        x, other_x = (case.uniform(-1, 1, size=size) for size in sizes)
+        y, other_y = (np.sin(4 * v) + 1 + 0.3 * case.normal(size=v.size) for v in (x, other_x))
+        given = f"{x.size} training points, {other_x.size} validation points, degrees {degrees}"
+        got = polynomial_errors(x, y, other_x, other_y, list(degrees))
+        expect(
+            (isinstance(got, tuple | list) and len(got) == 2) or np.shape(got) == (2, len(degrees)),
+            f"Given {given}: return two arrays, training and validation; got {show(got)}.",
         )
+        _expect_errors(got, (x, y, other_x, other_y), degrees, given)
+        yield 0.5
+
+
+def _expect_errors(got, points, degrees, given):
+    """Compare training and validation errors with QR, and name the known mistakes."""
+    x, y, other_x, other_y = points
+    want = np.array([_polynomial_errors(*points, degree=m) for m in degrees]).T
+    own = np.array([_polynomial_errors(other_x, other_y, x, y, degree=m)[0] for m in degrees])
+    absolute = np.array([_polynomial_errors(*points, degree=m, measure=np.abs) for m in degrees]).T
+    in_order = want[:, np.argsort(degrees, kind="stable")]
+    one_more = np.array([_polynomial_errors(*points, degree=m + 1) for m in degrees]).T
+    for row, (what, size) in enumerate(
+        (("training errors", x.size), ("validation errors", other_x.size))
     ):
-        _expect_powers(values, one_less[row], no_constant[row], given)
+        _expect_powers(got[row], points, degrees, row, given)
         mistakes = {
             "these are root mean squared errors; leave the square root out.": np.sqrt(want[row]),
             "these are sums of squares; divide by the number of points.": want[row] * size,
@@ -114,6 +115,8 @@ def _(polynomial_errors, case):
             "mean.": absolute[row],
             "training and validation errors are swapped.": want[1 - row],
             "your polynomials have one degree too many: degree m ends at x**m.": one_more[row],
+            "the errors come in the order of the sorted degrees; keep the order of "
+            "`degrees`.": in_order[row],
         }
         if row == 1:
             mistakes[
@@ -121,21 +124,32 @@ def _(polynomial_errors, case):
                 "points only, then measure there and here."
             ] = own
         expect_close(
-            values, want[row], given=given, what=what, rtol=1e-3, atol=1e-5, mistakes=mistakes
+            got[row],
+            want[row],
+            given=given,
+            what=f"the list of {what}",
+            rtol=1e-3,
+            atol=1e-5,
+            mistakes=mistakes,
         )
-        yield 0.5
 
 
-def _expect_powers(values, one_less, no_constant, given):
+def _expect_powers(values, points, degrees, row, given):
     """Name a missing highest or lowest power; degree 0 cannot show either and is left out."""
-    if np.shape(values) != (len(one_less) + 1,):
+    shown = [place for place, degree in enumerate(degrees) if degree]
+    if np.shape(values) != (len(degrees),) or np.asarray(values).dtype.kind not in "biuf":
         return
-    for wrong, sentence in (
-        (one_less, "have one degree too few: degree m has the m + 1 powers x**0 to x**m."),
-        (no_constant, "lack the constant term x**0."),
+    seen = np.asarray(values, dtype=float)[shown]
+    for lowest, less, sentence in (
+        (0, 1, "have one degree too few: degree m has the m + 1 powers x**0 to x**m."),
+        (1, 0, "lack the constant term x**0."),
     ):
+        wrong = [
+            _polynomial_errors(*points, degree=degrees[place] - less, lowest=lowest)[row]
+            for place in shown
+        ]
         expect(
-            not np.allclose(np.asarray(values, dtype=float)[1:], wrong, 1e-3, 1e-5),
+            not np.allclose(seen, wrong, 1e-3, 1e-5),
             f"Given {given}: your polynomials {sentence}",
         )
 
@@ -405,44 +419,29 @@ def _neighbour_votes(train_x, train_y, x, k, power=2.0, farthest=False):
         "`np.argsort(distances, axis=1)[:, :k]`, then `np.bincount(...).argmax()` for each row.",
     ),
 )
-def _(knn_predict, case):
+def check_knn_predict(knn_predict, case):
     classes = case.normal(scale=0.8, size=(4, 6))
     train_y = case.integers(0, 4, size=80)
     train_x = classes[train_y] + case.normal(size=(80, 6))
     x = classes[case.integers(0, 4, size=200)] + case.normal(size=(200, 6))
-    x = x[_votes_decide(train_x, train_y, x, 7)]
-    for k, queries, given in (
-        (1, train_x, "k = 1 and the training points themselves as queries"),
-        (1, x, f"k = 1, 80 training points, {len(x)} queries"),
-        (7, x, f"k = 7, 80 training points, {len(x)} queries"),
-    ):
-        got = np.asarray(knn_predict(train_x, train_y, queries, k))
-        expect(
-            got.ndim != 2 or got.shape[0] != len(queries),
-            f"Given {given}: the result has shape {got.shape}; return one label a query, "
-            f"shape {(len(queries),)}.",
-        )
-        expect_close(
-            got,
-            _neighbour_votes(train_x, train_y, queries, k),
-            given=given,
-            what="the list of predicted labels",
-            mistakes=_neighbour_mistakes(train_x, train_y, queries, k),
-        )
+    for k in (1, 7):
+        queries = x[_votes_decide(train_x, train_y, x, k)]
+        _expect_labels(knn_predict, train_x, train_y, queries, k, "")
+    _expect_labels(knn_predict, train_x, train_y, train_x, 1, ", which are the training points")
+    wide_y = np.array([9, 2, 5])[case.integers(0, 3, size=30)]
+    wide_x = case.normal(size=(30, 2))
+    queries = case.normal(size=(60, 2))
+    queries = queries[_votes_decide(wide_x, wide_y, queries, 5)]
+    _expect_labels(knn_predict, wide_x, wide_y, queries, 5, "; the labels are 2, 5 and 9")
     yield 0.5
-    tie_y = np.array([3, 1, 3, 1, 2])
-    tie_x = np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])
-    expect_close(
-        knn_predict(tie_x, tie_y, np.array([[1.4]]), 4),
-        np.array([1]),
-        given="two votes for class 1 and two for class 3",
-        what="the predicted label (the smallest of the tied)",
-    )
+    for k, labels in ((2, (1, 3)), (4, (3, 3, 1, 1)), (3, (0, 4, 2)), (5, (6, 6, 2, 2, 4))):
+        _expect_smallest_of_tied(knn_predict, case, k, labels)
     yield 0.75
     pixels = case.integers(0, 256, size=(60, 30)).astype(np.uint8)
-    names = case.integers(0, 10, size=60)
+    names = case.integers(0, 10, size=60).astype(np.uint8)
     noisy = np.clip(pixels[:20].astype(int) + case.integers(-40, 41, size=(20, 30)), 0, 255)
     got = np.asarray(knn_predict(pixels, names, noisy.astype(np.uint8), 1))
+    expect_shape(got, (20,), given="20 images in uint8", what="the list of predicted labels")
     expect(
         np.array_equal(got, names[:20]),
         "Given images in uint8 and noisy copies of them: the nearest neighbour of each copy "
@@ -451,10 +450,54 @@ def _(knn_predict, case):
     )
 
 
+def _expect_labels(knn_predict, train_x, train_y, queries, k, remark):
+    given = f"k = {k}, {len(train_x)} training points, {len(queries)} queries{remark}"
+    got = np.asarray(knn_predict(train_x, train_y, queries, k))
+    expect(
+        got.ndim != 2 or got.shape[0] != len(queries),
+        f"Given {given}: the result has shape {got.shape}; return one label per query, "
+        f"shape {(len(queries),)}.",
+    )
+    expect_close(
+        got,
+        _neighbour_votes(train_x, train_y, queries, k),
+        given=given,
+        what="the list of predicted labels",
+        mistakes=_neighbour_mistakes(train_x, train_y, queries, k),
+    )
+
+
+def _expect_smallest_of_tied(knn_predict, case, k, labels):
+    """Put every order of the tied labels along the distance, each around a query of its own."""
+    orders = np.array(sorted(set(itertools.permutations(labels))))
+    places = 1000.0 * np.arange(len(orders))
+    steps = case.choice([-1, 1], size=orders.shape) * np.arange(1, k + 1)
+    shuffled = case.permutation(orders.size)
+    train_x = (places[:, None] + steps).reshape(-1, 1)[shuffled]
+    train_y = orders.reshape(-1)[shuffled]
+    counts = np.bincount(labels)
+    tied = np.flatnonzero(counts == counts.max())
+    given = f"k = {k} and queries whose votes are {sorted(labels)}, so that {show(tied)} tie"
+    nearest = np.array([next(label for label in order if label in tied) for order in orders])
+    expect_close(
+        knn_predict(train_x, train_y, places[:, None], k),
+        np.full(len(orders), tied[0]),
+        given=given,
+        what="the list of predicted labels",
+        mistakes={
+            "the tied label that is nearest wins, as with `Counter.most_common`. Where labels "
+            "tie, the smallest label wins, in whatever order they come.": nearest,
+            "the largest of the tied labels wins; the smallest should.": np.full(
+                len(orders), tied[-1]
+            ),
+        },
+    )
+
+
 def _votes_decide(train_x, train_y, x, k):
     """Say for each query whether one label has more votes than any other."""
     nearest = np.argsort(((x[:, None] - train_x) ** 2).sum(axis=2), axis=1)[:, :k]
-    votes = np.sort([np.bincount(row, minlength=4) for row in train_y[nearest]], axis=1)
+    votes = np.sort([np.bincount(row, minlength=12) for row in train_y[nearest]], axis=1)
     return votes[:, -1] > votes[:, -2]
 
 
@@ -468,11 +511,13 @@ def _neighbour_mistakes(train_x, train_y, x, k):
         ),
         "these neighbours are nearest in the sum of absolute differences; the Euclidean distance "
         "adds squares.": votes(k, power=1.0),
+        "one neighbour too many votes: take k of them.": votes(k + 1),
     }
     if k == 1:
         return mistakes | {"these are the neighbours' positions, not their labels.": nearest[:, 0]}
     return mistakes | {
         "these labels come from the nearest neighbour alone; let the k nearest vote.": votes(1),
+        "one neighbour is missing: k of them vote.": votes(k - 1),
         "these are means of labels. Labels are names, not amounts: count votes.": train_y[
             nearest
         ].mean(axis=1),

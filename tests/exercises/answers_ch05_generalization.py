@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,21 @@ def float32_errors(x_train, y_train, x_validation, y_validation, degrees):
     return tuple(values.astype(np.float32) for values in polyfit_errors(*data, degrees))
 
 
+def sorted_degrees(x_train, y_train, x_validation, y_validation, degrees):
+    return polyfit_errors(x_train, y_train, x_validation, y_validation, sorted(degrees))
+
+
+def popped_degrees(x_train, y_train, x_validation, y_validation, degrees):
+    rows = []
+    while degrees:
+        rows.append(
+            polyfit_errors(x_train, y_train, x_validation, y_validation, [degrees.pop(0)])[:, 0]
+        )
+    return np.transpose(rows)
+
+
 POLYNOMIAL = [
+    wrong("5.1", "sorted", "order of the sorted", sorted_degrees),
     right("5.1", "least squares", polynomial(least_squares)),
     right("5.1", "pseudo-inverse, lists", polynomial(pseudo_inverse, kind=list)),
     right("5.1", "polyfit, one array", polyfit_errors),
@@ -261,14 +276,57 @@ def knn_uint8(train_x, train_y, x, k):
 
 
 def knn_last_of_tied(train_x, train_y, x, k):
-    return 9 - np.array(knn_loop(train_x, 9 - train_y, x, k))
+    return 20 - np.array(knn_loop(train_x, 20 - train_y, x, k))
 
 
 def knn_mean(train_x, train_y, x, k):
     return knn_matrix(train_x, train_y, x, k, pick=lambda votes, _: votes.mean(axis=1))
 
 
+def knn_counter(train_x, train_y, x, k, *, rng=None):
+    """Vote by Counter, so that the nearest of the tied labels wins, or one at random."""
+    train_x, x = np.asarray(train_x, dtype=float), np.asarray(x, dtype=float)
+    found = []
+    for query in x:
+        nearest = np.argsort(((train_x - query) ** 2).sum(axis=1), kind="stable")[:k]
+        votes = Counter(train_y[nearest].tolist())
+        most = max(votes.values())
+        tied = [label for label, count in votes.items() if count == most]
+        found.append(tied[0] if rng is None else rng.choice(tied))
+    return np.array(found)
+
+
+def knn_sorted_counter(train_x, train_y, x, k):
+    train_x, x = np.asarray(train_x, dtype=float), np.asarray(x, dtype=float)
+    found = []
+    for query in x:
+        nearest = np.argsort(((train_x - query) ** 2).sum(axis=1))[:k]
+        found.append(Counter(sorted(train_y[nearest].tolist())).most_common(1)[0][0])
+    return found
+
+
+def knn_weighted(train_x, train_y, x, k):
+    train_x, x = np.asarray(train_x, dtype=float), np.asarray(x, dtype=float)
+    distances = np.sqrt(((x[:, None] - train_x) ** 2).sum(axis=2))
+    nearest = np.argsort(distances, axis=1)[:, :k]
+    weights = 1 / (np.take_along_axis(distances, nearest, axis=1) + 1e-9)
+    votes = np.zeros((len(x), int(train_y.max()) + 1))
+    for label in range(votes.shape[1]):
+        votes[:, label] = (weights * (train_y[nearest] == label)).sum(axis=1)
+    return votes.argmax(axis=1)
+
+
 NEIGHBOURS = [
+    right("5.6", "sorted counter", knn_sorted_counter),
+    wrong("5.6", "nearest of the tied", "Counter.most_common", knn_counter),
+    wrong(
+        "5.6",
+        "a tied label at random",
+        "queries whose votes are",
+        lambda *a: knn_counter(*a, rng=np.random.default_rng()),
+    ),
+    wrong("5.6", "weighted votes", "Given k =", knn_weighted),
+    wrong("5.6", "one too many", "too many votes", lambda a, b, c, k: knn_loop(a, b, c, k + 1)),
     right("5.6", "loop, list", knn_loop),
     right("5.6", "one matrix", knn_matrix),
     right("5.6", "float32", knn_float32),
@@ -286,11 +344,11 @@ NEIGHBOURS = [
     ),
     wrong("5.6", "absolute differences", "adds squares", knn_manhattan),
     wrong("5.6", "uint8 wraps", "convert to float", knn_uint8),
-    wrong("5.6", "tie to the largest", "smallest of the tied", knn_last_of_tied),
+    wrong("5.6", "tie to the largest", "largest of the tied", knn_last_of_tied),
     wrong(
         "5.6",
         "all neighbours",
-        "one label a query",
+        "one label per query",
         lambda a, b, c, k: knn_matrix(a, b, c, k, pick=lambda votes, _: votes),
     ),
 ]

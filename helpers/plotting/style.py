@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 
 __all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "describe", "use_style"]
 
@@ -49,14 +48,12 @@ def use_style() -> None:
 def describe(figure: mpl.figure.Figure) -> str:
     """Return the words of a figure: axes, labels, and how many points each part has.
 
-    A notebook stores this text beside the picture, so a test notices when either changes. The
-    range of x is part of it, since a page chooses it; the range of y often depends on data.
+    A notebook stores this text beside the picture, so a test notices when either changes.
     """
     parts = []
     for axes in figure.axes:
         lines = [
-            f"{_name(line, 'line')} ({len(line.get_xdata())} points{_x_range(line)})"
-            for line in axes.get_lines()
+            f"{_name(line, 'line')} ({len(line.get_xdata())} points)" for line in axes.get_lines()
         ]
         scatters = [
             f"{_name(points, 'points')} ({len(points.get_offsets())} points)"
@@ -71,11 +68,6 @@ def describe(figure: mpl.figure.Figure) -> str:
     shown = "; ".join(parts[:_MOST_PARTS])
     more = f"; and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
     return f"Figure {width:g} x {height:g} in: {shown}{more}"
-
-
-def _x_range(line: mpl.lines.Line2D) -> str:
-    x = np.ma.masked_invalid(np.asarray(line.get_xdata(orig=False), dtype=float))
-    return f", x from {x.min():.3g} to {x.max():.3g}" if x.count() > 1 else ""
 
 
 def _name(artist: mpl.artist.Artist, kind: str) -> str:

@@ -8,9 +8,11 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.grading.results.late import LatePolicy
 from helpers.grading.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     grade.add_argument("--seed", type=int, help="draw the checks' inputs from this seed")
     grade.add_argument("--processes", type=int, help="notebooks at once; one per core by default")
     grade.add_argument("--scheduler", default="", metavar="ADDRESS", help="grade on a Dask cluster")
+    grade.add_argument("--due", metavar="TIME", help="tell lateness after this, 2026-03-01T23:59")
+    grade.add_argument(
+        "--late-per-day", type=float, default=0.0, metavar="SHARE", help="0.1 takes a tenth per day"
+    )
     grade.add_argument("--nbgrader", type=Path, metavar="DB", help="write scores to a gradebook")
     grade.add_argument(
         "--unsafe", action="store_true", help="no sandbox: students' code can do what you can"
@@ -54,6 +60,9 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     mark = subparsers.add_parser("mark", help="take over points for explanations from a CSV")
     mark.add_argument("out", type=Path, help="results folder of a run")
     mark.add_argument("csv", type=Path, nargs="?", help="edited CSV; the folder's own by default")
+    mark.add_argument("--browser", action="store_true", help="mark in a browser, step by step")
+    mark.add_argument("--names", action="store_true", help="show the students' names there")
+    mark.add_argument("--port", type=int, default=0, help="port on this computer; a free one")
     mark.add_argument("--nbgrader", type=Path, metavar="DB", help="write scores to a gradebook")
     mark.set_defaults(run=_mark)
 
@@ -86,6 +95,7 @@ def _grade(options: argparse.Namespace) -> int:
         again=options.again,
         scheduler=options.scheduler,
         roster=options.roster,
+        late=_late(options),
         course=options.course,
         warm=tuple(options.warm.split(",")) if options.warm is not None else None,
     )
@@ -143,9 +153,27 @@ def _ungraded(files: list[dict]) -> int:
     return _UNGRADED
 
 
+def _late(options: argparse.Namespace) -> LatePolicy | None:
+    if not options.due:
+        if options.late_per_day:
+            raise ValueError("--late-per-day needs --due: from when on is a submission late?")
+        return None
+    if not 0 <= options.late_per_day <= 1:
+        raise ValueError("--late-per-day is a share of the points: 0.1 takes a tenth per day.")
+    try:
+        due = datetime.fromisoformat(options.due).replace(tzinfo=None)
+    except ValueError:
+        raise ValueError(f"--due {options.due} is no time: write it as 2026-03-01T23:59.") from None
+    return LatePolicy(due, options.late_per_day)
+
+
 def _mark(options: argparse.Namespace) -> int:
     from helpers.grading import run
 
+    if options.browser:
+        made = run.mark_in_browser(options.out, print, options.names, options.port)
+        _tell(made, options, run.last_course(options.out))
+        return 0
     changed, made = run.mark(options.out, options.csv)
     print(f"{changed} marks taken over.")
     _tell(made, options, run.last_course(options.out))
@@ -153,9 +181,9 @@ def _mark(options: argparse.Namespace) -> int:
 
 
 def _tell(made: Any, options: argparse.Namespace, course: str) -> None:
-    from helpers.grading.results import report
+    from helpers.grading.results import tables
 
-    print(report.summary(made, options.out))
+    print(tables.summary(made, options.out))
     if options.nbgrader:
         from helpers.grading.results.nbgrader import write_scores
 

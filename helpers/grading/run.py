@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import importlib
@@ -23,7 +24,8 @@ from helpers.grading.local import LocalExecutor
 from helpers.grading.page import Page, pack
 from helpers.grading.reading import Document, Reader
 from helpers.grading.record import Record
-from helpers.grading.results import report
+from helpers.grading.results import tables
+from helpers.grading.results.late import LatePolicy
 from helpers.grading.results.store import EXPLANATIONS, Store, file_key
 from helpers.grading.roster import Person, Roster, read_roster
 from helpers.grading.sandbox.limits import Limits
@@ -59,6 +61,7 @@ class Settings:
             inputs.
         scheduler: Address of a Dask scheduler; "" grades on this machine.
         roster: CSV with the class list, None if there is none.
+        late: What a late submission costs; None for nothing.
         course: Module with `CHAPTERS` and `exercises_of`.
         warm: Modules the sandbox imports before the first notebook; None for the usual ones.
     """
@@ -70,6 +73,7 @@ class Settings:
     again: bool = False
     scheduler: str = ""
     roster: Path | None = None
+    late: LatePolicy | None = None
     course: str = "helpers.exercises"
     warm: tuple[str, ...] | None = None
 
@@ -80,7 +84,7 @@ def grade(
     settings: Settings,
     progress: Callable[[int], Callable[[], None]] | None = None,
     say: Callable[[str], None] | None = None,
-) -> report.Report:
+) -> tables.Report:
     """Grade everything in `source` and write the results to `out`.
 
     A run that was cut off, or that left notebooks ungraded because a machine failed, goes on where
@@ -111,7 +115,7 @@ def _grade(
     settings: Settings,
     progress: Callable[[int], Callable[[], None]] | None,
     say: Callable[[str], None],
-) -> report.Report:
+) -> tables.Report:
     module = importlib.import_module(settings.course)
     roster = read_roster(settings.roster) if settings.roster else None
     store = Store(out)
@@ -157,17 +161,18 @@ def _write(
     module: ModuleType,
     store: Store,
     about: dict,
-) -> report.Report:
+) -> tables.Report:
     """Present the records, write the results and keep what `mark` needs."""
     # Points that someone entered while the run went on.
     _take_over_edits(store, store.run)
-    made = report.build([record.as_dict() for record in records], module, store.marks)
+    made = tables.build([record.as_dict() for record in records], module, store.marks)
     made.senders, made.roster = senders, roster
+    made.late = LatePolicy.from_plain(about["settings"].get("late"))
     about |= {
-        "submissions": [report.described(record.as_dict()) for record in records],
+        "submissions": [tables.described(record.as_dict()) for record in records],
         "allowed_marks": made.allowed_marks(),
     }
-    report.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
+    tables.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
     store.run = about | {
         "records": [record.slim() for record in records],
         "senders": [asdict(sender) for sender in senders],
@@ -177,7 +182,7 @@ def _write(
     return made
 
 
-def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
+def mark(out: Path, path: Path | None) -> tuple[int, tables.Report]:
     """Take the points of an edited CSV into the results; return how many changed, and the report.
 
     Args:
@@ -188,19 +193,57 @@ def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
         ValueError: If there was no run, or the CSV has lines that cannot be taken.
     """
     store = Store(out)
-    if not store.run.get("written"):
-        raise ValueError(f"{out} holds no finished run. Run `workbook grade` first.")
     with store.alone():
-        about = store.run
+        about = _about(store)
         changed = store.enter_marks(path or store.folder / EXPLANATIONS, about["allowed_marks"])
-        records = [_whole(record, store) for record in about.pop("records")]
-        senders = [Sender(**sender) for sender in about.pop("senders", [])]
-        roster = _roster(about.pop("roster", None))
-        module = importlib.import_module(about["settings"]["course"])
-        made = report.build([record.as_dict() for record in records], module, store.marks)
-        made.senders, made.roster = senders, roster
-        report.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
+        made = _report(store, about)
+        _write_again(made, store, about)
     return changed, made
+
+
+def mark_in_browser(out: Path, say: Callable[[str], None], names: bool, port: int) -> tables.Report:
+    """Serve the explanations of a run until Ctrl-C, then write the results again.
+
+    Args:
+        out: Results folder of an earlier run.
+        say: Called with the address to open.
+        names: Whether the students' names are shown.
+        port: Port to use; 0 takes a free one.
+
+    Raises:
+        ValueError: If there was no run.
+    """
+    from helpers.grading.results import browser
+
+    store = Store(out)
+    with store.alone():
+        about = _about(store)
+        with contextlib.suppress(KeyboardInterrupt):
+            browser.serve(browser.Marking(_report(store, about), store, names), say, port)
+        made = _report(store, about)
+        _write_again(made, store, about)
+    return made
+
+
+def _about(store: Store) -> dict:
+    if not store.run.get("written"):
+        raise ValueError(f"{store.folder} holds no finished run. Run `workbook grade` first.")
+    return store.run
+
+
+def _report(store: Store, about: dict) -> tables.Report:
+    records = [_whole(record, store) for record in about["records"]]
+    module = importlib.import_module(about["settings"]["course"])
+    made = tables.build([record.as_dict() for record in records], module, store.marks)
+    made.senders = [Sender(**sender) for sender in about.get("senders", [])]
+    made.roster = _roster(about.get("roster"))
+    made.late = LatePolicy.from_plain(about["settings"].get("late"))
+    return made
+
+
+def _write_again(made: tables.Report, store: Store, about: dict) -> None:
+    kept = ("seeds", "written", "records", "senders", "roster")
+    tables.write(made, store, {key: value for key, value in about.items() if key not in kept})
 
 
 def last_course(out: Path) -> str:
@@ -504,6 +547,7 @@ def _described(settings: Settings) -> dict:
         "processes": settings.processes,
         "limits": settings.limits.as_dict(),
         "scheduler": settings.scheduler,
+        "late": settings.late.as_plain() if settings.late else None,
         "roster": str(settings.roster or ""),
         "course": settings.course,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.exercises import slug
-from helpers.grading.results.report import Report
+from helpers.grading.results.tables import Report
 
 
 def write_scores(report: Report, database: Path, chapters: list[str]) -> int:

@@ -134,7 +134,11 @@ def application(marking: Marking, token: str, port: int) -> tornado.web.Applicat
     """Return the pages as an application of tornado."""
     settings = {"marking": marking, "token": token, "hosts": {f"127.0.0.1:{port}"}}
     return tornado.web.Application(
-        [(r"/", _Start, settings), (r"/answer/(\d+)", _Answer, settings), (r"/undo", _Undo, settings)],
+        [
+            (r"/", _Start, settings),
+            (r"/answer/(\d+)", _Answer, settings),
+            (r"/undo", _Undo, settings),
+        ],
         cookie_secret=token,
         xsrf_cookies=True,
         xsrf_cookie_kwargs={"samesite": "Strict", "httponly": True},

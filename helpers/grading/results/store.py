@@ -119,7 +119,6 @@ class Store:
             files.write_text(self.folder / "state" / "marks.json", text)
         return len(changed)
 
-
     def put_back_mark(self, key: str, mark: dict | None) -> None:
         """Make a mark what it was before; None removes it."""
         marks = {name: kept for name, kept in self.marks.items() if name != key}

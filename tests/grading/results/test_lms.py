@@ -58,7 +58,9 @@ def test_canvas_gradebook_uses_the_assignment_of_the_same_name(tmp_path):
 
 
 def test_without_a_roster_the_senders_make_the_files(tmp_path):
-    made = report(record("11", "Kim"), senders=[Sender("Kim_11_assignsubmission_file_", "11", "Kim", "11")])
+    made = report(
+        record("11", "Kim"), senders=[Sender("Kim_11_assignsubmission_file_", "11", "Kim", "11")]
+    )
     write_uploads(made, tmp_path)
     assert read(tmp_path / "moodle-grades.csv")[0]["Identifier"] == "Participant 11"
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))

@@ -52,7 +52,9 @@ def test_two_ids_that_a_spreadsheet_makes_one_are_refused(tmp_path):
 
 
 def test_exercise_1_10_is_not_1_1_after_a_round_trip(tmp_path):
-    rows = [{"student": "Kim", "exercise": exercise_cell(id), "points": 1} for id in ("1.1", "1.10")]
+    rows = [
+        {"student": "Kim", "exercise": exercise_cell(id), "points": 1} for id in ("1.1", "1.10")
+    ]
     path = tmp_path / "marks.csv"
     path.write_text(csv_text(["student", "exercise", "points"], rows), encoding="utf-8")
     pd.read_csv(path).to_csv(path, index=False)
@@ -94,8 +96,10 @@ def test_no_cell_is_a_formula_at_any_separator():
     for text in ("=1+1", " =1", "a;=1", "a\t@x", "a\n+1", "＝1"):
         cell = safe_cell(text)
         for separator in ";\t\n":
-            assert not any(part.lstrip().startswith(("=", "+", "-", "@", "＝"))
-                           for part in cell.split(separator))
+            assert not any(
+                part.lstrip().startswith(("=", "+", "-", "@", "＝"))
+                for part in cell.split(separator)
+            )
 
 
 def test_csv_tells_excel_its_encoding_and_reads_back():

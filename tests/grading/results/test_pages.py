@@ -45,6 +45,8 @@ def test_overview_names_copies_and_leaves_out_what_all_wrote():
     common = " ".join(f"word{i}" for i in range(60))
     own = {s: " ".join(f"{s}{i}" for i in range(60)) for s in ("kim", "lee", "park", "choi")}
     copied = record("cho", words=f"{common} {own['kim']}", sha256="kim")
-    page = overview_page(report(*(record(s, words=f"{common} {t}") for s, t in own.items()), copied))
+    page = overview_page(
+        report(*(record(s, words=f"{common} {t}") for s, t in own.items()), copied)
+    )
     assert "cho and kim" in page and "kim and lee" not in page
     assert "<li>cho, kim</li>" in page, "the same bytes"

@@ -452,7 +452,8 @@ for _ in range(4):
 # **Given** examples `X` and labels `y`, each 0 or 1.
 #
 # **Write** `train_perceptron(X, y, max_epochs=100)`. Start with all weights and the bias at zero.
-# Pass through the rows in their order and apply (1.6) to each row before the next one. Stop after the first
+# Pass through the rows in their order and apply (1.6) to each row before the next one. Stop after the
+# first
 # pass without a mistake. If `max_epochs` passes were not enough, raise a `ValueError` that says so.
 #
 # **Shapes** `X` is (n, d), `y` is (n,); return `w` of shape (d,), the number `b`, and the number of

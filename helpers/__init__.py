@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers import autograd, data, models, numeric, plotting, training
-    from helpers.feedback import check, hint, progress, solution
+    from helpers.feedback import check, hint, progress
 
 __all__ = [
     "autograd",
@@ -18,11 +18,10 @@ __all__ = [
     "numeric",
     "plotting",
     "progress",
-    "solution",
     "training",
 ]
 
-_FEEDBACK = ("check", "hint", "progress", "solution")
+_FEEDBACK = ("check", "hint", "progress")
 
 
 def __getattr__(name: str):

@@ -19,8 +19,7 @@
 # ## Before you start
 #
 # You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
-# cross-entropy; and matrix products. Experiments here take a few seconds each; every prompt says how
-# many. The printed numbers come from the real data; on the offline stand-ins they differ.
+# cross-entropy. Experiments here take a few seconds each; every prompt says how many.
 
 # %% [markdown]
 # ## Setup
@@ -34,7 +33,6 @@ import itertools
 import tempfile
 import time
 
-import ipywidgets
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,35 +40,6 @@ import tensorflow as tf
 
 keras.utils.set_random_seed(2)
 print(training.device())
-
-# %% [markdown]
-# ## How layers are counted
-#
-# A [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) (MLP) passes its inputs
-# through one or more [hidden layers](../chapters/glossary.md#hidden-layer) to its outputs. The
-# number of layers with weights is its [depth](../chapters/glossary.md#depth); the inputs do not
-# count, since they compute nothing. The number of units in a layer is the layer's
-# [width](../chapters/glossary.md#width). Every unit is connected to every unit of the layer before.
-
-# %%
-def draw_network(widths):
-    axes = plt.subplots(figsize=(5.5, 2.8))[1]
-    places = [[(layer, row - (n - 1) / 2) for row in range(n)] for layer, n in enumerate(widths)]
-    for left, right in itertools.pairwise(places):
-        for start, end in itertools.product(left, right):
-            axes.plot(*zip(start, end), color="0.75", linestyle="-", linewidth=0.8, zorder=1)
-    for layer in places:
-        axes.scatter(*zip(*layer), s=160, edgecolor="black", zorder=2)
-    axes.set_xticks(range(len(widths)), ["inputs", *["hidden"] * (len(widths) - 2), "outputs"])
-    axes.set(yticks=[], title=f"depth {len(widths) - 1}")
-    plt.show()
-
-draw_network((4, 5, 3))
-print("weights:", 4 * 5 + 5 * 3, " biases:", 5 + 3)
-
-# %% [markdown]
-# Two layers of arrows, so the depth is two: one hidden layer of width five and the output layer.
-# Each arrow is a weight; each unit of a layer with weights has a bias as well.
 
 # %% [markdown]
 # ## Affine after affine is affine
@@ -85,31 +54,31 @@ print("weights:", 4 * 5 + 5 * 3, " biases:", 5 + 3)
 # $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
 #
 # An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
-# middle of two points is the middle of their images. How far is the stack from doing so?
+# middle of two points is the middle of their images. Does the stack keep them, too?
 
 # %%
 def linear_stack(X, W1, b1, W2, b2):
     return (X @ W1 + b1) @ W2 + b2
 
-def midpoint_gap(function, a, b):
-    return np.abs(function((a + b) / 2) - (function(a) + function(b)) / 2).max()
+def keeps_midpoints(function, a, b):
+    return bool(np.allclose(function((a + b) / 2), (function(a) + function(b)) / 2))
 
 # %% [markdown]
 # Four inputs, eight hidden units, three outputs, all weights random:
 
 # %%
 generator = np.random.default_rng(2)
-stack_parts = [generator.normal(size=shape) for shape in ((4, 8), (8,), (8, 3), (3,))]
-two_points = generator.normal(size=(2, 1, 4))
-stack = lambda X: linear_stack(X, *stack_parts)
-print(f"distance from the midpoint: {midpoint_gap(stack, *two_points):.0e}")
+W1, b1 = generator.normal(size=(4, 8)), generator.normal(size=8)
+W2, b2 = generator.normal(size=(8, 3)), generator.normal(size=3)
+a, b = generator.normal(size=(2, 1, 4))
+stack = lambda X: linear_stack(X, W1, b1, W2, b2)
+print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
 
 # %% tags=["proof"]
-assert midpoint_gap(stack, *two_points) < 1e-12
+assert keeps_midpoints(stack, a, b)
 
 # %% [markdown]
-# The distance is zero up to rounding: the stack of two behaves like one layer. In the first exercise
-# you find that layer.
+# The stack of two behaves like one. In the first exercise you find that one.
 
 # %% [markdown]
 # ### Exercise 2.1 — A stack of linear layers collapses (d2l 5.1.1)
@@ -158,34 +127,6 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 # functions.
 
 # %% [markdown]
-# ## The singular value decomposition
-#
-# How much is lost in a narrow layer? Every matrix is a sum of matrices of rank 1, ordered by size:
-# the [singular value decomposition](../chapters/glossary.md#singular-value-decomposition), or SVD,
-#
-# $$\mathbf{W} = \mathbf{U}\,\operatorname{diag}(s_1, s_2, \dots)\,\mathbf{V}^\top = s_1 \mathbf{u}_1 \mathbf{v}_1^\top + s_2 \mathbf{u}_2 \mathbf{v}_2^\top + \dots, \qquad s_1 \ge s_2 \ge \dots \ge 0.$$
-#
-# The columns $\mathbf{u}_i$ of $\mathbf{U}$ have length 1 and are at right angles to each other, and
-# so are the $\mathbf{v}_i$. The size of a matrix is measured by its Frobenius norm, the root of the
-# sum of its squared entries, which is also the root of $s_1^2 + s_2^2 + \dots$. Eckart and Young
-# showed in 1936 that the first $k$ terms come closest to $\mathbf{W}$ among all matrices of rank $k$.
-
-# %%
-U, s, Vt = np.linalg.svd(direct, full_matrices=False)
-print("singular values:", s.round(2))
-for k in range(1, 5):
-    first_terms = sum(s[i] * np.outer(U[:, i], Vt[i]) for i in range(k))
-    gap = np.linalg.norm(direct - first_terms)
-    print(f"{k} terms: distance {gap:.2f}, root of the remaining s² {np.sqrt((s[k:]**2).sum()):.2f}")
-
-# %% tags=["proof"]
-assert np.isclose(gap, 0) and np.allclose(first_terms, direct)
-
-# %% [markdown]
-# The more terms, the closer; four terms give back the whole matrix, whose rank is four. What is
-# missing is exactly what the dropped singular values say.
-
-# %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
 # *2 points · ★★★ · 20 min · stuck? run `hint("2.2")`*
 #
@@ -193,7 +134,7 @@ assert np.isclose(gap, 0) and np.allclose(first_terms, direct)
 #
 # **Write** `squeeze(W, width)`, which returns `W1` and `W2` of two layers with `width` units
 # between them, whose product is as close to `W` as it can be (least Frobenius norm of the
-# difference). One of the two matrices takes the singular values.
+# difference).
 #
 # **Shapes** `W` (d, q); `W1` (d, width), `W2` (width, q); width ≤ min(d, q).
 #
@@ -219,7 +160,8 @@ check("2.2", squeeze)
 #
 # $$\mathbf{H} = \sigma(\mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.3}$$
 #
-# This is an MLP with one hidden layer; $\sigma$ is its [activation
+# This is a [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron), or MLP, with one
+# [hidden layer](../chapters/glossary.md#hidden-layer); $\sigma$ is its [activation
 # function](../chapters/glossary.md#activation-function). Two hidden units with $\sigma(z) = \max(z,
 # 0)$ already compute XOR, which no single neuron can.
 
@@ -230,15 +172,15 @@ def xor_mlp(X):
 
 corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
 print("XOR:", xor_mlp(corners))
-print("distance from the midpoint:", midpoint_gap(xor_mlp, corners[0], corners[3]))
+print("keeps midpoints:", keeps_midpoints(xor_mlp, corners[0], corners[3]))
 
 # %% tags=["proof"]
 assert np.array_equal(xor_mlp(corners), [0, 1, 1, 0])
-assert midpoint_gap(xor_mlp, corners[0], corners[3]) == 1
+assert not keeps_midpoints(xor_mlp, corners[0], corners[3])
 
 # %% [markdown]
-# All four rows of XOR are right. Halfway between (0, 0) and (1, 1) the output is 1 away from the mean
-# of the two ends: this network is not affine, so no single layer could replace it.
+# All four rows of XOR are right, and the midpoint test fails: this network is not affine, so no
+# single layer could replace it.
 
 # %% [markdown]
 # ## ReLU and pReLU
@@ -269,29 +211,26 @@ def slope_of(function):
 # slope are drawn side by side.
 
 # %%
-around_zero = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
+x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
 relu = tf.nn.relu
 prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
-plotting.functions(around_zero, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
+plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
 
 # %% [markdown]
-# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there. Networks used
-# sigmoids until about 2010. ReLU replaced them in deep networks because its derivative is 1 on half
-# of the line, so gradients survive many layers (Glorot, Bordes and Bengio, 2011), and because it
-# costs one comparison.
+# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
 
 # %% [markdown]
 # ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
 # *1 point · ★☆☆ · 5 min · stuck? run `hint("2.3")`*
 #
-# **Given** an array `x` without zeros, whose entries may be as close to zero as $10^{-9}$, and a
-# number `alpha`.
+# **Given** an array `x` without zeros, and a number `alpha`.
 #
-# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry.
+# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry, by a formula of
+# your own (no tape).
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it holds for zero, small, large and negative `alpha`, and close to $x = 0$.
+# **Done when** it holds for small, large and negative `alpha`.
 
 # %%
 def prelu_derivative(x, alpha):
@@ -321,16 +260,16 @@ check("2.3", prelu_derivative)
 # [saturated](../chapters/glossary.md#saturation).
 
 # %%
-wide = np.linspace(-8, 8, 201)
+x = np.linspace(-8, 8, 201)
 pairs = {"sigmoid": (tf.sigmoid, slope_of(tf.sigmoid)), "tanh": (tf.tanh, slope_of(tf.tanh))}
-plotting.functions(wide, pairs)
+plotting.functions(x, pairs)
 for name, (_, slope) in pairs.items():
-    slopes = slope(wide).numpy()
+    slopes = slope(x).numpy()
     print(f"{name:8} largest slope {slopes.max():.2f}, slope at x = 8 {slopes[-1]:.0e}")
 
 # %% tags=["proof"]
-assert np.isclose(slope_of(tf.sigmoid)(wide).numpy().max(), 0.25)
-assert np.isclose(slope_of(tf.tanh)(wide).numpy().max(), 1.0)
+assert np.isclose(slope_of(tf.sigmoid)(x).numpy().max(), 0.25)
+assert np.isclose(slope_of(tf.tanh)(x).numpy().max(), 1.0)
 
 # %% [markdown]
 # The sigmoid passes on at most a quarter of a gradient, tanh at best all of it. At $x = 8$ next to
@@ -346,18 +285,18 @@ assert np.isclose(slope_of(tf.tanh)(wide).numpy().max(), 1.0)
 # 1 for a while on the right.
 
 # %%
-middle = np.linspace(-6, 6, 601)
+x = np.linspace(-6, 6, 601)
 swish = lambda x: x * tf.sigmoid(x)
-plotting.functions(middle, {"ReLU": (relu, slope_of(relu)), "GELU": (tf.nn.gelu, slope_of(tf.nn.gelu)),
+plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "GELU": (tf.nn.gelu, slope_of(tf.nn.gelu)),
                        "Swish, β = 1": (swish, slope_of(swish))})
 for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
-    values = function(middle).numpy()
-    print(f"{name:5} lowest value {values.min():.2f} at x = {middle[values.argmin()]:.1f}")
+    y = function(x).numpy()
+    print(f"{name:5} lowest value {y.min():.2f} at x = {x[y.argmin()]:.1f}")
 
 # %% tags=["proof"]
-assert -0.171 < tf.nn.gelu(middle).numpy().min() < -0.169
-assert -0.279 < swish(middle).numpy().min() < -0.278
-assert min(slope_of(f)(middle).numpy().max() for f in (tf.nn.gelu, swish)) > 1
+assert -0.171 < tf.nn.gelu(x).numpy().min() < -0.169
+assert -0.279 < swish(x).numpy().min() < -0.278
+assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 
 # %% [markdown]
 # On the far left all three are flat. GELU and Swish differ from ReLU only around zero, where they
@@ -370,12 +309,12 @@ assert min(slope_of(f)(middle).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 # **Given** an array `x` and a positive number `beta`.
 #
 # **Write** `swish_derivative(x, beta)`, the derivative of $x \operatorname{sigmoid}(\beta x)$ with
-# respect to $x$.
+# respect to $x$, by a formula.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it is right for $|x|$ up to $10^6$ and $\beta$ from $10^{-4}$ to $10^6$, without NaN.
-# Difference quotients are not accurate enough for that; a formula is.
+# **Done when** it agrees with finite differences, and gives 0 at $x = -1000$ and 1 at $x = 1000$
+# without NaN.
 
 # %%
 def swish_derivative(x, beta):
@@ -397,24 +336,23 @@ check("2.4", swish_derivative)
 # off, and nowhere else.
 
 # %%
-in_w, in_b = np.array([1.0, 1.0, -1.0, 1.0]), np.array([2.0, 0.0, -1.0, -2.0])
-out_w = np.array([1.0, -2.0, 1.5, 2.0])
+w1, b1 = np.array([1.0, 1.0, -1.0, 1.0]), np.array([2.0, 0.0, -1.0, -2.0])
+w2 = np.array([1.0, -2.0, 1.5, 2.0])
 
-def relu_units(x):
-    return np.maximum(np.outer(x, in_w) + in_b, 0) * out_w
+def relu_network(x):
+    return np.maximum(np.outer(x, w1) + b1, 0) @ w2
 
-line = np.linspace(-4, 4, 201)
-units = {f"unit {j + 1}": relu_units(line)[:, j] for j in range(4)}
-places = -in_b / in_w
+x = np.linspace(-4, 4, 201)
+units = {f"unit {j + 1}": np.maximum(w1[j] * x + b1[j], 0) * w2[j] for j in range(4)}
 figure, axes = plt.subplots(1, 2, figsize=(8, 3))
-plotting.lines(line, units, xlabel="x", ylabel="output of a unit", ax=axes[0])
-plotting.lines(line, {"": relu_units(line).sum(1)}, xlabel="x", ylabel="their sum", ax=axes[1])
-axes[1].plot(places, relu_units(places).sum(1), "o")
+plotting.lines(x, units, xlabel="x", ylabel="output of a unit", ax=axes[0])
+plotting.lines(x, {"": relu_network(x)}, xlabel="x", ylabel="their sum", ax=axes[1])
+axes[1].plot(-b1 / w1, relu_network(-b1 / w1), "o")
 plt.show()
 
 # %% tags=["proof"]
-bends = np.abs(np.diff(relu_units(line).sum(1), 2)) > 1e-9
-assert np.allclose(line[1:-1][bends], np.sort(places))
+bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
+assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
 
 # %% [markdown]
 # Left the units, each times its output weight; right their sum. The four dots are the places where
@@ -431,9 +369,8 @@ assert np.allclose(line[1:-1][bends], np.sort(places))
 #
 # **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
 #
-# **Done when** it is right for any number of units, also if some share a place, and leaves out units
-# that cannot bend anything because one of their weights is 0. At least one unit bends, and units
-# that share a place do not cancel.
+# **Done when** it is right for units that share a place, and leaves out units that cannot bend
+# anything because one of their weights is 0. At least one unit bends.
 
 # %%
 def pieces(w1, b1, w2):
@@ -476,7 +413,7 @@ check("2.5", pieces)
 #
 # That is the idea of the [universal approximation
 # theorem](../chapters/glossary.md#universal-approximation-theorem): one hidden layer that is wide
-# enough comes as close as you like to any continuous function on a closed, bounded interval. It says that
+# enough comes as close as you like to any continuous function on a bounded interval. It says that
 # the weights exist. It does not say that training finds them, nor that one wide layer is the
 # cheapest way.
 
@@ -493,17 +430,17 @@ def build_network(curve, width, low=-3.0, high=3.0):
 
 # %%
 curve = lambda x: np.sin(2 * x) + 0.3 * x
-fine = np.linspace(-3, 3, 1201)
-fits = {f"{width} units": build_network(curve, width)(fine) for width in (4, 8, 32)}
-plotting.lines(fine, {"curve": curve(fine)} | fits, xlabel="x", ylabel="y")
+x = np.linspace(-3, 3, 1201)
+fits = {f"{width} units": build_network(curve, width)(x) for width in (4, 8, 32)}
+plotting.lines(x, {"curve": curve(x)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
-# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Next comes the largest
-# error against the width. Predict: by which factor does it shrink when the width doubles?
+# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Now the largest error
+# against the width.
 
 # %%
 widths = np.array([4, 8, 16, 32, 64, 128, 256])
-errors = np.array([np.abs(build_network(curve, h)(fine) - curve(fine)).max() for h in widths])
+errors = np.array([np.abs(build_network(curve, h)(x) - curve(x)).max() for h in widths])
 square_law = errors[-1] * (256 / widths) ** 2
 plotting.lines(widths, {"largest error": errors, "proportional to 1 / width²": square_law},
                xlabel="hidden units", ylabel="error", xscale="log", yscale="log")
@@ -517,42 +454,6 @@ assert errors[0] > 0.5 and errors[-1] < 1e-3
 # On logarithmic axes a power is a straight line. Doubling the width divides the error by four.
 
 # %% [markdown]
-# ## A boundary that bends
-#
-# A trained network uses its hidden units in the same way: each contributes a line in the plane, and
-# the decision boundary bends where it crosses one. The two classes are a ring and the disc inside
-# it, which no straight line separates. Move the slider to train a network with another number of
-# hidden units. Predict first: how many units does it take to close the boundary?
-
-# %%
-angle = generator.uniform(0, 2 * np.pi, size=300)
-ring = np.arange(300) % 2
-radius = generator.uniform(0, 1, size=300) + 1.3 * ring
-ring_x = (radius * [np.cos(angle), np.sin(angle)]).T.astype("float32")
-
-def show_boundary(hidden_units=3):
-    ring_model = models.mlp((hidden_units,), 1, inputs=2, activation="tanh", seed=1)
-    ring_model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
-    ring_model.optimizer.learning_rate = 0.03
-    training.fit(ring_model, ring_x, ring, epochs=150, batch_size=50, seed=1)
-    predict = lambda X: (ring_model(X.astype("float32")).numpy()[:, 0] > 0).astype(int)
-    plotting.decision_boundary(predict, ring_x, ring, title=f"{hidden_units} hidden units")
-    return np.mean(predict(ring_x) == ring)
-
-bent = {units: show_boundary(units) for units in (1, 2, 4)}
-print({units: round(float(share), 2) for units, share in bent.items()})
-
-# %% tags=["proof"]
-assert bent[1] < 0.85 < bent[4]
-
-# %% tags=["nbval-ignore-output"]
-ipywidgets.interact_manual(show_boundary, hidden_units=(1, 8));
-
-# %% [markdown]
-# One unit gives one line, two give a strip or a wedge, and from three or four on the boundary closes
-# around the disc. The printed numbers are the accuracies on the points drawn.
-
-# %% [markdown]
 # ### Exercise 2.7 — tanh from the sigmoid (d2l 5.1.5a)
 # *1 point · ★☆☆ · 5 min · stuck? run `hint("2.7")`*
 #
@@ -560,12 +461,11 @@ ipywidgets.interact_manual(show_boundary, hidden_units=(1, 8));
 #
 # **Write** `tanh_from_sigmoid(sigmoid, x)`, which returns $\tanh(x)$ and uses nothing but the given
 # function and arithmetic. Derive the identity from (5.1.6) and (5.1.8): $\tanh(x) + 1 = 2
-# \operatorname{sigmoid}(2x)$. The check also hands in a steeper sigmoid, $\operatorname{sigmoid}(k
-# x)$; your result is then $\tanh(k x)$.
+# \operatorname{sigmoid}(2x)$.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** the result comes from the function that was handed in, for any $k$.
+# **Done when** the result is tanh, and comes from the function that was handed in.
 
 # %%
 def tanh_from_sigmoid(sigmoid, x):
@@ -588,9 +488,9 @@ check("2.7", tanh_from_sigmoid)
 #
 # **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
 #
-# **Done when** outputs agree for any number of hidden layers, none included. With the way back, which
-# is analogous, this proves that both activations give the same class of functions: the affine layers
-# have biases that absorb the shift.
+# **Done when** outputs agree for one and for three hidden layers. With the way back, which works
+# alike, this proves that both activations give the same class of functions: the affine layers have
+# biases that absorb the shift.
 
 # %%
 def tanh_to_sigmoid(layers):
@@ -619,42 +519,22 @@ check("2.8", tanh_to_sigmoid)
 # cell sends the same row through such a layer in two crowds.
 
 # %%
-one_row = np.array([[1.0, 2.0]], "float32")
+row = np.array([[1.0, 2.0]], "float32")
 crowds = {"zeros": np.zeros((3, 2), "float32"), "nines": np.full((3, 2), 9, "float32")}
-beside = {}
+outputs = {}
 for name, crowd in crowds.items():
-    normalization = keras.layers.BatchNormalization(epsilon=1e-5)
-    alone = normalization(one_row, training=False)[0].numpy().round(1)
-    beside[name] = normalization(np.concatenate([one_row, crowd]), training=True)[0].numpy().round(1)
-    print(f"row {one_row[0]} beside {name}: in training {beside[name]}, in prediction {alone}")
+    layer = keras.layers.BatchNormalization(epsilon=1e-5)
+    alone = layer(row, training=False)[0].numpy().round(1)
+    outputs[name] = layer(np.concatenate([row, crowd]), training=True)[0].numpy().round(1)
+    print(f"row {row[0]} beside {name}: in training {outputs[name]}, in prediction {alone}")
 
 # %% tags=["proof"]
-assert np.all(beside["zeros"] > 1) and np.all(beside["nines"] < -1)
-assert np.allclose(alone, one_row, atol=0.1)
+assert np.all(outputs["zeros"] > 1) and np.all(outputs["nines"] < -1)
+assert np.allclose(alone, row, atol=0.1)
 
 # %% [markdown]
 # In training the same row comes out large beside zeros and small beside nines. For prediction Keras
-# uses running averages instead, here still at their start, so each row is treated by itself.
-#
-# Does a larger batch help? Predict: how does the spread of the row's output change when the number
-# of its batch mates grows from 1 to 255?
-
-# %%
-crowd_sizes = np.array([1, 3, 15, 63, 255])
-normalization = keras.layers.BatchNormalization(epsilon=1e-5, axis=(0, 2))  # 400 crowds per call
-outputs = [
-    normalization(np.insert(generator.normal(size=(400, m, 1)), 0, 1.0, axis=1), training=True)[:, 0]
-    for m in crowd_sizes
-]
-spreads = np.array([np.std(output) for output in outputs])
-print("spread over 400 crowds:", dict(zip(crowd_sizes.tolist(), spreads.round(2).tolist())))
-
-# %% tags=["proof"]
-assert np.all(np.diff(spreads[1:]) < 0)
-
-# %% [markdown]
-# The more mates a row has, the less its output depends on which they are; the spread falls roughly
-# as one over the root of their number.
+# uses running averages instead, here still at their start, and each row stands for itself.
 
 # %% [markdown]
 # ### Exercise 2.9 — A row and its batch mates (d2l 5.1.6)
@@ -664,7 +544,8 @@ assert np.all(np.diff(spreads[1:]) < 0)
 #
 # **Write** `output_beside(row, mates)`: put the row and its mates into one batch, apply
 # $\sigma(\mathbf{X}) = (\mathbf{X} - \text{mean}) / \sqrt{\text{variance} + 10^{-5}}$ with mean and
-# variance of each column over the batch, and return the row's output.
+# variance of each column over the batch, and return the row's output. Then run it for one row
+# beside 500 random crowds and draw the outputs (no training, under a second).
 #
 # **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
 #
@@ -677,6 +558,15 @@ def output_beside(row, mates):
     batch = np.concatenate([row[None], mates])
     return ((batch - batch.mean(axis=0)) / np.sqrt(batch.var(axis=0) + 1e-5))[0]
 
+
+row = np.array([1.0])
+sizes = (1, 3, 15, 63, 255)
+outputs = [[output_beside(row, generator.normal(size=(m, 1))) for _ in range(500)] for m in sizes]
+spreads = np.std(outputs, axis=(1, 2))
+plotting.lines(sizes, {"mean over 500 crowds": np.mean(outputs, axis=(1, 2))}, xlabel="batch mates",
+               ylabel="output of the row", xscale="log", spread={"mean over 500 crowds": spreads})
+# The fewer the mates, the more the output depends on who they are.
+assert np.all(np.diff(spreads) < 0)
     ### END SOLUTION
 
 # %%
@@ -710,10 +600,8 @@ check("2.9", output_beside)
 
 # %%
 depths = np.arange(1, 21)
-sigmoid_at_1 = 1 / (1 + np.exp(-1.0))
-chains = {"sigmoid, best case": 0.25**depths,
-          "sigmoid at z = 1": (sigmoid_at_1 * (1 - sigmoid_at_1)) ** depths,
-          "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths, "ReLU, unit on": 1.0**depths}
+chains = {"sigmoid, best case": 0.25**depths, "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths,
+          "ReLU, unit on": 1.0**depths}
 axes = plt.subplots()[1]
 plotting.lines(depths, chains, xlabel="layers", ylabel="factor of the gradient", yscale="log",
                ax=axes)
@@ -725,8 +613,7 @@ assert chains["sigmoid, best case"][-1] < 1e-12 and chains["tanh at z = 1"][-1] 
 
 # %% [markdown]
 # Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
-# layers leave less than a millionth of a millionth even in the best case. At the same $z = 1$ tanh
-# keeps more than the sigmoid; at $z = 0$ tanh, like ReLU, would keep all.
+# layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
 
 # %% [markdown]
 # ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
@@ -786,7 +673,7 @@ assert set(np.unique(y_valid)) == set(range(10))
 # %% [markdown]
 # ## From scores to a loss
 #
-# The network outputs ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ per row, any real
+# The network puts out ten [logits](../chapters/glossary.md#logit) $\mathbf{o}$ a row, any real
 # numbers. [Softmax](../chapters/glossary.md#softmax) turns them into probabilities, and the
 # [cross-entropy](../chapters/glossary.md#cross-entropy) is minus the logarithm of the true class's
 # probability:
@@ -815,13 +702,11 @@ assert np.isnan(naive[1]).all() and not np.isnan(naive[0]).any()
 #
 # **Given** a batch of `logits`, as large or small as they may be.
 #
-# **Write** `softmax(logits)` from exponentials, sums and comparisons, not by calling the softmax of
-# a library.
+# **Write** `softmax(logits)` from exponentials, sums and comparisons; not `tf.nn.softmax`.
 #
 # **Shapes** (n, q) in, (n, q) out, every row with the sum 1.
 #
-# **Done when** it is right for ordinary logits, for rows near 1000 and −1000 in one batch, and for
-# rows whose logits are thousands apart.
+# **Done when** it is right for ordinary logits and for rows near 1000 and −1000 in one batch.
 
 # %%
 def softmax(logits):
@@ -846,8 +731,8 @@ check("2.12", softmax)
 # %%
 guesses = generator.integers(0, 10, size=len(y_valid))
 always_zero = np.zeros_like(y_valid)
-for name, predicted_classes in {"guessing": guesses, "always class 0": always_zero}.items():
-    print(f"{name:15} right in about {np.mean(predicted_classes == y_valid):.1f} of the cases")
+for name, predicted in {"guessing": guesses, "always class 0": always_zero}.items():
+    print(f"{name:15} right in about {np.mean(predicted == y_valid):.1f} of the cases")
 
 # %% tags=["proof"]
 assert abs(np.mean(guesses == y_valid) - 0.1) < 0.04
@@ -861,7 +746,7 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 # ### Exercise 2.13 — Accuracy and the confusion matrix
 # *2 points · ★★☆ · 15 min · stuck? run `hint("2.13")`*
 #
-# **Given** `scores`, one row of logits or probabilities per example, and integer `labels`.
+# **Given** `scores`, one row of logits or probabilities an example, and integer `labels`.
 #
 # **Write** `accuracy(scores, labels)`, the share of rows whose largest score is at the label, and
 # `confusion_matrix(scores, labels)`, whose entry [i, j] counts the rows of true class i that are
@@ -869,7 +754,7 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 #
 # **Shapes** `scores` (n, q), `labels` (n,); a number, and a (q, q) matrix.
 #
-# **Done when** both are right even if some class is never true. Each is worth a point.
+# **Done when** both are right even if some class is never true.
 
 # %%
 def accuracy(scores, labels):
@@ -920,7 +805,7 @@ def scratch_mlp(X, parameters):
 print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 
 # %% [markdown]
-# One row per image, one column per class.
+# One row an image, one column a class.
 
 # %% [markdown]
 # ### Exercise 2.14 — The forward pass of any depth
@@ -933,7 +818,7 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 #
 # **Shapes** `X` (n, d), `W` (m, k), `b` (k,); (n, q) out.
 #
-# **Done when** it is right for one layer and for more, of any widths.
+# **Done when** it is right for one, two and four layers.
 
 # %%
 def mlp_forward(X, layers):
@@ -976,15 +861,15 @@ def train_step(parameters, X, y, learning_rate):
 # Three steps on the same 256 images:
 
 # %%
-first_losses = [float(train_step(parameters, x_train[:256], y_train[:256], 0.1)) for _ in range(3)]
-print("losses:", " ".join(f"{loss:.2f}" for loss in first_losses))
+losses = [train_step(parameters, x_train[:256], y_train[:256], 0.1) for _ in range(3)]
+falling = bool(losses[0] > losses[1] > losses[2])
+print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
 
 # %% tags=["proof"]
-assert abs(first_losses[0] - np.log(10)) < 0.01
-assert first_losses[0] > first_losses[1] > first_losses[2]
+assert abs(losses[0] - np.log(10)) < 0.01 and falling
 
 # %% [markdown]
-# The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely. Each step lowers it.
+# The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely.
 
 # %% [markdown]
 # ### Exercise 2.15 — One step of minibatch SGD
@@ -994,15 +879,12 @@ assert first_losses[0] > first_losses[1] > first_losses[2]
 # `y`; and a `learning_rate`.
 #
 # **Write** `sgd_step(layers, X, y, learning_rate)`, which returns the mean cross-entropy before the
-# step and the list of new pairs after it. A tape records tensors, as opposed to variables, only if
-# you convert the arrays with `tf.convert_to_tensor` and call `tape.watch(tensors)` inside the `with`
-# before the forward pass, as in `slope_of` above; or derive the gradients yourself. Any depth, ReLU
-# between layers.
+# step and the list of new pairs after it. Use a tape that watches tensors, or derive the gradients
+# yourself. Any depth, ReLU between layers.
 #
 # **Shapes** `X` (n, d) float32, `y` (n,) integers; a number and pairs shaped as before.
 #
-# **Done when** loss and all new parameters are right for any learning rate, and the given arrays are
-# unchanged.
+# **Done when** loss and all new parameters are right, and the given arrays are unchanged.
 
 # %%
 def sgd_step(layers, X, y, learning_rate):
@@ -1049,6 +931,7 @@ def train_from_scratch(parameters, X, y, epochs=10, batch_size=256, shuffle=True
 parameters = new_parameters()
 scratch_losses = train_from_scratch(parameters, x_train, y_train)
 scratch_accuracy = np.mean(np.argmax(scratch_mlp(x_valid, parameters), axis=1) == y_valid)
+print("validation accuracy above 0.8:", bool(scratch_accuracy > 0.8))
 
 # %% tags=["proof"]
 assert scratch_accuracy > 0.8 and scratch_losses[-1] < 0.6 * scratch_losses[0]
@@ -1078,8 +961,8 @@ def concise_mlp():
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"])
     return model
 
-twin = concise_mlp()
-print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in twin.weights])
+model = concise_mlp()
+print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in model.weights])
 
 # %% [markdown]
 # Is it the same network? Start both from the same numbers, show both the same batches in the same
@@ -1087,88 +970,42 @@ print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in twi
 
 # %%
 scratch = new_parameters()
-twin.set_weights([part.numpy() for pair in scratch for part in pair])
-twin.fit(x_train[:5120], y_train[:5120], batch_size=256, epochs=2, shuffle=False, verbose=0)
+model.set_weights([part.numpy() for pair in scratch for part in pair])
+model.fit(x_train[:5120], y_train[:5120], batch_size=256, epochs=2, shuffle=False, verbose=0)
 train_from_scratch(scratch, x_train[:5120], y_train[:5120], epochs=2, shuffle=False)
 gaps = [np.abs(part.numpy() - weight).max() for part, weight in
-        zip(itertools.chain(*scratch), twin.get_weights())]
-moved = np.abs(scratch[0][0].numpy() - new_parameters()[0][0].numpy()).max()
-
-# %% tags=["nbval-ignore-output"]
-print(f"after 40 steps: largest difference {max(gaps):.0e}, largest move of a weight {moved:.0e}")
+        zip(itertools.chain(*scratch), model.get_weights())]
+print("after 40 steps all weights agree to 1e-5:", bool(max(gaps) < 1e-5))
 
 # %% tags=["proof"]
-assert max(gaps) < 1e-5 < 1e-3 < moved
+assert max(gaps) < 1e-5
+assert np.abs(scratch[0][0].numpy() - new_parameters()[0][0].numpy()).max() > 1e-3
 
 # %% [markdown]
-# After forty steps the largest difference among all 203,530 numbers is rounding, and the weights have
-# moved thousands of times as far: Keras does what we wrote by hand.
+# Forty steps, and all 203,530 numbers agree: Keras does what we wrote by hand.
 
 # %% [markdown]
 # ## Training it
 #
 # `training.fit` of this workbook takes a compiled Keras model and the arguments of `model.fit`,
 # runs a whole epoch as one program, and returns the same history. We train on all 58,000 images for
-# ten epochs, with three seeds. Predict: how far apart are the three accuracies?
+# ten epochs.
 
-# %% tags=["nbval-ignore-output"]
-runs, trained_models = {}, []
-for seed in range(3):
-    keras.utils.set_random_seed(seed)
-    trained_models.append(concise_mlp())
-    runs[f"seed {seed}"] = training.fit(trained_models[-1], x_train, y_train, epochs=10,
-                                        batch_size=256, seed=seed,
-                                        validation_data=(x_valid, y_valid)).history
-plotting.histories({"Keras": runs["seed 2"], "scratch": {"loss": scratch_losses}})
-last = np.array([run["val_accuracy"][-1] for run in runs.values()])
-print("validation accuracy:", last.round(4), f"mean {last.mean():.3f}, spread {last.std():.3f}")
+# %%
+model = concise_mlp()
+history = training.fit(model, x_train, y_train, epochs=10, batch_size=256,
+                       validation_data=(x_valid, y_valid), seed=2)
+plotting.histories({"Keras": history, "scratch": {"loss": scratch_losses}})
+print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.8)
 
 # %% tags=["proof"]
-assert last.min() > 0.8 and 0 < last.std() < 0.02
-assert abs(runs["seed 2"]["loss"][-1] - scratch_losses[-1]) < 0.06
-assert runs["seed 2"]["loss"][0] < scratch_losses[0] - 0.05
+assert history.history["val_accuracy"][-1] > 0.8
+assert abs(history.history["loss"][-1] - scratch_losses[-1]) < 0.05
+assert history.history["loss"][0] < scratch_losses[0] - 0.05
 
 # %% [markdown]
-# The two training curves converge. In the first epochs Keras is ahead, because its default start
-# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$. The three seeds end within about a
-# hundredth of each other.
-
-# %% [markdown]
-# ## What the network learned
-#
-# Each hidden unit has one weight per pixel, so its weights are a picture: light where a bright pixel
-# switches the unit on, dark where it holds it back. And the confusion matrix shows which clothes the
-# network mixes up. Predict before you run the cell: which two classes are confused most often?
-
-# %% tags=["nbval-ignore-output"]
-first_weights = trained_models[-1].get_weights()[0]  # (784, 256)
-strongest = np.argsort(-np.linalg.norm(first_weights, axis=0))[:10]
-plotting.images(first_weights.T[strongest].reshape(-1, 28, 28), [f"unit {j}" for j in strongest],
-                columns=5)
-
-# %% tags=["nbval-ignore-output"]
-predicted = trained_models[-1].predict(x_valid, verbose=0).argmax(axis=1)
-mixed_up = np.zeros((10, 10), int)
-np.add.at(mixed_up, (y_valid, predicted), 1)
-off_diagonal = mixed_up - np.diag(np.diag(mixed_up))
-true, guess = np.unravel_index(off_diagonal.argmax(), (10, 10))
-axes = plt.subplots(figsize=(6.0, 4.6))[1]
-axes.imshow(np.log1p(mixed_up), aspect="auto")
-for (i, j), count in np.ndenumerate(mixed_up):
-    axes.text(j, i, count, ha="center", va="center", color="white" if count < 50 else "black")
-axes.set_xticks(range(10), fashion.class_names, rotation=90)
-axes.set_yticks(range(10), fashion.class_names)
-axes.set(xlabel="predicted class", ylabel="true class")
-plt.show()
-print(f"most often: {off_diagonal.max()} images of {fashion.class_names[true]} are predicted as",
-      fashion.class_names[guess])
-
-# %% tags=["proof"]
-assert mixed_up.sum() == 2000 and np.isclose(np.trace(mixed_up) / 2000, last[-1], atol=1e-3)
-
-# %% [markdown]
-# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to us.
-# Most mistakes are between clothes of one outline.
+# The two training curves draw together. In the first epochs Keras is ahead, because its default start
+# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
 
 # %% [markdown]
 # ## The same network in the functional API
@@ -1180,21 +1017,20 @@ assert mixed_up.sum() == 2000 and np.isclose(np.trace(mixed_up) / 2000, last[-1]
 # hidden activations.
 
 # %%
-hidden_layer, output_layer = trained_models[-1].layers
+hidden_layer, output_layer = model.layers
 inputs = keras.Input((784,))
 hidden = hidden_layer(inputs)
 two_outputs = keras.Model(inputs, {"hidden": hidden, "logits": output_layer(hidden)})
 
 result = two_outputs(x_valid)
-logit_gap = np.abs(result["logits"] - trained_models[-1](x_valid)).max()
-print("hidden activations", result["hidden"].shape)
+same = np.allclose(result["logits"], model(x_valid), atol=1e-5)
+print("hidden activations", result["hidden"].shape, "- same logits:", same)
 
 # %% tags=["proof"]
-assert logit_gap < 1e-5 and 0.2 < np.mean(result["hidden"] == 0) < 0.8
+assert same and 0.2 < np.mean(result["hidden"] == 0) < 0.8
 
 # %% tags=["nbval-ignore-output"]
-print(f"largest difference between the logits of both models: {logit_gap:.0e}")
-print(f"fraction of hidden activations that are zero: {np.mean(result['hidden'] == 0):.2f}")
+print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 0):.2f}")
 
 # %% [markdown]
 # The same logits come out of both models, since they are the same two layers. A good part of the
@@ -1211,7 +1047,7 @@ print(f"fraction of hidden activations that are zero: {np.mean(result['hidden'] 
 #
 # **Shapes** the input and output shapes of the given model.
 #
-# **Done when** both give identical outputs, also after the weights of either of them change.
+# **Done when** both give identical outputs, also after the weights of one of them change.
 
 # %%
 def functional_twin(sequential):
@@ -1258,6 +1094,7 @@ def train(hidden_units=(128,), *, epochs=8, seed=0, **settings):
                         validation_data=(x_valid, y_valid)).history
 
 baseline = [train(seed=seed)["val_accuracy"][-1] for seed in range(3)]
+print("three seeds, all between 0.75 and 0.9:", min(baseline) > 0.75 and max(baseline) < 0.9)
 
 # %% tags=["proof"]
 assert min(baseline) > 0.75 and max(baseline) < 0.9
@@ -1270,158 +1107,157 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 # Seeds alone move the accuracy by about a hundredth. A difference smaller than that is no result.
 
 # %% [markdown]
-# ### Exercise 2.17 — One change at a time (d2l 5.2.1, 5.2.2, 5.2.3, 5.2.8, 5.2.9)
-# *8 points · ★★☆ · 50 min · stuck? run `hint("2.17")`*
+# ### Exercise 2.17 — How many hidden units? (d2l 5.2.1)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.17")`*
 #
-# **Given** `train`. Five questions: how many hidden units (`"width"`); does a second hidden layer of
-# 128 units help (`"depth"`); what does a layer of a single neuron after the 128 units do
-# (`"bottleneck"`); which activation works best (`"activation"`); does it matter how the weights start
-# (`"start"`)? Note a prediction for each before you train.
+# **Given** `train`.
 #
-# **Write** `accuracy_of(settings, seed)`, which trains one network with these arguments of `train`
-# and returns its validation accuracy after the last epoch; `networks`, the settings to try for each
-# question; and `results`, their accuracies with the seeds 0, 1 and 2, filled by `accuracy_of`. Include
-# five widths from at most 4 to at least 256; the hidden units `(128,)`, `(128, 128)` and `(128, 1)`
-# where they belong; `"relu"`, `"sigmoid"`, `"tanh"` and one more activation; the start `"zeros"` and
-# three more (names or objects of `keras.initializers`). Sixty runs take about 30 seconds.
+# **Write** `width_sweep`, a dict that maps at least five numbers of hidden units, from at most 4 to
+# at least 256, to the validation accuracy after the last epoch, and draw it. With several seeds,
+# put one accuracy a seed into a list. Which width would you choose? Ten runs take about five
+# seconds.
 #
-# **Shapes** `networks[question][label]` is a dict of one argument, such as `{"hidden_units": (2,)}`;
-# `results[question][label]` is a list of three accuracies.
+# **Shapes** `{units: accuracy, ...}` or `{units: [accuracy of seed 0, of seed 1, ...], ...}`.
 #
-# **Done when** the function takes its number from the right run, each question changes one thing
-# only, and training again gives the numbers in your table.
+# **Done when** the table is complete and holds accuracies on `x_valid` after the last epoch.
 
 # %%
-def accuracy_of(settings, seed):
-    """Return the validation accuracy after the last epoch of one run of `train`."""
-    ### BEGIN SOLUTION
-    return train(**settings, seed=seed)["val_accuracy"][-1]
-    ### END SOLUTION
-
-# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-units = lambda *widths: {"hidden_units": widths}
-networks = {
-    "width": {str(n): units(n) for n in (2, 8, 32, 128, 512)},
-    "depth": {"one layer": units(128), "two layers": units(128, 128)},
-    "bottleneck": {"without": units(128), "with": units(128, 1)},
-    "activation": {name: {"activation": name} for name in ("relu", "tanh", "gelu", "sigmoid")},
-    "start": {
-        "zeros": {"kernel_initializer": "zeros"},
-        "σ = 0.01": {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01, seed=1)},
-        "Glorot": {"kernel_initializer": "glorot_uniform"},
-        "He": {"kernel_initializer": "he_normal"},
-        "σ = 1": {"kernel_initializer": keras.initializers.RandomNormal(stddev=1.0, seed=1)},
-    },
+width_sweep = {
+    units: [train((units,), seed=seed)["val_accuracy"][-1] for seed in range(2)]
+    for units in (2, 8, 32, 128, 512)
 }
-results = {
-    question: {label: [accuracy_of(settings, seed) for seed in range(3)]
-               for label, settings in choices.items()}
-    for question, choices in networks.items()
-}
-for question, table in results.items():
-    for label, shares in table.items():
-        print(f"{question:10} {label:10} mean {np.mean(shares):.3f}, spread {np.std(shares):.3f}")
-plotting.lines([2, 8, 32, 128, 512],
-               {"mean of 3 seeds": [np.mean(shares) for shares in results["width"].values()]},
-               xlabel="hidden units", ylabel="validation accuracy", xscale="log")
-means = {question: {label: np.mean(shares) for label, shares in table.items()}
-         for question, table in results.items()}
-assert means["width"]["2"] < 0.72 and means["width"]["32"] > 0.75
-assert abs(means["depth"]["one layer"] - means["depth"]["two layers"]) < 0.03
-assert means["bottleneck"]["without"] > means["bottleneck"]["with"] + 0.1
-assert means["activation"]["sigmoid"] < means["activation"]["relu"]
-assert means["start"]["zeros"] < 0.2 and means["start"]["Glorot"] > means["start"]["σ = 1"] + 0.02
+means = np.array([np.mean(accuracies) for accuracies in width_sweep.values()])
+plotting.lines(list(width_sweep), {"mean of 2 seeds": means}, xlabel="hidden units",
+               ylabel="validation accuracy", xscale="log",
+               spread={"mean of 2 seeds": [np.ptp(runs) / 2 for runs in width_sweep.values()]})
+# From about 32 units on, more width gains little more than another seed does.
+assert means[0] < 0.72 and means[2:].min() > 0.77 and np.ptp(means[2:]) < 0.06
 ### STUB
-# networks = None
-# results = None
+# width_sweep = None
 ### END SOLUTION
 
 # %%
-check("2.17", accuracy_of, networks, results)
+check("2.17", width_sweep)
 
 # %% [markdown]
-# ### Exercise 2.18 — What mattered, and by how much (d2l 5.2.1, 5.2.2, 5.2.8, 5.2.9)
-# *3 points · ★★☆ · 10 min · stuck? run `hint("2.18")`*
+# ### Exercise 2.18 — One more hidden layer (d2l 5.2.2)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.18")`*
 #
-# What do your results say about width, depth, activation and start? Compare for each the gap between
-# the means with the spread over seeds, and name the width that you would use.
+# **Given** `train`.
+#
+# **Write** `depth_comparison`, the validation accuracies of networks with one and with two hidden
+# layers of 128 units, at least three seeds each. Does the second layer help by more than the spread
+# between seeds? Six runs take about three seconds.
+#
+# **Shapes** `{1: [accuracy, ...], 2: [accuracy, ...]}`.
+#
+# **Done when** both lists are complete and measured on `x_valid`.
 
-# %% [markdown] tags=["answer"]
-# **Answer 2.18.** Numbers from the real data; yours differ a little. Width: from 2 to 32 units the
-# accuracy rises by far more than the spread over seeds; from 32 to 512 by about as much as the seeds
-# differ, so I would use 128, where the curve is flat and a run is still cheap. Depth: one and two
-# layers of 128 units differ by less than the spread, so this experiment shows no gain. Activation:
-# the sigmoid is a few hundredths below the others after eight epochs, several times the spread; ReLU,
-# tanh and GELU are closer to each other than two seeds. Start: zeros stay at chance, since with ReLU
-# no gradient gets through; a standard deviation of 1 is clearly worse; Glorot and He agree within
-# the spread.
+# %%
+### BEGIN SOLUTION
+depth_comparison = {
+    depth: [train((128,) * depth, seed=seed)["val_accuracy"][-1] for seed in range(3)]
+    for depth in (1, 2)
+}
+plotting.bars({f"{depth} hidden": np.mean(runs) for depth, runs in depth_comparison.items()},
+              spread={f"{depth} hidden": np.std(runs) for depth, runs in depth_comparison.items()},
+              ylabel="validation accuracy, axis from 0.7", bottom=0.7)
+# The second layer changes less than the seeds do: on this task it is not worth its cost.
+assert abs(np.mean(depth_comparison[1]) - np.mean(depth_comparison[2])) < 0.03
+### STUB
+# depth_comparison = None
+### END SOLUTION
+
+# %%
+check("2.18", depth_comparison)
 
 # %% [markdown]
-# ### Exercise 2.19 — Why a single neuron is a bad idea (d2l 5.2.3)
-# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.19")`*
+# ### Exercise 2.19 — A layer with a single neuron (d2l 5.2.3)
+# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.19")`*
+#
+# **Given** `train`.
+#
+# **Write** `bottleneck`, the validation accuracies of a network with the hidden units `(128,)`, and
+# of one with a single neuron after them, `(128, 1)`; three seeds each, about three seconds.
+#
+# **Shapes** `{(128,): [accuracy, ...], (128, 1): [accuracy, ...]}`: each key is what `train` got.
+#
+# **Done when** both lists are complete and measured on `x_valid`.
+
+# %%
+### BEGIN SOLUTION
+bottleneck = {
+    units: [train(units, seed=seed)["val_accuracy"][-1] for seed in range(3)]
+    for units in ((128,), (128, 1))
+}
+plotting.bars({str(units): np.mean(runs) for units, runs in bottleneck.items()},
+              spread={str(units): np.std(runs) for units, runs in bottleneck.items()},
+              ylabel="validation accuracy", title="without and with a layer of one neuron")
+# One number an image cannot carry ten classes.
+assert np.mean(bottleneck[128,]) > 0.75 and np.mean(bottleneck[128, 1]) < 0.55
+### STUB
+# bottleneck = None
+### END SOLUTION
+
+# %%
+check("2.19", bottleneck)
+
+# %% [markdown]
+# ### Exercise 2.20 — Why a single neuron is a bad idea (d2l 5.2.3)
+# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.20")`*
 #
 # Why is it a bad idea to insert a hidden layer with a single neuron? Say what such a network can
 # represent, and what can go wrong while it trains.
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.19.** All that later layers learn about an image is one number, so the ten logits lie on
-# one line and the classes can only be ordered along it: at most a few of them can be told apart. Rank
-# says the same: whatever comes before and after, the map passes through one dimension. Training
-# suffers as well. With ReLU the neuron is off for part of the images, and where it is off its
+# **Answer 2.20.** All that later layers learn about an image is one number, so ten logits
+# lie on one line and the classes can only be ordered along it: at most a few of them can be told
+# apart. Rank says the same: whatever stands before and after, the map passes through one dimension.
+# Training suffers, too. With ReLU the neuron is off for half of all inputs, and where it is off its
 # derivative is zero, so nothing before it learns from that image. If it is off for every image, it
-# never recovers, the network returns the same logits for all, and its accuracy stays at chance.
+# never comes back, the network returns the same logits for all, and its accuracy stays at chance.
 
 # %% [markdown]
-# ### Exercise 2.20 — Learning rate and epochs (d2l 5.2.4)
-# *4 points · ★★☆ · 25 min · stuck? run `hint("2.20")`*
+# ### Exercise 2.21 — Learning rate and epochs (d2l 5.2.4)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.21")`*
 #
-# **Given** `train`. Predict: if you divide the learning rate by three, how many times as many epochs
-# does the network need to reach an accuracy of 0.7?
+# **Given** `train`.
 #
-# **Write** `curve_of(learning_rate, seed)`, the validation accuracies after each of 12 epochs;
-# `curves`, which maps at least five rates, over two powers of ten or more, to the curves of the seeds
-# 0, 1 and 2; and `epochs_needed`, which maps the same rates to the first epoch at which the mean of
-# the three curves is at least 0.7, or to `None` if there is none. Eighteen runs take about 15 seconds.
+# **Write** `learning_rates`, which maps at least five rates, over two powers of ten or more, to the
+# validation accuracy after each epoch (the same number of epochs for all, at least five); and
+# `best_rate`, which maps 1 and the last epoch to the best rate after so many epochs. How does the
+# best rate relate to the number of epochs? Six runs take about two seconds.
 #
-# **Shapes** 12 numbers; `{rate: [curve, curve, curve], ...}`; `{rate: epoch or None, ...}`.
+# **Shapes** `{rate: [accuracy after epoch 1, 2, ...], ...}` and `{1: rate, last: rate}`.
 #
-# **Done when** the curves are those of `train`, training again gives them, and `epochs_needed`
-# agrees with them.
+# **Done when** both agree with each other.
 
 # %%
-def curve_of(learning_rate, seed):
-    """Return the validation accuracy after each of 12 epochs."""
-    ### BEGIN SOLUTION
-    return train(learning_rate=learning_rate, seed=seed, epochs=12)["val_accuracy"]
-    ### END SOLUTION
-
-# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-curves = {rate: [curve_of(rate, seed) for seed in range(3)]
-          for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)}
-mean_curves = {rate: np.mean(seeds, axis=0) for rate, seeds in curves.items()}
-epochs_needed = {
-    rate: int(np.flatnonzero(mean >= 0.7)[0]) + 1 if mean.max() >= 0.7 else None
-    for rate, mean in mean_curves.items()
+learning_rates = {
+    rate: train(learning_rate=rate)["val_accuracy"] for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 }
-print("epochs needed for an accuracy of 0.7:", epochs_needed)
+best_rate = {
+    epochs: max(learning_rates, key=lambda rate: learning_rates[rate][epochs - 1])
+    for epochs in (1, 8)
+}
 axes = plt.subplots(figsize=(6.5, 3.0))[1]
-plotting.lines(range(1, 13), {f"rate {rate}": mean for rate, mean in mean_curves.items()},
+plotting.lines(range(1, 9), {f"rate {rate}": curve for rate, curve in learning_rates.items()},
                xlabel="epoch", ylabel="validation accuracy", ax=axes)
 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()
-# Between 0.003 and 0.1 a smaller rate needs more epochs, roughly in proportion; too large a rate
-# does not train reliably, however long it runs.
-assert epochs_needed[0.01] > epochs_needed[0.03] >= epochs_needed[0.1]
-assert max(mean_curves[1.0]) < max(mean_curves[0.1])
+# Too small crawls, but still rises at the end: more epochs make up for a smaller rate.
+# Too large never learns, whatever the number of epochs.
+assert best_rate[8] in (0.1, 0.3) and best_rate[1] in (0.03, 0.1, 0.3)
+assert learning_rates[1.0][-1] < 0.6 < learning_rates[0.003][-1] < learning_rates[0.1][-1] - 0.05
+assert learning_rates[0.003][-1] > learning_rates[0.003][3] > learning_rates[0.003][0]
 ### STUB
-# curves = None
-# epochs_needed = None
+# learning_rates = best_rate = None
 ### END SOLUTION
 
 # %%
-check("2.20", curve_of, curves, epochs_needed)
+check("2.21", learning_rates, best_rate)
 
 # %% [markdown]
 # ## Many rates in one program
@@ -1450,64 +1286,54 @@ assert len(found.models()) == 3
 # are different programs, and `training.search` runs those one after another.
 
 # %% [markdown]
-# ### Exercise 2.21 — A joint search (d2l 5.2.5a)
-# *3 points · ★★★ · 30 min · stuck? run `hint("2.21")`*
+# ### Exercise 2.22 — A joint search (d2l 5.2.5a)
+# *3 points · ★★★ · 30 min · stuck? run `hint("2.22")`*
 #
 # **Given** `train`.
 #
-# **Write** `score(configuration)`, the validation accuracy after the last epoch of a run with seed 0
-# of a configuration `{"learning_rate": 0.1, "epochs": 4, "hidden_layers": 1, "hidden_units": 64}`;
-# `joint_search`, a list of at least twelve configurations, each with its `"accuracy"`, all four
-# quantities varied and none twice; and `best_configuration`, its best row. Sixteen runs take about
-# ten seconds.
+# **Write** `joint_search`, a list of at least twelve rows over learning rate, epochs, number of
+# hidden layers and units a layer, all four varied, no configuration twice; and
+# `best_configuration`, its best row. Twelve runs of twelve epochs take about six seconds.
 #
-# **Shapes** rows `{"learning_rate": 0.1, "epochs": 4, "hidden_layers": 1, "hidden_units": 64,
+# **Shapes** rows `{"learning_rate": 0.1, "epochs": 8, "hidden_layers": 1, "hidden_units": 64,
 # "accuracy": ...}`.
 #
-# **Done when** `score` takes its number from the right run, scoring a row again gives its accuracy,
-# and the best row is named. Each of the three is worth a point.
+# **Done when** the rows are complete, measured on `x_valid`, and the best one is named.
 
 # %%
-def score(configuration):
-    """Return the validation accuracy after the last epoch of a run of this configuration."""
-    ### BEGIN SOLUTION
-    hidden_units = (configuration["hidden_units"],) * configuration["hidden_layers"]
-    history = train(hidden_units, learning_rate=configuration["learning_rate"],
-                    epochs=configuration["epochs"])
-    return history["val_accuracy"][-1]
-    ### END SOLUTION
-
-# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
 joint_search = []
-for epochs, layers, hidden, rate in itertools.product((4, 12), (1, 2), (32, 128), (0.03, 0.1)):
-    configuration = {"learning_rate": rate, "epochs": epochs, "hidden_layers": layers,
-                     "hidden_units": hidden}
-    joint_search.append({**configuration, "accuracy": score(configuration)})
+for layers, units, rate in itertools.product((1, 2), (32, 128), (0.03, 0.1, 0.3)):
+    curve = train((units,) * layers, learning_rate=rate, epochs=12)["val_accuracy"]
+    joint_search += [
+        {"learning_rate": rate, "epochs": epochs, "hidden_layers": layers, "hidden_units": units,
+         "accuracy": curve[epochs - 1]}
+        for epochs in (4, 8, 12)
+    ]
 best_configuration = max(joint_search, key=lambda row: row["accuracy"])
-print("best:", best_configuration)
-table = np.array([row["accuracy"] for row in joint_search]).reshape(2, 4, 2)
-plotting.table_heat(np.concatenate(table, axis=1), ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
-                    [f"{rate}\n{epochs}" for epochs in (4, 12) for rate in (0.03, 0.1)],
+table = np.array([row["accuracy"] for row in joint_search]).reshape(4, 9)
+plotting.table_heat(table, ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
+                    [f"{rate}\n{epochs}" for rate in (0.03, 0.1, 0.3) for epochs in (4, 8, 12)],
                     xlabel="learning rate (above) and epochs (below)", ylabel="layers x units")
 # At 0.03 every network still gains between 4 and 12 epochs: rate and epochs belong together.
-assert np.all(table[1, :, 0] > table[0, :, 0]) and best_configuration["accuracy"] > 0.78
+# Among the better half, differences are no larger than those between seeds.
+assert np.all(table[:, 2] > table[:, 0])
+assert best_configuration["learning_rate"] > 0.03 and best_configuration["accuracy"] > 0.8
 ### STUB
-# joint_search = None
-# best_configuration = None
+# joint_search = best_configuration = None
 ### END SOLUTION
 
 # %%
-check("2.21", score, joint_search, best_configuration)
+check("2.22", joint_search, best_configuration)
 
 # %% [markdown]
-# ### Exercise 2.22 — Why several hyperparameters are harder than one (d2l 5.2.5b)
-# *2 points · ★★☆ · 8 min · stuck? run `hint("2.22")`*
+# ### Exercise 2.23 — Why several hyperparameters are harder than one (d2l 5.2.5b)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.23")`*
 #
 # Why is it so much harder to deal with several hyperparameters than with one?
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.22.** The combinations multiply: five values for each of four quantities are
+# **Answer 2.23.** The combinations multiply: five values for each of four quantities are
 # already $5^4 = 625$ runs, and each further quantity multiplies that by five. The quantities cannot
 # be tuned one after the other either, because they interact: a smaller learning rate needs more
 # epochs, a deeper network another rate, so the best value of one moves when another one changes.
@@ -1516,8 +1342,8 @@ check("2.21", score, joint_search, best_configuration)
 # has a gradient to follow, since a number of layers is not a continuous quantity.
 
 # %% [markdown]
-# ### Exercise 2.23 — Successive halving (d2l 5.2.5c)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.23")`*
+# ### Exercise 2.24 — Successive halving (d2l 5.2.5c)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.24")`*
 #
 # **Given** a list of `configurations`, and `evaluate(configuration, epochs)`, which returns a score
 # (higher is better).
@@ -1529,8 +1355,7 @@ check("2.21", score, joint_search, best_configuration)
 # **Shapes** the winner is one of the configurations; rounds are pairs `(epochs, number of
 # configurations scored)`, for eight of them `[(1, 8), (2, 4), (4, 2)]`.
 #
-# **Done when** the winner and the rounds are right for any number of configurations from one on, and
-# the given list is unchanged.
+# **Done when** the winner and the rounds are right for eight and for five configurations.
 
 # %%
 def successive_halving(configurations, evaluate):
@@ -1545,39 +1370,38 @@ def successive_halving(configurations, evaluate):
     return left[0], rounds
 
 
-candidates = [{"learning_rate": float(rate)} for rate in np.geomspace(0.001, 2, 8)]
+candidates = [{"learning_rate": float(rate)} for rate in 10 ** generator.uniform(-3, 0.3, size=8)]
 winner, rounds = successive_halving(
     candidates, lambda candidate, epochs: train(**candidate, epochs=epochs)["val_accuracy"][-1]
 )
 print("rounds (epochs, candidates):", rounds)
-assert 0.02 < winner["learning_rate"] < 0.6
+print("winner's learning rate between 0.02 and 0.6:", 0.02 < winner["learning_rate"] < 0.6)
     ### END SOLUTION
 
 # %%
-check("2.23", successive_halving)
+check("2.24", successive_halving)
 
 # %% [markdown]
-# ### Exercise 2.24 — A strategy for many hyperparameters (d2l 5.2.5c)
-# *2 points · ★★☆ · 8 min · stuck? run `hint("2.24")`*
+# ### Exercise 2.25 — A strategy for many hyperparameters (d2l 5.2.5c)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.25")`*
 #
 # Describe an efficient strategy to tune several hyperparameters jointly: how candidates are chosen,
 # how runs are cut short, and how you make sure of the result.
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.24.** Draw candidates at random instead of on a grid, learning rates evenly
+# **Answer 2.25.** Draw candidates at random instead of on a grid, learning rates evenly
 # on a logarithmic scale: if only one of the quantities matters, $n$ random runs try $n$ values of
 # it, and a grid of four quantities only $\sqrt[4]{n}$. Better still, let a model of past results
 # propose the next candidates (Bayesian optimization). Give all a small budget, keep the better
 # part, and give the rest more, as in successive halving; bad learning rates show within an epoch.
-# Train candidates of one shape together. Then repeat the last few with other seeds, choose by their
+# Train candidates of one shape at once. Then repeat the last few with other seeds, choose by their
 # mean, and measure the one that is left once on the test set, which no choice has seen.
 
 # %% [markdown]
 # ## Eager and graph execution
 #
 # By default TensorFlow is [eager](../chapters/glossary.md#eager-execution): Python asks for each
-# operation, one after the other; on a CPU it waits for the result, on a GPU it may go on until a
-# value is read. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
+# operation and waits. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
 # [graph](../chapters/glossary.md#graph-execution) without Python. Whatever Python does besides,
 # like counting calls, happens only while tracing.
@@ -1595,48 +1419,21 @@ graph_step = tf.function(counted_step)
 # The same ten steps from the same start, once eager and once traced:
 
 # %%
-after_ten = {}
+results = {}
 for name, step in {"eager": counted_step, "graph": graph_step}.items():
-    stepped = new_parameters()
+    weights = new_parameters()
     for start in range(0, 2560, 256):
-        step(name, stepped, x_train[start : start + 256], y_train[start : start + 256])
-    after_ten[name] = stepped[0][0].numpy()
-weight_gap = np.abs(after_ten["eager"] - after_ten["graph"]).max()
+        step(name, weights, x_train[start : start + 256], y_train[start : start + 256])
+    results[name] = weights[0][0].numpy()
 print("times Python ran the function:", calls)
+print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6))
 
 # %% tags=["proof"]
-assert calls == {"eager": 10, "graph": 1} and weight_gap < 1e-6
+assert calls == {"eager": 10, "graph": 1}
+assert np.allclose(results["eager"], results["graph"], atol=1e-6)
 
 # %% [markdown]
-# Ten steps each and the same weights up to rounding, but the traced function entered Python once.
-#
-# A trace belongs to the types, shapes and Python values of its arguments. A new shape or another
-# Python number means tracing again, which costs more than the step itself. Tensors of one shape do
-# not. Predict the three counts before you run the cell.
-
-# %%
-traces = []
-
-@tf.function
-def scaled_sum(x, factor):
-    traces.append(x.shape)
-    return factor * tf.reduce_sum(x)
-
-counts = []
-for action in (lambda k: scaled_sum(tf.ones(3), tf.constant(float(k))),
-               lambda k: scaled_sum(tf.ones(3), float(k)), lambda k: scaled_sum(tf.ones(k + 4), 1.0)):
-    traces.clear()
-    [action(k) for k in range(1, 6)]
-    counts.append(len(traces))
-print("traces for 5 tensors, 5 Python numbers, 5 shapes:", counts)
-
-# %% tags=["proof"]
-assert counts[0] == 1 and counts[1] == 5 and counts[2] >= 2
-
-# %% [markdown]
-# Five tensors of one shape share a trace; five Python numbers take five. After a few shapes
-# TensorFlow makes one trace for any length. Hand numbers that change to a traced function as tensors,
-# and keep batches of one shape.
+# Ten steps each and the same weights, but the traced function entered Python once.
 
 # %% [markdown]
 # ## A whole epoch as one program
@@ -1647,12 +1444,12 @@ assert counts[0] == 1 and counts[1] == 5 and counts[2] >= 2
 # `train_step` runs for each batch. This is its heart.
 
 # %%
-epoch_model = concise_mlp()
+model = concise_mlp()
 
 def all_batches(X, y, order, batch_size):
     for start in tf.range(0, tf.size(order) - batch_size + 1, batch_size):
         rows = order[start : start + batch_size]
-        epoch_model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
+        model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
 
 run_epoch = tf.function(all_batches)
 
@@ -1660,16 +1457,15 @@ run_epoch = tf.function(all_batches)
 # Because this function is traced, its `for` is not a loop of Python but one inside the graph.
 
 # %%
-x_tensor, y_tensor = tf.constant(x_small), tf.constant(y_small)
+X, y = tf.constant(x_small), tf.constant(y_small)
 for _ in range(3):
-    epoch_model.reset_metrics()
-    run_epoch(x_tensor, y_tensor, tf.constant(generator.permutation(6000)), 100)
-accuracy_seen = float(epoch_model.get_metrics_result()["accuracy"])
-steps_taken = int(epoch_model.optimizer.iterations)
-print("steps taken in three calls:", steps_taken)
+    model.reset_metrics()
+    run_epoch(X, y, tf.constant(generator.permutation(6000)), 100)
+accuracy_seen = float(model.get_metrics_result()["accuracy"])
+print("three epochs in three calls, accuracy above 0.7:", accuracy_seen > 0.7)
 
 # %% tags=["proof"]
-assert accuracy_seen > 0.7 and steps_taken == 180
+assert accuracy_seen > 0.7 and int(model.optimizer.iterations) == 180
 
 # %% tags=["nbval-ignore-output"]
 def seconds(action, repetitions=3):
@@ -1682,58 +1478,50 @@ def seconds(action, repetitions=3):
         times.append(time.perf_counter() - start)
     return min(times)
 
-whole = seconds(lambda: run_epoch(x_tensor, y_tensor, tf.range(6000), 100))
-in_steps = seconds(lambda: epoch_model.fit(x_small, y_small, batch_size=100, verbose=0))
-print(f"accuracy in the third epoch {accuracy_seen:.3f}")
+whole = seconds(lambda: run_epoch(X, y, tf.range(6000), 100))
+in_steps = seconds(lambda: model.fit(x_small, y_small, batch_size=100, verbose=0))
 print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 
 # %% [markdown]
 # Both epochs do the same arithmetic; the difference is what happens between the batches.
 
 # %% [markdown]
-# ### Exercise 2.25 — Scratch against framework (d2l 5.2.6)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.25")`*
+# ### Exercise 2.26 — Scratch against framework (d2l 5.2.6)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.26")`*
 #
-# **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest of
-# several repetitions, after one call to warm up). Predict: how does the comparison change as the
-# network grows?
+# **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest
+# of several repetitions).
 #
-# **Write** `step_seconds(width)`, the time of one eager training step on 256 images with one hidden
-# layer of this width, from scratch and with Keras's `train_on_batch`. Draw both for widths from 32 to
-# 2048 (the drawing is not checked). A call takes about two seconds.
+# **Write** `step_seconds`: for at least three widths, the widest at least 16 times the narrowest,
+# the time of one training step on 256 images, from scratch and with Keras's `train_on_batch`. How
+# does the comparison change as the network grows? About five seconds.
 #
-# **Shapes** `{"scratch": seconds, "keras": seconds}`.
+# **Shapes** `{width: {"scratch": seconds, "keras": seconds}, ...}`.
 #
-# **Done when** both times are within a factor of ten of what the check measures on the same machine,
-# which the first, tracing call is not.
-
-# %%
-def step_seconds(width):
-    """Return the seconds of one training step from scratch and with Keras."""
-    ### BEGIN SOLUTION
-    X, y = x_train[:256], y_train[:256]
-    weights = new_parameters((784, width, 10))
-    timed_model = models.mlp((width,))
-    timed_model.compile(optimizer=keras.optimizers.SGD(0.1),
-                        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return {
-        "scratch": seconds(lambda: train_step(weights, X, y, 0.1), 10),
-        "keras": seconds(lambda: timed_model.train_on_batch(X, y), 10),
-    }
-    ### END SOLUTION
+# **Done when** both sides are timed without their first, tracing call.
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-step_times = {width: step_seconds(width) for width in (32, 256, 2048)}
-plotting.lines(list(step_times), {name: [times[name] for times in step_times.values()]
-                                  for name in ("scratch", "keras")},
-               xlabel="hidden units", ylabel="seconds per step", xscale="log", yscale="log")
-# In small networks the calls between Python and TensorFlow dominate; in wide ones both spend their
-# time in the same matrix products.
+step_seconds = {}
+X, y = x_train[:256], y_train[:256]
+for width in (32, 256, 2048):
+    weights = new_parameters((784, width, 10))
+    model = models.mlp((width,))
+    model.compile(optimizer=keras.optimizers.SGD(0.1),
+                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    step_seconds[width] = {
+        "scratch": seconds(lambda: train_step(weights, X, y, 0.1), 10),
+        "keras": seconds(lambda: model.train_on_batch(X, y), 10),
+    }
+plotting.lines(list(step_seconds), {name: [times[name] for times in step_seconds.values()]
+                                    for name in ("scratch", "keras")},
+               xlabel="hidden units", ylabel="seconds a step", xscale="log", yscale="log")
+### STUB
+# step_seconds = None
 ### END SOLUTION
 
 # %%
-check("2.25", step_seconds)
+check("2.26", step_seconds)
 
 # %% [markdown]
 # ## What runs where
@@ -1763,45 +1551,46 @@ assert on_cpu.device.endswith("CPU:0") and np.allclose(on_cpu, product, atol=1e-
 # unless you place it by hand.
 
 # %% [markdown]
-# ### Exercise 2.26 — Aligned and misaligned matrices (d2l 5.2.7a)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("2.26")`*
+# ### Exercise 2.27 — Aligned and misaligned matrices (d2l 5.2.7a)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.27")`*
 #
-# **Given** `seconds`. Predict: is the product slower at 1025 than at 1024 on your machine, and by how
-# much?
+# **Given** `seconds`.
 #
-# **Write** `matmul_seconds(size)`, the time of the matrix product of two square float32 matrices, and
-# print it for the sizes 1024, 1025, 1026, 1028 and 1032 (the printing is not checked). With a GPU,
-# compare its times as well (`tf.device("GPU:0")`, and `.numpy()` to wait for the result).
+# **Write** `matmul_seconds`, the time of the product of two square float32 matrices of the sizes
+# 1024, 1025, 1026, 1028 and 1032. If there is a GPU, fill a second dict with its times
+# (`tf.device("GPU:0")`, and `.numpy()` to wait for the result), and compare. About one second.
 #
-# **Shapes** a whole number in, seconds out.
+# **Shapes** `{1024: seconds, 1025: seconds, ...}`.
 #
-# **Done when** the time is within a factor of eight of what the check measures for the product alone.
-
-# %%
-def matmul_seconds(size):
-    """Return the seconds of the product of two square float32 matrices."""
-    ### BEGIN SOLUTION
-    a, b = tf.random.normal((2, size, size))
-    return seconds(lambda: tf.matmul(a, b).numpy(), 7)
-    ### END SOLUTION
+# **Done when** all five are there and neither the making of the matrices nor the first call counts.
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
+def matmul_time(size):
+    a, b = tf.random.normal((2, size, size))
+    return seconds(lambda: tf.matmul(a, b).numpy(), 7)
+
+
+matmul_seconds = {}
 for device in tf.config.list_logical_devices():
-    if device.device_type in ("CPU", "GPU"):
-        with tf.device(device.name):
-            times = {size: matmul_seconds(size) for size in (1024, 1025, 1026, 1028, 1032)}
-        for size, elapsed in times.items():
-            rate = 2e-9 * size**3 / elapsed
-            print(f"{device.device_type} {size}: {1e3 * elapsed:.2f} ms, {rate:.0f} GFLOP/s")
+    if device.device_type not in ("CPU", "GPU"):
+        continue
+    with tf.device(device.name):
+        times = {size: matmul_time(size) for size in (1024, 1025, 1026, 1028, 1032)}
+    matmul_seconds = matmul_seconds or times
+    for size, elapsed in times.items():
+        rate = 2e-9 * size**3 / elapsed
+        print(f"{device.device_type} {size}: {1e3 * elapsed:.2f} ms, {rate:.0f} GFLOP/s")
+### STUB
+# matmul_seconds = None
 ### END SOLUTION
 
 # %%
-check("2.26", matmul_seconds)
+check("2.27", matmul_seconds)
 
 # %% [markdown]
-# ### Exercise 2.27 — The width of the memory bus (d2l 5.2.7b)
-# *2 points · ★★★ · 10 min · stuck? run `hint("2.27")`*
+# ### Exercise 2.28 — The width of the memory bus (d2l 5.2.7b)
+# *2 points · ★★★ · 10 min · stuck? run `hint("2.28")`*
 #
 # Determine the memory bus width of your CPU and of a GPU (yours, or one from a data sheet). Explain
 # how a width follows from a bandwidth, and why sizes that are not a multiple of 8 or 16 can be
@@ -1814,8 +1603,8 @@ elapsed = seconds(lambda: np.copyto(copy, large), 5)
 print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.27.** The bus moves its width at each transfer, so bandwidth = width ×
-# transfers per second, and width = bandwidth / transfer rate. A CPU's width is also its number of
+# **Answer 2.28.** The bus moves its width at each transfer, so bandwidth = width ×
+# transfers a second, and width = bandwidth / transfer rate. A CPU's width is also its number of
 # memory channels × 64 bit: two channels of DDR5-5600 are 128 bit = 16 bytes, and 16 B × 5.6 · 10⁹/s
 # = 89.6 GB/s at best; a measured copy reaches a part of that, so it gives a lower bound. On Linux
 # `sudo dmidecode -t memory` lists the data width of each module and its speed. A GPU has a far
@@ -1827,74 +1616,139 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 # it is more visible on a GPU with tensor cores.
 
 # %% [markdown]
+# ### Exercise 2.29 — Activation functions compared (d2l 5.2.8)
+# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.29")`*
+#
+# **Given** `train`.
+#
+# **Write** `activations`: for `"relu"`, `"sigmoid"`, `"tanh"` and at least one more of Keras's
+# activations, the validation accuracies of at least two seeds. Which works best here, and by more
+# than the spread? Eight runs take about five seconds.
+#
+# **Shapes** `{name: [accuracy, ...], ...}`.
+#
+# **Done when** the table is complete and measured on `x_valid`.
+
+# %%
+### BEGIN SOLUTION
+activations = {
+    name: [train(activation=name, seed=seed)["val_accuracy"][-1] for seed in range(2)]
+    for name in ("relu", "tanh", "gelu", "sigmoid")
+}
+plotting.bars({name: np.mean(runs) for name, runs in activations.items()},
+              spread={name: np.std(runs) for name, runs in activations.items()},
+              ylabel="validation accuracy, axis from 0.7", bottom=0.7)
+# The sigmoid learns more slowly; the others differ by no more than the seeds.
+others = [np.mean(runs) for name, runs in activations.items() if name != "sigmoid"]
+assert np.mean(activations["sigmoid"]) < min(others) - 0.005 and np.ptp(others) < 0.04
+### STUB
+# activations = None
+### END SOLUTION
+
+# %%
+check("2.29", activations)
+
+# %% [markdown]
+# ### Exercise 2.30 — Initializations compared (d2l 5.2.9)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.30")`*
+#
+# **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.
+#
+# **Write** `initializations`: for `"zeros"` and at least three other starts, the validation
+# accuracies of at least two seeds. Does it matter how the weights start? Ten runs, about
+# three seconds.
+#
+# **Shapes** `{name: [accuracy, ...], ...}`.
+#
+# **Done when** the table is complete and measured on `x_valid`.
+
+# %%
+### BEGIN SOLUTION
+starts = {
+    "zeros": lambda seed: "zeros",
+    "σ = 0.01": lambda seed: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+    "Glorot": lambda seed: "glorot_uniform",
+    "He": lambda seed: "he_normal",
+    "σ = 1": lambda seed: keras.initializers.RandomNormal(stddev=1.0, seed=seed),
+}
+initializations = {
+    name: [train(kernel_initializer=start(s), seed=s)["val_accuracy"][-1] for s in range(2)]
+    for name, start in starts.items()
+}
+plotting.bars({name: np.mean(runs) for name, runs in initializations.items()},
+              spread={name: np.std(runs) for name, runs in initializations.items()},
+              ylabel="validation accuracy")
+# Zeros never learn, large weights learn badly, and sensible scales are all alike here.
+means = {name: np.mean(runs) for name, runs in initializations.items()}
+assert means["zeros"] < 0.2 and means["Glorot"] > means["σ = 1"] + 0.03
+assert abs(means["Glorot"] - means["He"]) < 0.03
+### STUB
+# initializations = None
+### END SOLUTION
+
+# %%
+check("2.30", initializations)
+
+# %% [markdown]
 # ## Handwritten digits with trained weights
 #
 # Training and [inference](../chapters/glossary.md#inference) are usually different programs: one
 # writes the weights to a file, the other builds the same network and reads them. We do both with
-# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9. The network has two
-# hidden layers with dropout, which chapter 6 explains, and the optimizer is Adam, which adapts the
-# step of each weight. Twelve epochs take half a minute.
+# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9.
 
 # %% tags=["nbval-ignore-output"]
 digits = data.load_mnist()
 print(digits)
 
 # %%
-def digits_mlp():
-    model = models.mlp((512, 512), rate=(0.2, 0.3))
-    model.compile(keras.optimizers.Adam(0.001), metrics=["accuracy"],
-                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model
-
-x_digits, x_new = flatten(digits.train_images), flatten(digits.test_images)
-digit_model = digits_mlp()
-for rate, epochs in ((0.001, 9), (0.0001, 3)):  # a smaller learning rate at the end
-    digit_model.optimizer.learning_rate = rate
-    training.fit(digit_model, x_digits, digits.train_labels, epochs=epochs, batch_size=128, seed=2)
-
-# %% tags=["nbval-ignore-output"]
+x_digits, x_new = flatten(digits.train_images[:6000]), flatten(digits.test_images[:1000])
+model = concise_mlp()
+training.fit(model, x_digits, digits.train_labels[:6000], epochs=8, batch_size=100, seed=2)
 with tempfile.TemporaryDirectory() as folder:
-    digit_model.save_weights(f"{folder}/digits.weights.h5")
-    loaded = digits_mlp()
+    model.save_weights(f"{folder}/digits.weights.h5")
+    loaded = concise_mlp()
     loaded.load_weights(f"{folder}/digits.weights.h5")
-digit_classes = loaded.predict(x_new, verbose=0).argmax(axis=1)
-digit_right = digit_classes == digits.test_labels
-print(f"accuracy on {len(x_new)} new digits: {digit_right.mean():.4f}; below, some mistakes")
-wrong_first = np.argsort(digit_right, kind="stable")[:8]
-titles = [f"{digits.test_labels[i]} read as {digit_classes[i]}" for i in wrong_first]
-plotting.images(digits.test_images[wrong_first], titles, columns=4)
+predicted = loaded.predict(x_new, verbose=0).argmax(axis=1)
+digit_accuracy = np.mean(predicted == digits.test_labels[:1000])
+print("right on new digits, above 0.85:", bool(digit_accuracy > 0.85))
 
 # %% tags=["proof"]
-assert digit_right.mean() > (0.985 if len(x_new) == 10_000 else 0.9)
-assert all(np.array_equal(*pair) for pair in zip(digit_model.get_weights(), loaded.get_weights()))
+assert digit_accuracy > 0.85
+assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), loaded.get_weights()))
+
+# %% tags=["nbval-ignore-output"]
+wrong_first = np.argsort(predicted == digits.test_labels[:1000], kind="stable")[:8]
+titles = [f"{digits.test_labels[i]} read as {predicted[i]}" for i in wrong_first]
+plotting.images(digits.test_images[wrong_first], titles, columns=4)
+print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the mistakes")
 
 # %% [markdown]
 # The loaded network has never seen a training step and reads new digits as well as the trained one,
-# since it has the same weights. The test set was used once, for this number.
+# since it has the same weights.
 
 # %% [markdown]
 # ## One at a time, or in a batch
 #
 # A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all weights to use them once. A batch pays once and
+# for a product of one row, and reads all 203,264 weights to use them once. A batch pays once and
 # uses each weight that it reads many times. The answers are the same.
 
 # %%
 one_by_one = np.concatenate([loaded(x_new[i : i + 1]) for i in range(200)])
 in_a_batch = loaded(x_new[:200]).numpy()
+print("same logits:", np.allclose(one_by_one, in_a_batch, atol=1e-4))
 
 # %% tags=["nbval-ignore-output"]
 single = seconds(lambda: [loaded(x_new[i : i + 1]) for i in range(200)], 2)
 batch = seconds(lambda: loaded(x_new[:200]), 2)
-print(f"largest difference between the logits {np.abs(one_by_one - in_a_batch).max():.0e}")
 print(f"200 digits: one by one {1e3 * single:.1f} ms, in a batch {1e3 * batch:.1f} ms")
 
 # %% tags=["proof"]
-assert np.allclose(one_by_one, in_a_batch, atol=1e-3)
+assert np.allclose(one_by_one, in_a_batch, atol=1e-4)
 assert single > 3 * batch
 
 # %% [markdown]
-# The logits agree up to rounding; the batch takes a small part of the time.
+# The logits agree; the batch takes a small part of the time.
 
 # %% [markdown]
 # ## Recap
@@ -1902,7 +1756,7 @@ assert single > 3 * batch
 # - Linear layers collapse into one; a nonlinearity between them makes a network that can bend.
 # - ReLU networks are piecewise linear; with enough units one hidden layer follows any curve.
 # - Sigmoid and tanh give the same class of functions and saturate; ReLU passes gradients when on.
-# - An MLP in twenty lines of TensorFlow and in seven of Keras takes the same steps.
+# - An MLP in twenty lines of TensorFlow and in five of Keras takes the same steps.
 # - A traced function leaves Python out; an epoch as one program leaves it out for longer.
 # - Hyperparameters are compared one at a time, on validation images, with several seeds.
 
@@ -1919,7 +1773,6 @@ progress("multilayer_perceptrons")
 # [confusion matrix](../chapters/glossary.md#confusion-matrix) ·
 # [cross-entropy](../chapters/glossary.md#cross-entropy) ·
 # [dense layer](../chapters/glossary.md#dense-layer) ·
-# [depth](../chapters/glossary.md#depth) ·
 # [device](../chapters/glossary.md#device) ·
 # [eager execution](../chapters/glossary.md#eager-execution) ·
 # [epoch](../chapters/glossary.md#epoch) ·
@@ -1945,7 +1798,6 @@ progress("multilayer_perceptrons")
 # [saturation](../chapters/glossary.md#saturation) ·
 # [seed](../chapters/glossary.md#seed) ·
 # [sigmoid](../chapters/glossary.md#sigmoid) ·
-# [singular value decomposition](../chapters/glossary.md#singular-value-decomposition) ·
 # [softmax](../chapters/glossary.md#softmax) ·
 # [Swish](../chapters/glossary.md#swish) ·
 # [tanh](../chapters/glossary.md#tanh) ·
@@ -1953,18 +1805,14 @@ progress("multilayer_perceptrons")
 # [universal approximation theorem](../chapters/glossary.md#universal-approximation-theorem) ·
 # [validation set](../chapters/glossary.md#validation-set) ·
 # [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
-# [variable](../chapters/glossary.md#variable) ·
-# [width](../chapters/glossary.md#width)
+# [variable](../chapters/glossary.md#variable)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
-#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
-# - Eckart and Young, "The approximation of one matrix by another of lower rank", *Psychometrika* 1,
-#   1936.
-# - Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", *AISTATS* 2011.
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
 # - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
 #   Signals and Systems* 2, 1989.
 # - Hendrycks and Gimpel, "Gaussian error linear units", 2016.

@@ -37,8 +37,6 @@ from helpers.grading.submitted_notebook import (
     former_ids,
 )
 
-__all__ = ["Settings", "grade", "last_course", "mark", "mark_in_browser"]
-
 _VERSION = 2
 _ADVICE = {
     errno.ENOSPC: "Free some space",

@@ -10,8 +10,6 @@ from typing import Any
 from helpers.exercises import slug
 from helpers.grading.results.tables import Report
 
-__all__ = ["grade_id", "write_scores"]
-
 
 def write_scores(report: Report, database: Path, chapters: list[str]) -> int:
     """Write every score to the gradebook and return how many were written.

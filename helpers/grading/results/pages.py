@@ -68,7 +68,7 @@ def _files(report: Report, student: str) -> list[dict]:
             shown.append({"name": _fit(file["file"], 200), "problem": problem})
         elif file.get("notes"):
             notes = _fit("; ".join(file["notes"]), 400)
-            shown.append({"name": _fit(file["file"], 200), "notes": notes})
+            shown.append({"name": _fit(file["file"], 200), "problem": "", "notes": notes})
     return shown
 
 

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Watch", "descendants"]
-
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -75,7 +75,6 @@ class Kernel:
             check=does_nothing,
             hint=does_nothing,
             progress=does_nothing,
-            solution=does_nothing,
             In=[""],
             Out={},
         )

@@ -16,7 +16,7 @@
 #
 # | Chapter | What you build | To read | To run, CPU | Difficulty | Exercises | Points | To work |
 # | --- | --- | --- | --- | --- | --- | --- | --- |
-# | [1. Perceptrons](01_perceptrons.ipynb) | a neuron, its learning rule, XOR, losses | 50 min | 15 s on 2 cores | ★☆☆ | 11 | 22 | 2 h |
+# | [1. Perceptrons](01_perceptrons.ipynb) | a neuron, its learning rule, XOR, losses | 50 min | 15 s on 2 cores | ★☆☆ | 11 | 25 | 2 h |
 # | [2. Multilayer perceptrons](02_multilayer_perceptrons.ipynb) | hidden layers, activations, Fashion-MNIST by hand and in Keras | 100 min | 65 s on 2 cores | ★★☆ | 30 | 67 | 7 h |
 # | [3. Backpropagation](03_backpropagation.ipynb) | numerical gradients, the chain rule, an autograd of your own | 75 min | 27 s on 2 cores | ★★★ | 21 | 48 | 5 h |
 # | [4. Initialization](04_initialization.ipynb) | vanishing and exploding gradients, symmetry, Xavier and He | 60 min | 21 s on 2 cores | ★★☆ | 13 | 30 | 3 h |

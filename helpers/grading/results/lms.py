@@ -115,8 +115,7 @@ def _same_words(chapter: str, column: str) -> bool:
 
 
 def _most(report: Report, chapter: str) -> str:
-    first = report.students[0] if report.students else ""
-    own = [r for r in report.rows if r["chapter"] == chapter and r["student"] == first]
+    own = report.rows_of(report.students[0], chapter) if report.students else []
     return f"{sum(row['max'] for row in own):g}"
 
 
@@ -154,8 +153,7 @@ def _gradescope(report: Report, student: str) -> dict[str, Any]:
             "status": "passed" if row["points"] == row["max"] else "failed",
             "tags": [row["chapter"], row["outcome"]],
         }
-        for row in report.rows
-        if row["student"] == student
+        for row in report.rows_of(student)
     ]
     return {"name": total["name"], "score": total["points"], "max": total["max"], "tests": tests}
 

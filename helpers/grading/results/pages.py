@@ -46,7 +46,7 @@ def page_name(name: str, student: str = "") -> str:
 
 def feedback_page(report: Report, student: str) -> str:
     """Return a student's feedback as one page: no script, nothing loaded, everything escaped."""
-    rows = [row for row in report.rows if row["student"] == student]
+    rows = report.rows_of(student)
     room = _PAGE_BYTES - 600 * len(rows)
     for limit in (6000, 3000, 1500, 700, 300, 100):
         if sum(len(_fit(row["answer"], limit)) for row in rows) <= room / 2:
@@ -73,7 +73,7 @@ def _files(report: Report, student: str) -> list[dict]:
 
 
 def _chapter(report: Report, student: str, chapter: str, limit: int) -> dict[str, Any]:
-    own = [r for r in report.rows if r["student"] == student and r["chapter"] == chapter]
+    own = report.rows_of(student, chapter)
     shown = {
         "title": chapter.replace("_", " ").capitalize(),
         "points": sum(row["points"] for row in own),

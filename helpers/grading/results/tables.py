@@ -6,6 +6,7 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,6 +50,19 @@ class Report:
     roster: Any = None
     late: LatePolicy | None = None
 
+    @cached_property
+    def _own(self) -> dict[str, list[dict]]:
+        """The rows of each student, found once: a class has tens of thousands."""
+        own: dict[str, list[dict]] = {student: [] for student in self.students}
+        for row in self.rows:
+            own[row["student"]].append(row)
+        return own
+
+    def rows_of(self, student: str, chapter: str | None = None) -> list[dict]:
+        """Return a student's rows, of one chapter or of all."""
+        own = self._own[student]
+        return own if chapter is None else [row for row in own if row["chapter"] == chapter]
+
     def name(self, student: str) -> str:
         """Return a student's name, for people to read."""
         for person in self.roster.people if self.roster else ():
@@ -76,7 +90,7 @@ class Report:
         """Return the points that lateness takes from a student's chapter."""
         if self.late is None:
             return 0.0
-        own = [r for r in self.rows if r["student"] == student and r["chapter"] == chapter]
+        own = self.rows_of(student, chapter)
         return self.late.deduction(self._submitted(student, chapter), sum(r["points"] for r in own))
 
     def late_words(self, student: str, chapter: str) -> str:
@@ -92,7 +106,7 @@ class Report:
 
     def totals(self, student: str) -> dict[str, Any]:
         """Return a student's row of the gradebook."""
-        own = [row for row in self.rows if row["student"] == student]
+        own = self.rows_of(student)
         by_chapter = {
             chapter: sum(row["points"] for row in own if row["chapter"] == chapter)
             - self.deduction(student, chapter)

@@ -143,5 +143,4 @@ def _attacked(page: list[dict], listed: list[Exercise], body: str) -> tuple[byte
     for cell in page:
         is_check = _is_check(cell) and cell["source"].startswith(f'check("{first.id}"')
         changed += [code_cell(attack), cell] if is_check else [cell]
-    built_on = {e.id for e in listed if first.id in e.builds_on}
-    return dump(changed), {first.id} - built_on
+    return dump(changed), {first.id}

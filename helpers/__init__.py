@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers import autograd, data, models, numeric, plotting, training
-    from helpers.feedback import check, hint, progress
+    from helpers.feedback import check, hint, progress, solution
 
 __all__ = [
     "autograd",
@@ -18,10 +18,11 @@ __all__ = [
     "numeric",
     "plotting",
     "progress",
+    "solution",
     "training",
 ]
 
-_FEEDBACK = ("check", "hint", "progress")
+_FEEDBACK = ("check", "hint", "progress", "solution")
 
 
 def __getattr__(name: str):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,18 @@ _METADATA = {
     },
     "language_info": {"name": "python"},
 }
+
+
+_FETCH = """\
+# On Colab and Kaggle, this fetches the workbook. Where it is installed, it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("helpers") is None:
+    address = "{address}"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "workbook"], check=True)
+    sys.path.insert(0, "workbook")"""
 
 
 class SourceError(ValueError):
@@ -241,7 +254,32 @@ def derive(page: Page) -> dict[Path, str]:
     return _texts(page, solution, student)
 
 
+def repository(root: Path = ROOT) -> str:
+    """Return the address that pyproject.toml gives for this course, "" where it gives none."""
+    try:
+        settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    return settings.get("tool", {}).get("workbook", {}).get("repository", "").rstrip("/")
+
+
+def _openable_elsewhere(student, name: str, address: str) -> None:
+    """Add what Colab and Kaggle need to a student's page: links that open it, and a first cell."""
+    first = student.cells[0]
+    if github := re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?", address):
+        file = f"{github[1]}/blob/main/chapters/{name}.ipynb"
+        first.source += (
+            f"\n\nOpen this page in [Colab](https://colab.research.google.com/github/{file}) or in "
+            f"[Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{file})."
+        )
+    cell = nbformat.v4.new_code_cell(_FETCH.format(address=address))
+    cell.id = hashlib.sha256(f"{name}\nfetch".encode()).hexdigest()[:12]
+    student.cells.insert(1, cell)
+
+
 def _texts(page: Page, solution, student) -> dict[Path, str]:
+    if address := repository(page.root):
+        _openable_elsewhere(student, page.name, address)
     paired = copy.deepcopy(student)
     for cell in paired.cells:
         cell.metadata = nbformat.from_dict({})

@@ -1,15 +1,17 @@
-"""The commands of the workbook: `workbook lab`, `doctor`, `data`, `notebooks`, `grade`, `mark`."""
+"""The commands of the workbook: `workbook lab`, `update`, `doctor`, `data`, `grade` and more."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
-import shutil
+import secrets
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+
+__all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,9 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="workbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    lab = commands.add_parser("lab", help="open JupyterLab; its own options may follow")
-    lab.add_argument("--author", action="store_true", help="keep jupytext's and nbgrader's buttons")
+    lab = commands.add_parser(
+        "lab", help="open your copy of the pages in JupyterLab; its own options may follow"
+    )
+    lab.add_argument("--verbose", action="store_true", help="show the server's log")
+    lab.add_argument(
+        "--author", action="store_true", help="open chapters/, with jupytext and nbgrader's buttons"
+    )
     lab.set_defaults(run=_lab)
+
+    update = commands.add_parser("update", help="make or update your copy of the pages")
+    update.set_defaults(run=_update)
 
     doctor = commands.add_parser("doctor", help="tell what is installed, and what to do")
     doctor.set_defaults(run=_doctor)
@@ -66,23 +76,64 @@ def _root() -> Path:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    chapters = _root() / "chapters"
-    if not chapters.is_dir():
-        raise ValueError(f"There is no folder {chapters}; run this from a clone of the workbook.")
+    chapters = _chapters()
     environment = dict(os.environ)
-    if not options.author:
+    if options.author:
+        folder, first = chapters, "00_index.ipynb"
+    else:
+        folder, first = _up_to_date_copy(chapters), "00_index.ipynb"
         paths = [str(Path(__file__).parent / "lab"), environment.get("JUPYTER_CONFIG_PATH", "")]
         environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={chapters}"]
-    command += [f"--LabApp.default_url=/lab/tree/{_first_page(chapters)}"]
+        # With a token of ours, the server does not print its own paragraph about the address.
+        environment.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    if (folder / first).exists():
+        command.append(f"--LabApp.default_url=/lab/tree/{first}")
+    if not (options.author or options.verbose):
+        command.append("--Application.log_level=ERROR")
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options.rest:
+        command.append("--allow-root")
+        print("You are root. JupyterLab accepts connections from this machine only, with a token.")
     command += options.rest
+    sys.stdout.flush()
     if os.name == "posix":  # become JupyterLab, so that whoever stops this stops it
         os.execve(command[0], command, environment)
     return subprocess.call(command, env=environment)
 
 
-def _first_page(chapters: Path) -> str:
-    return "00_index.ipynb" if (chapters / "00_index.ipynb").exists() else ""
+def _chapters() -> Path:
+    chapters = _root() / "chapters"
+    if not chapters.is_dir():
+        raise ValueError(f"There is no folder {chapters}; run this from a clone of the workbook.")
+    return chapters
+
+
+def _up_to_date_copy(chapters: Path) -> Path:
+    """Return the folder with the student's copy of the pages, updated where that is possible."""
+    from helpers.lab.students_copy import FOLDER, bring_up_to_date
+
+    named = os.environ.get("WORKBOOK_PAGES")
+    work = Path(named).expanduser().resolve() if named else _root() / FOLDER
+    try:
+        changes = bring_up_to_date(chapters, work)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if not (work / "00_index.ipynb").exists():
+            raise ValueError(
+                f"Your copy of the pages cannot be made in {work}: {reason}. "
+                "Set WORKBOOK_PAGES to a folder that you can write to."
+            ) from None
+        print(f"Your pages in {work} were not updated: {reason}. They are as you left them.")
+    else:
+        if str(changes):
+            print(changes)
+    return work
+
+
+def _update(options: argparse.Namespace) -> int:
+    del options
+    print(f"Your pages are in {_up_to_date_copy(_chapters())}.")
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -104,15 +155,26 @@ def _doctor(options: argparse.Namespace) -> int:
 
     rows += [("device", _device(), True, "")]
     rows += data.status()
-    bubblewrap = shutil.which("bwrap")
-    advice = "Only for grading, on Linux: install the package bubblewrap."
-    rows.append(("sandbox for grading", bubblewrap or "not installed", bool(bubblewrap), advice))
+    rows.append(_sandbox())
     width = max(len(name) for name, *_ in rows)
     for name, value, fine, what_to_do in rows:
         print(f"{'✓' if fine else '○'} {name:<{width}}  {value}")
         if not fine and what_to_do:
             print(f"  {'':<{width}}  → {what_to_do}")
     return 0
+
+
+def _sandbox() -> tuple[str, str, bool, str]:
+    """Return the row about the sandbox, which is started to see whether it works."""
+    name = "sandbox for grading"
+    try:
+        from helpers.grading import sandbox
+    except ImportError:
+        return name, "not part of this copy", True, ""
+    reason = sandbox.missing()
+    if not reason:
+        return name, "works", True, ""
+    return name, "does not start; students do not need it", False, reason
 
 
 def _device() -> str:

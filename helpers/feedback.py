@@ -1,4 +1,4 @@
-"""What a student calls on a page: check an answer, ask for a hint, see the progress."""
+"""What a student calls on a page: check an answer, get a hint, a solution, the progress."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ from typing import Any
 from helpers import files
 from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find, released
 
+__all__ = ["CheckFailed", "check", "hint", "progress", "solution"]
+
 _PAGE_SEED = 0
+# The colours are for the border only: each has a contrast of 3 or more on a light and on a dark
+# page. No colour has the 4.5 that text needs on both, so the words keep the page's own colour.
+_RED, _BLUE = "#cf222e", "#0969da"
 _LOOK = {
     "correct": ("✓", "Correct", "#1a7f37"),
     "not yet": ("✗", "Not yet", "#9a6700"),
-    "not attempted": ("○", "Not attempted", "#57606a"),
-    "stopped": ("!", "Stopped with an error", "#cf222e"),
+    "not attempted": ("○", "Not attempted", "#6e7781"),
+    "stopped": ("!", "Stopped with an error", _RED),
 }
+_DRIVE = Path("/content/drive/MyDrive")
 _hints_given: dict[str, int] = {}
+_tried: set[str] = set()
+_asked: set[str] = set()
 
 
 class CheckFailed(AssertionError):
@@ -49,10 +57,12 @@ def check(id: str, *answers: Any) -> None:
                 f'Write: check("{id}", {", ".join(exercise.names)})'
             )
     except ValueError as error:
-        _show_box("!", "Nothing was checked", "#cf222e", [str(error)])
+        _show_box("!", "Nothing was checked", _RED, [str(error)])
         return
     with _no_bars():
         outcome = _judge(exercise, answers)
+    if outcome.status != "not attempted":
+        _tried.add(exercise.id)
     _remember(exercise, outcome)
     _show_outcome(exercise, outcome)
     if os.environ.get("NBGRADER_EXECUTION") and outcome.status != "correct":
@@ -91,14 +101,70 @@ def hint(id: str, step: int | None = None) -> None:
     try:
         exercise = find(id)
         if step is None:
-            step = min(_hints_given.get(id, 0) + 1, 3)
+            step = min(_hints_given.get(exercise.id, 0) + 1, 3)
         if step not in (1, 2, 3):
             raise ValueError(f"There are hints 1, 2 and 3; {step!r} is none of them.")
     except ValueError as error:
-        _show_box("!", "No hint", "#cf222e", [str(error)])
+        _show_box("!", "No hint", _RED, [str(error)])
         return
-    _hints_given[id] = max(step, _hints_given.get(id, 0))
-    _show_box("→", f"Hint {step} of 3", "#0969da", [exercise.hints[step - 1]])
+    lines = [exercise.hints[step - 1]]
+    if not _hints_given:
+        lines.append("Hints cost no points. Run `hint` again for the next one; there are three.")
+    _hints_given[exercise.id] = max(step, _hints_given.get(exercise.id, 0))
+    _show_box("→", f"{exercise.id} {exercise.title}: hint {step} of 3", _BLUE, lines)
+
+
+def solution(id: str) -> None:
+    """Show the released answer of an exercise, once its check was tried or on asking twice.
+
+    Args:
+        id: The number in the exercise's heading.
+    """
+    try:
+        exercise = find(id)
+        answer = _released_answer(exercise)
+    except (ValueError, OSError) as error:
+        _show_box("!", "No solution", _RED, [str(error)])
+        return
+    seen = exercise.id in _tried or exercise.id in _asked or exercise.id in _load_points()
+    _asked.add(exercise.id)
+    if not seen:
+        what = "Run its check first" if exercise.check else "Write down your own answer first"
+        line = f'{what}, or run `solution("{exercise.id}")` again to see the released answer.'
+        _show_box("○", f"{exercise.id} {exercise.title}: not tried yet", _BLUE, [line])
+        return
+    _show_markdown(f"**{exercise.id} {exercise.title}: the released answer**\n\n{answer}")
+
+
+def _released_answer(exercise: Exercise) -> str:
+    """Return the released answer and its idea as Markdown.
+
+    Raises:
+        ValueError: If this copy of the course has no solutions.
+    """
+    chapter = int(exercise.id.split(".")[0])
+    folder = Path(__file__).resolve().parent.parent / "solutions"
+    pages = sorted(folder.glob(f"{chapter:02}_*.ipynb"))
+    if not pages:
+        raise ValueError("Your course does not ship the released answers; ask your instructor.")
+    cells = json.loads(pages[0].read_text(encoding="utf-8"))["cells"]
+    parts, inside = [], False
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and re.match(r"#{1,3} ", source):
+            inside = source.startswith(f"### Exercise {exercise.id} ")
+        elif inside and "answer" in cell["metadata"].get("tags", ()):
+            parts.append(source)
+        elif inside and "### BEGIN SOLUTION" in source:
+            parts.append(f"```python\n{_without_stubs(source)}\n```")
+    if exercise.check is not None:
+        parts.append(f"**The idea.** {exercise.hints[0]}")
+    return "\n\n".join(parts)
+
+
+def _without_stubs(source: str) -> str:
+    source = re.sub(r"^ *### STUB\n.*?(?=^ *### END SOLUTION)", "", source, flags=re.M | re.S)
+    return re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", source, flags=re.M).strip()
 
 
 def progress(chapter: str | None = None) -> None:
@@ -111,7 +177,7 @@ def progress(chapter: str | None = None) -> None:
         chapters = CHAPTERS if chapter is None else (chapter,)
         listed = {name: exercises_of(name) for name in chapters}
     except ValueError as error:
-        _show_box("!", "No progress to show", "#cf222e", [str(error)])
+        _show_box("!", "No progress to show", _RED, [str(error)])
         return
     points = _load_points()
     rows = []
@@ -127,7 +193,13 @@ def progress(chapter: str | None = None) -> None:
         )
         missing = [e.id for e in checked if points.get(e.id, 0.0) < e.points]
         rows.append(row + (f". Still open: {', '.join(missing)}" if chapter and missing else ""))
-    _show_box("▣", "Progress", "#0969da", rows)
+    rows.append(
+        "A check that accepts part of an answer gives part of its points, and your best result "
+        "counts. Answers in words have no check: a person marks them."
+    )
+    if _DRIVE.parent.parent.is_dir() and not _DRIVE.is_dir():
+        rows.append("Colab forgets this progress unless you mount your Drive (the folder icon).")
+    _show_box("▣", "Progress", _BLUE, rows)
 
 
 def _show_outcome(exercise: Exercise, outcome: Outcome) -> None:
@@ -152,6 +224,22 @@ def _points(number: int) -> str:
 def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
     """Show a titled box in a notebook and the same words as text elsewhere."""
     text = "\n".join([f"{mark} {title}", *(f"  {line}" for line in lines)])
+    code = functools.partial(re.sub, r"`([^`]+)`", r"<code>\1</code>")
+    body = "".join(f"<div>{code(html.escape(line))}</div>" for line in lines)
+    # A screen reader announces a status when it appears.
+    box = (
+        f'<div role="status" aria-live="polite" style="border-left:4px solid {colour};'
+        f'padding:4px 12px;max-width:60em"><strong>{mark} {html.escape(title)}</strong>{body}</div>'
+    )
+    _show(text, "text/html", box)
+
+
+def _show_markdown(text: str) -> None:
+    _show(text, "text/markdown", text)
+
+
+def _show(text: str, kind: str, rich: str) -> None:
+    """Display `rich` in a notebook, `text` elsewhere."""
     try:
         from IPython import get_ipython
         from IPython.display import display
@@ -160,18 +248,14 @@ def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
     if get_ipython is None or get_ipython() is None:
         print(text)
         return
-    code = functools.partial(re.sub, r"`([^`]+)`", r"<code>\1</code>")
-    body = "".join(f"<div>{code(html.escape(line))}</div>" for line in lines)
-    box = (
-        f'<div style="border-left:4px solid {colour};padding:4px 12px;max-width:60em">'
-        f'<strong style="color:{colour}">{mark} {html.escape(title)}</strong>{body}</div>'
-    )
-    display({"text/plain": text, "text/html": box}, raw=True)
+    display({"text/plain": text, kind: rich}, raw=True)
 
 
 def _progress_file() -> Path:
     if folder := os.environ.get("WORKBOOK_STATE"):
         return Path(folder) / "progress.json"
+    if _DRIVE.is_dir():  # Colab with the student's Drive, which outlives the virtual machine
+        return _DRIVE / "workbook" / "progress.json"
     from platformdirs import user_state_path
 
     return user_state_path("workbook") / "progress.json"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -107,6 +110,46 @@ def test_derive_students_links_stay_inside_the_chapters(page):
     solution = nbformat.read(page.solution, as_version=4).cells[0]
     assert "[xor](glossary.md#xor)" in student.source and student.id == solution.id
     assert "[xor](../chapters/glossary.md#xor)" in solution.source
+
+
+def test_derive_with_an_address_adds_links_and_a_cell_that_fetches_the_workbook(page):
+    _write(page)
+    without = nbformat.read(page.student, as_version=4).cells
+    settings = '[tool.workbook]\nrepository = "https://github.com/a-b/c.d"\n'
+    (page.root / "pyproject.toml").write_text(settings, encoding="utf-8")
+    _write(page)
+    cells = nbformat.read(page.student, as_version=4).cells
+    assert "colab.research.google.com/github/a-b/c.d/blob/main/chapters/01_gates" in cells[0].source
+    assert "https://github.com/a-b/c.d/blob/main/chapters/01_gates.ipynb)" in cells[0].source
+    assert [cell.source for cell in cells[2:]] == [cell.source for cell in without[1:]]
+    fetch = cells[1].source
+    assert "git" in fetch and "https://github.com/a-b/c.d" in fetch
+    exec(compile(fetch, "set-up cell", "exec"), {})  # helpers are here: it does nothing
+    assert authoring.out_of_step(page) == []
+
+
+def test_set_up_cell_makes_helpers_importable_in_a_running_python(page, tmp_path):
+    """What Colab does: the cell runs in a process that was started without the workbook."""
+    course = tmp_path / "course"
+    (course / "helpers").mkdir(parents=True)
+    (course / "helpers" / "__init__.py").write_text("answer = 42\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(course)]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "a"]):
+        subprocess.run([*git, *command], check=True)
+    (page.root / "pyproject.toml").write_text(
+        f'[tool.workbook]\nrepository = "{course.as_uri()}"\n', encoding="utf-8"
+    )
+    _write(page)
+    fetch = nbformat.read(page.student, as_version=4).cells[1].source
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", fetch + "\nimport helpers; print(helpers.answer)"],
+        cwd=tmp_path / "elsewhere",
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "42\n", done.stderr
 
 
 def test_derive_equal_cells_get_ids_of_their_own(page):

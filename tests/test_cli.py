@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.authoring import ROOT
 
 
 def _fresh_python(code: str) -> subprocess.CompletedProcess:
@@ -62,47 +65,124 @@ def test_unknown_option_is_refused(capsys):
     assert "does not know --wings" in capsys.readouterr().err
 
 
-def test_lab_passes_options_on_and_leaves_authors_buttons_out(monkeypatch):
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Return what `workbook lab` would start, with a clone of two pages in a folder of its own."""
     called = {}
 
     def become(program, command, environment):
         called.update(command=command, env=environment)
 
+    monkeypatch.setattr(cli, "_root", lambda: tmp_path)
+    (tmp_path / "chapters").mkdir()
+    for name in ("00_index", "01_perceptrons"):
+        shutil.copy(ROOT / "chapters" / f"{name}.ipynb", tmp_path / "chapters")
     monkeypatch.setattr(cli.os, "execve", become)
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, env: 0)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, env: become(None, command, env))
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
+    monkeypatch.delenv("JUPYTER_TOKEN", raising=False)
+    monkeypatch.delenv("WORKBOOK_PAGES", raising=False)
+    return called
+
+
+def test_lab_opens_the_students_copy_quietly_without_authors_buttons(started, tmp_path, capsys):
     assert cli.main(["lab", "--no-browser"]) == 0
-    assert called["command"][-1] == "--no-browser"
-    folder, rest = called["env"]["JUPYTER_CONFIG_PATH"].split(":", 1)
+    assert started["command"][-1] == "--no-browser"
+    assert f"--ServerApp.root_dir={tmp_path / 'work'}" in started["command"]
+    assert "--Application.log_level=ERROR" in started["command"]
+    assert len(started["env"]["JUPYTER_TOKEN"]) > 30
+    folder, rest = started["env"]["JUPYTER_CONFIG_PATH"].split(os.pathsep, 1)
     assert rest == "/elsewhere"
     disabled = json.loads(Path(folder, "labconfig", "page_config.json").read_text())
     assert disabled["disabledExtensions"] == {
         "jupyterlab-jupytext": True,
         "@jupyter/nbgrader": True,
     }
+    assert "Made your copy of 2 pages in work/." in capsys.readouterr().out
+    cli.main(["lab"])
+    assert "work" not in capsys.readouterr().out
+
+
+def test_lab_verbose_and_author_show_more(started, tmp_path):
+    cli.main(["lab", "--verbose"])
+    assert "--Application.log_level=ERROR" not in started["command"]
     cli.main(["lab", "--author"])
-    assert called["env"]["JUPYTER_CONFIG_PATH"] == "/elsewhere"
+    assert started["env"]["JUPYTER_CONFIG_PATH"] == "/elsewhere"
+    assert f"--ServerApp.root_dir={tmp_path / 'chapters'}" in started["command"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no root")
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_lab_as_root_starts_with_a_word_about_it(started, monkeypatch, capsys, uid):
+    monkeypatch.setattr(cli.os, "geteuid", lambda: uid)
+    cli.main(["lab"])
+    assert ("--allow-root" in started["command"]) is (uid == 0)
+    assert ("You are root" in capsys.readouterr().out) is (uid == 0)
+
+
+def test_lab_without_room_for_an_update_opens_the_pages_as_they_are(started, monkeypatch, capsys):
+    cli.main(["lab"])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("helpers.lab.students_copy.bring_up_to_date", full)
+    started.clear()
+    assert cli.main(["lab"]) == 0
+    assert started and "No space left on device" in capsys.readouterr().out
+
+
+def test_lab_in_a_folder_that_cannot_be_written_is_one_sentence(started, monkeypatch, capsys):
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("helpers.lab.students_copy.bring_up_to_date", read_only)
+    assert cli.main(["lab"]) == 2
+    error = capsys.readouterr().err
+    assert "Read-only file system" in error and "Traceback" not in error
+    assert "WORKBOOK_PAGES" in error
+
+
+def test_lab_keeps_the_copy_in_the_folder_that_is_named(started, tmp_path, monkeypatch, capsys):
+    """A read-only clone can serve many students, each with pages in their own home."""
+    monkeypatch.setenv("WORKBOOK_PAGES", str(tmp_path / "my pages"))
+    assert cli.main(["lab"]) == 0
+    assert f"--ServerApp.root_dir={tmp_path / 'my pages'}" in started["command"]
+    assert "Made your copy of 2 pages in my pages/." in capsys.readouterr().out
+    assert not (tmp_path / "work").exists()
+
+
+def test_update_says_where_the_pages_are(started, tmp_path, capsys):
+    assert cli.main(["update"]) == 0
+    assert f"Your pages are in {tmp_path / 'work'}." in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_lab_serves_the_chapters_without_authors_extensions(tmp_path):
-    """Start the real JupyterLab and read what it tells the browser."""
+def test_lab_serves_the_copy_quietly_without_authors_extensions(tmp_path):
+    """Start the real JupyterLab and read what it tells the browser, and the terminal."""
     import re
     import urllib.request
 
     log = tmp_path / "log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "helpers", "lab", "--no-browser", "--allow-root", "--port=0"]
-            + ["--ServerApp.port_retries=0", "--IdentityProvider.token=secret"],
+            [sys.executable, "-m", "helpers", "lab", "--no-browser", "--port=0"]
+            + ["--ServerApp.port_retries=0"],
             stdout=output,
             stderr=output,
+            env={
+                **os.environ,
+                "JUPYTER_TOKEN": "secret",
+                "WORKBOOK_PAGES": str(tmp_path / "work"),
+            },
         )
     try:
         address = None
-        for _ in range(240):
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", log.read_text()):
-                address = f"http://127.0.0.1:{found[1]}"
+        for _ in range(720):
+            if found := re.search(
+                r"http://localhost:(\d+)/lab/tree/00_index\.ipynb\?token=", log.read_text()
+            ):
+                address = f"http://localhost:{found[1]}"
                 break
             time.sleep(0.25)
         assert address, log.read_text()
@@ -116,7 +196,13 @@ def test_lab_serves_the_chapters_without_authors_extensions(tmp_path):
         )
         assert config["disabledExtensions"] and "jupytext" in str(config["disabledExtensions"])
         listed = [entry["name"] for entry in json.loads(get("api/contents"))["content"]]
-        assert "01_perceptrons.ipynb" in listed
+        assert "01_perceptrons.ipynb" in listed and "glossary.md" in listed
+        kernel = urllib.request.Request(
+            f"{address}/api/kernels?token=secret", data=b"{}", method="POST"
+        )
+        urllib.request.urlopen(kernel, timeout=30).read()
+        get("api/contents/01_perceptrons.ipynb")
+        time.sleep(3)
         assert not [name for name in listed if name.endswith(".py")]
         settings = json.loads(get("lab/api/settings/@jupyterlab/apputils-extension:notification"))
         assert (
@@ -125,6 +211,8 @@ def test_lab_serves_the_chapters_without_authors_extensions(tmp_path):
             )
             == "false"
         )
+        said = log.read_text().splitlines()
+        assert len([line for line in said if line]) <= 4, said
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=90)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
+from helpers import feedback
 from helpers.exercises import Exercise, expect, expect_close, registry
-from helpers.feedback import CheckFailed, check, hint, progress
+from helpers.feedback import CheckFailed, check, hint, progress, solution
 
 
 def _gates(both, either, case):
@@ -35,6 +37,8 @@ def _two_exercises(monkeypatch):
     monkeypatch.setattr(registry, "_registry", {found.id: found for found in listed})
     monkeypatch.setattr(registry, "_load", lambda chapter: None)
     monkeypatch.setattr("helpers.feedback._hints_given", {})
+    monkeypatch.setattr("helpers.feedback._tried", set())
+    monkeypatch.setattr("helpers.feedback._asked", set())
 
 
 def test_check_right_answer_says_correct_and_points(capsys):
@@ -142,6 +146,86 @@ def test_progress_counts_best_result_and_lists_what_is_open(capsys):
     assert "Still open: 1.1" in out
 
 
+def test_hint_says_once_that_hints_are_free(capsys):
+    hint("1.1")
+    hint("1.1")
+    out = capsys.readouterr().out
+    assert out.count("Hints cost no points") == 1 and "1.1 Gates: hint 2 of 3" in out
+
+
+PAGE = [
+    ("markdown", "### Exercise 1.1 — Gates\nWrite them."),
+    ("code", "given = 1"),
+    (
+        "code",
+        "def both(a, b):\n    ### BEGIN SOLUTION\n    return a * b\n    ### STUB\n    # pass\n"
+        "    ### END SOLUTION",
+    ),
+    ("markdown", "### Exercise 1.3 — Words"),
+    ("markdown", "**Answer 1.3.** Because."),
+    ("markdown", "## Next"),
+]
+
+
+@pytest.fixture
+def released(tmp_path, monkeypatch):
+    """Put a released page where `solution` looks for it."""
+    cells = [
+        {
+            "cell_type": kind,
+            "source": source,
+            "metadata": {"tags": ["answer"]} if source.startswith("**Answer") else {},
+        }
+        for kind, source in PAGE
+    ]
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "helpers").mkdir()
+    page = tmp_path / "solutions" / "01_perceptrons.ipynb"
+    page.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    monkeypatch.setattr(feedback, "__file__", str(tmp_path / "helpers" / "feedback.py"))
+
+
+def test_solution_shows_code_and_idea_after_a_check_was_tried(released, capsys):
+    check("1.1", lambda a, b: 0, lambda a, b: 0)
+    capsys.readouterr()
+    solution("1.1")
+    out = capsys.readouterr().out
+    assert "def both(a, b):\n    return a * b\n```" in out and "The idea.** the idea" in out
+    assert "given" not in out and "pass" not in out and "SOLUTION" not in out
+
+
+def test_solution_is_shown_on_asking_twice(released, capsys):
+    solution("1.3")
+    first = capsys.readouterr().out
+    assert "Because" not in first and 'run `solution("1.3")` again' in first
+    solution("1.3")
+    assert "Because" in capsys.readouterr().out
+
+
+def test_solution_where_the_course_ships_none_says_so(released, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(feedback, "__file__", str(tmp_path / "a" / "b" / "feedback.py"))
+    solution("1.1")
+    assert "does not ship the released answers" in capsys.readouterr().out
+
+
+def test_solution_of_every_exercise_has_an_answer(monkeypatch):
+    monkeypatch.undo()
+    from helpers.exercises import CHAPTERS, exercises_of
+
+    for chapter in CHAPTERS:
+        for exercise in exercises_of(chapter):
+            answer = feedback._released_answer(exercise)
+            assert "SOLUTION" not in answer and "STUB" not in answer
+            assert ("```python" if exercise.check else "**Answer") in answer, exercise.id
+
+
+def test_progress_is_kept_in_the_drive_where_it_is_mounted(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBOOK_STATE")
+    monkeypatch.setattr(feedback, "_DRIVE", tmp_path)
+    check("1.2", np.mean)
+    assert json.loads((tmp_path / "workbook" / "progress.json").read_text()) == {"1.2": 1.0}
+
+
 def test_progress_damaged_file_starts_anew(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path))
     (tmp_path / "progress.json").write_text("{broken")
@@ -176,3 +260,27 @@ def test_box_in_a_notebook_escapes_the_students_words(monkeypatch):
     assert "&lt;script&gt;" in shown[0]["text/html"]
     assert "<code>x &lt; 1</code>" in shown[0]["text/html"]
     assert "`x < 1`" in shown[0]["text/plain"]
+
+
+def _contrast(first: str, second: str) -> float:
+    """Return the contrast of two colours by WCAG 2.2."""
+
+    def luminance(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#111111"])
+def test_box_border_has_contrast_and_its_words_the_pages_own_colour(monkeypatch, background):
+    colours = {colour for *_, colour in feedback._LOOK.values()} | {feedback._BLUE}
+    assert all(_contrast(colour, background) >= 3 for colour in colours)
+    shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    check("1.2", np.mean)
+    assert not re.search(r"[\" ;]color:", shown[0]["text/html"])
+    assert 'role="status"' in shown[0]["text/html"]

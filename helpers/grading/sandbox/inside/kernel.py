@@ -75,6 +75,7 @@ class Kernel:
             check=does_nothing,
             hint=does_nothing,
             progress=does_nothing,
+            solution=does_nothing,
             In=[""],
             Out={},
         )

@@ -13,7 +13,7 @@ _SETTERS = (
     "set_global_policy run_functions_eagerly set_soft_device_placement enable_numpy_behavior "
     "experimental_enable_numpy_behavior setdefault makedirs mkdir setlocale set_option apply"
 ).split()
-_ONLY_SHOW = ("print", "display", "check", "hint", "progress", "len", "plt", "plotting")
+_ONLY_SHOW = ("print", "display", "check", "hint", "progress", "solution", "len", "plt", "plotting")
 _SWEEPING = ("exec", "eval", "globals", "locals", "vars", "setattr", "__import__")
 
 

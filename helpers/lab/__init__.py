@@ -1,0 +1,1 @@
+"""How a student opens the workbook: a copy of the pages, and JupyterLab around it."""

@@ -1,12 +1,13 @@
-"""Train Keras models fast: `fit` for one model, `k_fold` and `search` for many at once."""
+"""Train Keras models fast: `fit` for one model, `k_fold` and `search` for many together."""
 
-from helpers.training.cross_validation import Result, fold_indices, k_fold, search
-from helpers.training.fitting import NonFiniteLoss, device, fit
-from helpers.training.programs import epoch_order
+from helpers.training.callbacks import NonFiniteLoss
+from helpers.training.cross_validation import SearchResult, fold_indices, k_fold, search
+from helpers.training.data_adapter import epoch_order
+from helpers.training.fitting import device, fit
 
 __all__ = [
     "NonFiniteLoss",
-    "Result",
+    "SearchResult",
     "device",
     "epoch_order",
     "fit",

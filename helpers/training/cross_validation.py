@@ -1,18 +1,19 @@
-"""Compare models by K-fold cross-validation, all folds and all configurations at once."""
+"""Compare models by K-fold cross-validation, all folds and all configurations together."""
 
+import contextlib
 import functools
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.backend import keras
-from helpers.training import inputs, programs, reporting, stacks
+from helpers.training import callbacks, data_adapter, epoch, sequential, stacked, xla
+from helpers.training.fingerprint import fingerprint
 
-_HIGHER_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "r2_score", "iou")
+__all__ = ["SearchResult", "fold_indices", "k_fold", "search"]
 
 
 def fold_indices(
@@ -52,37 +53,45 @@ def k_fold(
     *,
     k: int = 5,
     epochs: int,
-    batch_size: int = 64,
+    batch_size: int = 32,
+    sample_weight: Any = None,
     metric: str | None = None,
+    mode: str = "auto",
     prepare: Callable | None = None,
     patience: int | None = None,
     seed: int = 0,
     verbose: int | str = "auto",
-) -> "Result":
-    """Train one model on each of k folds, all at once, and validate it on the rest.
+) -> "SearchResult":
+    """Train one model on each of k folds, all together, and validate it on the rest.
 
-    Each model ends where `training.fit` with this seed would take it on its fold alone.
+    Each model ends where `training.fit` with this seed would take it on its fold alone. In its
+    history, too, all is as there, but for the losses of single outputs where there are several:
+    Keras averages these over batches, and here a smaller last batch counts by its rows.
 
     Args:
         build: Returns a compiled model; every fold starts from its values.
-        x: Inputs, (rows, ...): an array, or what `prepare` takes.
-        y: Targets, (rows, ...).
+        x: Inputs, (rows, ...): an array, a structure of arrays, or what `prepare` takes.
+        y: Targets, (rows, ...): an array, or a structure of arrays for several outputs.
         k: Number of folds, at least 2; see `fold_indices`.
         epochs: Epochs to train, at least 1.
-        batch_size: Rows a step of each model.
+        batch_size: Samples per gradient update of each model.
+        sample_weight: One weight per row, in training and in validation.
         metric: Which metric the table shows; None takes the loss.
+        mode: "min" if a lower metric is better, "max" if a higher one is, "auto" if the metric
+            itself tells, as Keras's own metrics do.
         prepare: `prepare(x_train, x_other)` returns both as arrays. It is called once for each
             fold, so that what it learns from the data it learns from training rows only.
         patience: Epochs without a better validation metric after which a model keeps its best
             epoch's weights, as with Keras's `EarlyStopping`; None trains all epochs.
         seed: Seed of the folds and of the order of the rows.
-        verbose: 0 for no bar, 1 for a bar, "auto" for one where somebody is watching.
+        verbose: 0 for no bar, 1 for a bar, "auto" for one if somebody is watching.
 
     Returns:
         The table, the histories, the models and a plot.
 
     Raises:
-        ValueError: If the data cannot be trained with or split.
+        ValueError: If the data cannot be trained with or split, or if the metric is unknown;
+            before any training.
     """
     return search(
         lambda: build(),
@@ -92,7 +101,9 @@ def k_fold(
         k=k,
         epochs=epochs,
         batch_size=batch_size,
+        sample_weight=sample_weight,
         metric=metric,
+        mode=mode,
         prepare=prepare,
         patience=patience,
         seed=seed,
@@ -108,33 +119,36 @@ def search(
     *,
     k: int = 5,
     epochs: int,
-    batch_size: int = 64,
+    batch_size: int = 32,
+    sample_weight: Any = None,
     metric: str | None = None,
+    mode: str = "auto",
     prepare: Callable | None = None,
     patience: int | None = None,
     halving: int | None = None,
     seed: int = 0,
     verbose: int | str = "auto",
-) -> "Result":
-    """Train every configuration on every fold, all at once, and compare them.
+) -> "SearchResult":
+    """Train every configuration on every fold, all together, and compare them.
 
     Configurations of one architecture are one program, also where they differ in learning rate,
-    weight decay, dropout rate, regularization, initial weights or seed. Keras numbers metrics
-    without a name, `AUC()` for one, anew in each model: name them, so that they stay one program.
+    weight decay, dropout rate, regularization, initial weights or seed.
 
     Args:
         build: `build(**configuration)` returns a compiled model.
         configurations: The arguments to try, at least one dictionary.
-        x: As in `k_fold`, and so are the arguments not named here.
-        halving: Keep the best 1/halving of the configurations at each of several epochs, the last
-            of them at epochs/halving (successive halving); None trains all to the end.
-        y: Targets, (rows, ...).
+        x: Inputs, as in `k_fold`.
+        y: Targets, as in `k_fold`.
         k: Number of folds.
         epochs: Epochs to train.
-        batch_size: Rows a step of each model.
+        batch_size: Samples per gradient update of each model.
+        sample_weight: One weight per row, in training and in validation.
         metric: Which metric to compare by; None takes the loss.
+        mode: Whether a lower ("min") or a higher metric ("max") is better; "auto" asks the metric.
         prepare: Preprocessing, fitted inside each fold.
         patience: Early stopping of each model.
+        halving: Keep the best 1/halving of the configurations at each of several epochs, the last
+            of them at epochs/halving (successive halving); None trains all to the end.
         seed: Seed of the folds and of the order of the rows.
         verbose: Whether to show a bar.
 
@@ -142,67 +156,89 @@ def search(
         The table, best configuration first, the histories, the models and a plot.
 
     Raises:
-        ValueError: If the data or the configurations cannot be trained with.
+        ValueError: If the data or the configurations cannot be trained with, or if the metric is
+            unknown; before any training.
     """
     configurations = [dict(configuration) for configuration in configurations]
     if not configurations:
         raise ValueError("There is no configuration to try: give at least one dictionary.")
-    if halving is not None and halving < 2:
-        raise ValueError(f"halving is at least 2, not {halving}.")
-    inputs.check_numbers(epochs, batch_size, seed=seed)
-    y = inputs.one_array(y, "y")
-    folds = fold_indices(len(y), k, seed=seed)
-    x = _prepared(x, y, folds, prepare)
-    models = [build(**configuration) for configuration in configurations]
-    first = x[0] if isinstance(x, list) else x
+    if mode not in ("auto", "min", "max"):
+        raise ValueError(f'mode is "auto", "min" or "max", not {mode!r}.')
+    data_adapter.check_numbers(
+        epochs=(epochs, 1),
+        batch_size=(batch_size, 1),
+        seed=(seed, 0),
+        halving=(2 if halving is None else halving, 2),
+        patience=(1 if patience is None else patience, 1),
+    )
+    x, y, sample_weight, folds = _data(x, y, sample_weight, k, seed, prepare)
+    first = [_first_rows(part) for part in _of_fold((x, y, sample_weight), 0)]
+    make = functools.partial(_make, build, configurations, first[0])
+    models = [make(place) for place in range(len(configurations))]
     for model in models:
-        inputs.check_model(model)
-        if not model.built:
-            programs.first_call(model, first[:1])
-        inputs.check_fit(model, (first, y))
+        data_adapter.check_data(model, _of_fold((x, y, sample_weight), 0))
 
-    result = Result(build, configurations, len(folds), metric, first[:1])
-    with reporting.bar(verbose, epochs) as bar:
-        run = (batch_size, epochs, seed, verbose != 0)
-        groups = _groups(build, configurations, models, folds, x, y, *run)
-        try:
-            _train(groups, result, epochs, patience, halving, bar)
-        finally:
+    metric = (metric or "loss").removeprefix("val_")
+    sign = _sign(make(0), first, metric, mode)
+    result = SearchResult(build, configurations, len(folds), metric, sign, first[0], patience)
+    rungs = _rungs(len(configurations), epochs, halving)
+    with callbacks.bar(verbose, epochs) as bar:
+        data = x, y, sample_weight
+        groups = _groups(make, models, folds, data, batch_size, epochs, seed, verbose != 0)
+        share = 1 / (len(configurations) * len(folds))
+        for start, end in zip([0, *rungs], [*rungs, epochs], strict=True):
             for group in groups:
-                group.trainer.release()
+                size = len(group.configurations) * len(group.folds) * share
+                runs = [[result.runs[c, f] for c in group.configurations] for f in group.folds]
+                advance = functools.partial(_advance, bar, size)
+                group.trainer.train(start, end, runs, advance)
+            if end in rungs:
+                _drop(groups, result, rungs[end])
+        for group in groups:
+            group.trainer.release()
     return result
 
 
-class Result:
+class SearchResult:
     """What a search found.
 
     Attributes:
-        table: One row for each configuration, best first; its index is the configuration's
-            place in the list that was given. Columns: the configuration, the mean and the spread
-            (standard deviation) of the metric over the folds, and one column for each fold.
         metric: The name of the metric in the table.
+        runs: The record of each configuration on each fold.
     """
 
-    def __init__(self, build, configurations, k, metric, first_row):
-        self.metric = (metric or "loss").removeprefix("val_")
+    def __init__(self, build, configurations, k, metric, sign, first_rows, patience):
+        self.metric = metric
+        self.runs = {
+            (c, f): _Run(f"val_{metric}", sign, patience)
+            for c in range(len(configurations))
+            for f in range(k)
+        }
         self._build, self._configurations, self._k = build, configurations, k
-        self._first_row = first_row
-        self._dropped_as = [0] * len(configurations)
-        self._runs = {(c, f): _Run() for c in range(len(configurations)) for f in range(k)}
+        self._sign, self._first_rows = sign, first_rows
+        self._rungs_survived = [0] * len(configurations)
 
     @property
     def table(self) -> pd.DataFrame:
-        """The comparison, best configuration first."""
+        """The comparison, best configuration first.
+
+        One row for each configuration; its index is the configuration's place in the list that was
+        given. Columns: the configuration, the mean and the spread (standard deviation) of the
+        metric over the folds, and one column for each fold.
+        """
         folds = [f"fold {f + 1}" for f in range(self._k)]
         rows = []
         for c, configuration in enumerate(self._configurations):
-            scores = [self._runs[c, f].score for f in range(self._k)]
+            scores = [self.runs[c, f].score for f in range(self._k)]
             summary = {"mean": np.mean(scores), "spread": np.std(scores)}
             rows.append({**configuration, **summary, **dict(zip(folds, scores, strict=True))})
         table = pd.DataFrame(rows)
-        rank = [_rank(mean, self.metric) for mean in table["mean"]]
-        # A configuration that halving dropped stands below all that outlived it.
-        return table.loc[sorted(table.index, key=lambda c: (self._dropped_as[c], rank[c]))]
+        ranks = [math.inf if math.isnan(m) else self._sign * m for m in table["mean"]]
+        # A configuration that halving dropped ranks below all that went on.
+        key = [
+            (-survived, rank) for survived, rank in zip(self._rungs_survived, ranks, strict=True)
+        ]
+        return table.loc[sorted(table.index, key=key.__getitem__)]
 
     @property
     def histories(self) -> dict[str, dict[str, list[float]]]:
@@ -211,7 +247,7 @@ class Result:
 
     def histories_of(self, configuration: int) -> dict[str, dict[str, list[float]]]:
         """Return one configuration's histories, by its place in the list that was given."""
-        return {f"fold {f + 1}": self._runs[configuration, f].history for f in range(self._k)}
+        return {f"fold {f + 1}": self.runs[configuration, f].history for f in range(self._k)}
 
     def models(self, configuration: int | None = None) -> list[keras.Model]:
         """Return the trained models of a configuration, one for each fold.
@@ -222,13 +258,21 @@ class Result:
         configuration = self.table.index[0] if configuration is None else configuration
         models = []
         for fold in range(self._k):
-            model = self._build(**self._configurations[configuration])
-            programs.first_call(model, self._first_row)
-            kept = itertools.chain(*self._runs[configuration, fold].weights)
-            for variable, value in zip(_weights(model), kept, strict=True):
+            model = _make(self._build, self._configurations, self._first_rows, configuration)
+            variables = [*model.trainable_variables, *model.non_trainable_variables]
+            for variable, value in zip(
+                variables, self.runs[configuration, fold].weights, strict=True
+            ):
                 variable.assign(value)
             models.append(model)
         return models
+
+    def drop_all_but(self, keep: int) -> set[int]:
+        """Return the places of the best configurations, and rank the others below them."""
+        survivors = {*self.table.index[:keep]}
+        for c in survivors:
+            self._rungs_survived[c] += 1
+        return survivors
 
     def plot(self, best: int = 5) -> None:
         """Plot the validation metric by epoch, mean and spread over the folds.
@@ -257,59 +301,134 @@ class Result:
 
 
 class _Run:
-    """One configuration on one fold: its history, and the weights that count."""
+    """One configuration on one fold: its history, its score and the weights that count."""
 
-    def __init__(self):
+    def __init__(self, name: str, sign: int, patience: int | None):
+        self._name, self._sign, self._patience = name, sign, patience
         self.history: dict[str, list[float]] = {}
-        self.score, self.best_epoch, self.stopped = math.nan, 0, False
-        self.weights: tuple[list, list] = ([], [])
+        self.weights: list[np.ndarray] = []
+        self.score, self.stopped, self._best_epoch = math.nan, False, 0
+
+    def record(self, epoch: int, logs: Mapping[str, float]) -> bool:
+        """Add an epoch's metrics; tell whether its weights are the best so far and must be kept."""
+        is_first = not self.history
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+        score = float(logs[self._name])
+        is_number = not math.isnan(score)
+        is_lower = math.isnan(self.score) or self._sign * score < self._sign * self.score
+        is_better = is_first or (is_number and is_lower)
+        if is_better or not self._patience:
+            self.score, self._best_epoch = score, epoch
+        self.stopped = bool(self._patience) and epoch - self._best_epoch >= self._patience
+        return bool(self._patience) and is_better
+
+    def keep_best(self, weights: list[np.ndarray]) -> None:
+        """Keep the weights of the epoch that was recorded last."""
+        self.weights = weights
+
+    def keep_last(self, weights: list[np.ndarray]) -> None:
+        """Keep the weights at the end of training, unless those of the best epoch count."""
+        if not self._patience:
+            self.weights = weights
 
 
 class _Group:
     """Configurations and folds that are trained together."""
 
-    def __init__(self, trainer: Any, configurations: list[int], folds: list[int], orders: Callable):
+    def __init__(self, trainer: Any, configurations: list[int], folds: list[int]):
         self.trainer, self.configurations, self.folds = trainer, configurations, folds
-        self.orders = orders
 
 
-def _train(groups, result, epochs, patience, halving, bar) -> None:
-    """Run all epochs; after each, take notes, and stop or drop what need not go on."""
-    rungs = _rungs(len(result._configurations), epochs, halving)
-    runs = result._runs
-    for epoch in range(epochs):
-        for group in groups:
-            places = [(c, f) for f in group.folds for c in group.configurations]
-            if all(runs[place].stopped for place in places):
-                continue
-            logs, val_logs = group.trainer.epoch(group.orders(epoch))
-            if result.metric not in val_logs:
-                known = ", ".join(val_logs)
-                raise ValueError(f"metric is one of {known}, not {result.metric!r}.")
-            if val_logs[result.metric].ndim > 2:
-                raise ValueError(f"metric must be one number, but {result.metric} has several.")
-            last = epoch == epochs - 1
-            weights = group.trainer.weights() if patience or last or epoch + 1 in rungs else None
-            for i, f in enumerate(group.folds):
-                for j, c in enumerate(group.configurations):
-                    run = runs[c, f]
-                    if run.stopped:
-                        continue
-                    for prefix, values in (("", logs), ("val_", val_logs)):
-                        for name, array in values.items():
-                            value = array[i, j].tolist()
-                            run.history.setdefault(prefix + name, []).append(value)
-                    score = float(val_logs[result.metric][i, j])
-                    better = not patience or not run.history["loss"][1:]
-                    better = better or _rank(score, result.metric) < _rank(run.score, result.metric)
-                    if better:
-                        run.score, run.best_epoch = score, epoch
-                        if weights is not None:
-                            run.weights = tuple([v[i, j].copy() for v in part] for part in weights)
-                    run.stopped = bool(patience) and epoch - run.best_epoch >= patience
-        if epoch + 1 in rungs:
-            _drop(groups, result, rungs[epoch + 1])
-        bar.update(1)
+def _groups(make, models, folds, data, batch_size, epochs, seed, say) -> list[_Group]:
+    """Put together what one program can train: one architecture, folds of one size."""
+    found = [fingerprint(model, free=True) for model in models]
+    reasons = [stacked.obstacle(*pair) for pair in zip(models, found, strict=True)]
+    by_state: dict[Any, list[int]] = {}
+    for c, reason in enumerate(reasons):
+        by_state.setdefault(None if reason else found[c].state, []).append(c)
+    obstacles = sorted({reason for reason in reasons if reason})
+    if obstacles and say:
+        count = f"{len(by_state[None])} of {len(models)}"
+        print(f"{count} configurations train one after another: {', '.join(obstacles)}.")
+    groups = []
+    for state, places in by_state.items():
+        for size in sorted({len(train) for train, _ in folds}):
+            chosen = [f for f, (train, _) in enumerate(folds) if len(train) == size]
+            x, *rest = data
+            if isinstance(x, data_adapter.ByFold):
+                x = data_adapter.ByFold(x[f] for f in chosen)
+            parts = [folds[f] for f in chosen], (x, *rest), batch_size, seed
+            starts = [models[c] for c in places]
+            fresh = functools.partial(_place, make, places)
+            if state is None:
+                trainer = sequential.Sequential(fresh, starts, *parts)
+            else:
+                runs = len(places) * len(chosen) * epochs
+                use_xla = xla.pays(starts[0], size, batch_size, runs)
+                prints = [found[c] for c in places]
+                trainer = stacked.Stack(starts, prints, fresh, *parts, use_xla)
+            groups.append(_Group(trainer, places, chosen))
+    return groups
+
+
+def _advance(bar: Any, size: float, part: float) -> None:
+    bar.update(round(part * size, 6))
+
+
+def _place(make: Callable, places: Sequence[int], place: int) -> keras.Model:
+    return make(places[place])
+
+
+def _make(build, configurations, first_rows, place) -> keras.Model:
+    """Build a configuration's model with all weights."""
+    with _names_of_a_new_process():
+        model = build(**configurations[place])
+    if not getattr(model, "compiled", False) or model.optimizer is None:
+        raise ValueError("build returns a model that is not compiled: call model.compile in it.")
+    if not model.built:
+        epoch.first_call(model, first_rows)
+    return model
+
+
+@contextlib.contextmanager
+def _names_of_a_new_process() -> Iterator[None]:
+    """Let Keras number layers and metrics without a name from the start, for equal names."""
+    names = keras.src.backend.common.global_state
+    kept = names.get_global_attribute("object_name_uids")
+    names.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        names.set_global_attribute("object_name_uids", kept)
+
+
+def _sign(model: keras.Model, first: tuple, metric: str, mode: str) -> int:
+    """Return 1 if a lower metric is better, -1 if a higher one is; train nothing.
+
+    Raises:
+        ValueError: If there is no such metric, or if it does not tell.
+    """
+    epoch.build(model, keras.utils.pack_x_y_sample_weight(*first), with_optimizer=False)
+    known = model.get_metrics_result()
+    if metric not in known:
+        raise ValueError(f"metric is one of {', '.join(known)}, not {metric!r}.")
+    if np.ndim(keras.ops.convert_to_numpy(known[metric])):
+        raise ValueError(f"metric must be one number, but {metric} has several.")
+    if mode != "auto":
+        return 1 if mode == "min" else -1
+    watch = keras.callbacks.EarlyStopping(f"val_{metric}", patience=2)
+    watch.set_model(model)
+    watch.on_train_begin()
+    try:
+        for value in (0.0, 1.0):
+            watch.on_epoch_end(0, {f"val_{metric}": value})
+    except ValueError as error:
+        raise ValueError(
+            f"Nothing tells whether a lower or a higher {metric} is better: pass "
+            'mode="min" or mode="max".'
+        ) from error
+    return -1 if watch.best == 1.0 else 1
 
 
 def _rungs(configurations: int, epochs: int, halving: int | None) -> dict[int, int]:
@@ -318,14 +437,13 @@ def _rungs(configurations: int, epochs: int, halving: int | None) -> dict[int, i
     while halving and kept > 1:
         kept, times = math.ceil(kept / halving), times + 1
         rungs[times] = kept
-    return {max(1, epochs // halving ** (times + 1 - rung)): n for rung, n in rungs.items()}
+    ends = {max(1, epochs // halving ** (times + 1 - rung)): n for rung, n in rungs.items()}
+    return {end: n for end, n in ends.items() if end < epochs}
 
 
-def _drop(groups: list[_Group], result: Result, keep: int) -> None:
-    """Keep the best configurations only."""
-    survivors = set(result.table.index[:keep])
-    for c, rank in enumerate(result._dropped_as):
-        result._dropped_as[c] = rank + (c not in survivors)
+def _drop(groups: list[_Group], result: SearchResult, keep: int) -> None:
+    """Go on with the best configurations only."""
+    survivors = result.drop_all_but(keep)
     for group in [*groups]:
         kept = [c for c in group.configurations if c in survivors]
         if not kept:
@@ -336,140 +454,37 @@ def _drop(groups: list[_Group], result: Result, keep: int) -> None:
             group.configurations = kept
 
 
-def _groups(build, named, models, folds, x, y, batch_size, epochs, seed, say) -> list[_Group]:
-    """Put together what one program can train: one architecture, folds of one size."""
-    by_shape: dict[Any, list[int]] = {}
-    obstacles: set[str] = set()
-    for c, model in enumerate(models):
-        alone = stacks.obstacle(model)
-        obstacles |= {alone} if alone else set()
-        by_shape.setdefault(None if alone else stacks.describe(model), []).append(c)
-    if obstacles and say:
-        count = f"{len(by_shape[None])} of {len(models)}"
-        print(f"{count} configurations train one after another: {', '.join(sorted(obstacles))}.")
-    groups = []
-    for shape, configurations in by_shape.items():
-        sizes = sorted({len(train) for train, _ in folds})
-        for size in sizes:
-            chosen = [f for f, (train, _) in enumerate(folds) if len(train) == size]
-            parts = [models[c] for c in configurations], [folds[f] for f in chosen]
-            own_x = [x[f] for f in chosen] if isinstance(x, list) else x
-            if shape is None:
-                builders = [functools.partial(build, **named[c]) for c in configurations]
-                trainer = _OneByOne(builders, *parts, own_x, y, batch_size, seed)
-            else:
-                runs = len(configurations) * len(chosen) * epochs
-                xla = programs.use_xla(parts[0][0], size, batch_size, runs)
-                trainer = stacks.Stack(*parts, own_x, y, batch_size, xla)
-            orders = _orders(size, len(chosen), seed)
-            groups.append(_Group(trainer, configurations, chosen, orders))
-    return groups
-
-
-def _orders(rows: int, folds: int, seed: int) -> Callable[[int], list[np.ndarray]]:
-    return lambda epoch: [programs.epoch_order(rows, seed, epoch)] * folds
-
-
-class _OneByOne:
-    """Trains models one after another, where they cannot be stacked."""
-
-    def __init__(self, builders, models, folds, x, y, batch_size, seed):
-        self.folds, self.x, self.y, self.batch_size, self.seed = folds, x, y, batch_size, seed
-        self.epochs = 0
-        self.models = [[build() for build in builders] for _ in folds]
-        self.averaging = {
-            id(model): [_Unaveraged()]
-            for copies in self.models
-            for model in copies
-            if model.optimizer.use_ema
-        }
-        first = x[0] if isinstance(x, list) else x
-        for copies in self.models:
-            for model, start in zip(copies, models, strict=True):
-                programs.first_call(model, first[:1])
-                pairs = zip(_weights(model), _weights(start), strict=True)
-                for variable, value in pairs:
-                    variable.assign(value)
-
-    def epoch(self, _: Any) -> tuple[dict, dict]:
-        from helpers import training
-
-        logs: list[list[dict]] = []
-        for f, ((train, test), models) in enumerate(zip(self.folds, self.models, strict=True)):
-            x = self.x[f] if isinstance(self.x, list) else self.x
-            logs.append([])
-            for model in models:
-                try:
-                    history = training.fit(
-                        model,
-                        x[train],
-                        self.y[train],
-                        validation_data=(x[test], self.y[test]),
-                        epochs=self.epochs + 1,
-                        initial_epoch=self.epochs,
-                        batch_size=self.batch_size,
-                        seed=self.seed,
-                        callbacks=self.averaging.get(id(model)),
-                        verbose=0,
-                    ).history
-                    logs[-1].append({name: values[0] for name, values in history.items()})
-                except training.NonFiniteLoss:
-                    logs[-1].append({})
-        self.epochs += 1
-        names = next((list(log) for part in logs for log in part if log), ["loss", "val_loss"])
-        table = {n: np.array([[log.get(n, math.nan) for log in p] for p in logs]) for n in names}
-        return (
-            {name: values for name, values in table.items() if not name.startswith("val_")},
-            {name[4:]: values for name, values in table.items() if name.startswith("val_")},
-        )
-
-    def weights(self) -> list[list[np.ndarray]]:
-        parts = [[programs.values(model)[:2] for model in models] for models in self.models]
-        to_numpy = keras.ops.convert_to_numpy
-        return [
-            [
-                np.array([[to_numpy(m[part][i]) for m in models] for models in parts])
-                for i in range(len(parts[0][0][part]))
-            ]
-            for part in (0, 1)
-        ]
-
-    def keep(self, configurations: list[int]) -> None:
-        self.models = [[models[c] for c in configurations] for models in self.models]
-
-    def release(self) -> None:
-        self.models = []
-
-
-class _Unaveraged(keras.callbacks.Callback):
-    """Goes on from the weights themselves, where each end of `fit` leaves their averages."""
-
-    def __init__(self):
-        super().__init__()
-        self.values = ()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.values:
-            programs.write(self.model.trainable_variables, self.values)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.values = programs.read(self.model.trainable_variables)
-
-
-def _prepared(x, y, folds, prepare) -> np.ndarray | list[np.ndarray]:
-    """Return the inputs as one array, or as one array for each fold with every row in place."""
+def _data(x, y, sample_weight, k, seed, prepare) -> tuple:
+    """Return inputs, targets and weights as arrays, and the folds; prepared inputs by fold."""
     if prepare is None:
-        return inputs.arrays(x, y)[0]
+        parts = data_adapter.to_arrays(x, y, sample_weight)
+        if parts is None or parts[1] is None:
+            raise ValueError("k_fold and search take x and y as arrays of numbers, no data sets.")
+        parts = data_adapter.with_class_weights(*parts, None)
+        x, y, sample_weight = map(keras.tree.lists_to_tuples, parts)
+        return x, y, sample_weight, fold_indices(data_adapter.rows_of(y), k, seed=seed)
+    parts = data_adapter.to_arrays(y, None, sample_weight)
+    if parts is None:
+        raise ValueError("k_fold and search take y as an array of numbers.")
+    y, _, sample_weight = parts
+    folds = fold_indices(data_adapter.rows_of(y), k, seed=seed)
+    return _prepared(x, y, folds, prepare), y, sample_weight, folds
+
+
+def _prepared(x, y, folds, prepare) -> data_adapter.ByFold:
+    """Return one array for each fold with every row in place."""
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}: each row needs one target.")
     pick = (lambda rows: x.iloc[rows]) if hasattr(x, "iloc") else (lambda rows: x[rows])
     arrays = []
     for fold, (train, test) in enumerate(folds):
         parts = prepare(pick(train), pick(test))
-        rows = [
-            inputs.arrays(part, y[where], of=f"fold {fold + 1}'s ")[0]
-            for part, where in zip(parts, (train, test), strict=True)
-        ]
+        rows = []
+        for part, where in zip(parts, (train, test), strict=True):
+            found = data_adapter.to_arrays(part, y[where], of=f"fold {fold + 1}'s ")
+            if found is None:
+                raise ValueError(f"prepare gave no array of numbers in fold {fold + 1}.")
+            rows.append(found[0])
         if rows[0].shape[1:] != rows[1].shape[1:]:
             raise ValueError(
                 f"prepare gave {rows[0].shape[1:]} columns to train on and {rows[1].shape[1:]} to "
@@ -484,15 +499,13 @@ def _prepared(x, y, folds, prepare) -> np.ndarray | list[np.ndarray]:
             f"prepare gave a different number of columns in different folds, {sorted(shapes)}: "
             "fix the columns before the folds, for example the list of categories."
         )
-    return arrays
+    return data_adapter.ByFold(arrays)
 
 
-def _weights(model: keras.Model) -> list[keras.Variable]:
-    return [*model.trainable_variables, *model.non_trainable_variables]
+def _of_fold(data: tuple, fold: int) -> tuple:
+    x, *rest = data
+    return (x[fold] if isinstance(x, data_adapter.ByFold) else x, *rest)
 
 
-def _rank(score: float, metric: str) -> float:
-    """Return a number that is smaller for a better score, and largest for none."""
-    if math.isnan(score):
-        return math.inf
-    return -score if any(name in metric for name in _HIGHER_IS_BETTER) else score
+def _first_rows(part: Any) -> Any:
+    return None if part is None else keras.tree.map_structure(lambda array: array[:2], part)

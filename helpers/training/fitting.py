@@ -1,43 +1,22 @@
-"""Train an ordinary compiled Keras model, each epoch as one compiled program."""
+"""Train a compiled Keras model as `model.fit` does, each epoch as one compiled program.
+
+`fit` adapts the data, chooses a path, places the data and runs. There are two paths: the program
+of `helpers.training.epoch`, and `model.fit` itself for all that the program cannot do better.
+"""
 
 import contextlib
-import math
-import random
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.backend import BACKEND, keras
-from helpers.training import checkpoints, inputs, programs, reporting
-from helpers.training.cross_validation import Result, fold_indices, k_fold, search
-from helpers.training.programs import epoch_order
+from helpers.backend import BACKEND, keras, tf
+from helpers.training import callbacks as hooks
+from helpers.training import checkpoint as checkpoints
+from helpers.training import data_adapter, epoch, xla
 
-__all__ = [
-    "NonFiniteLoss",
-    "Result",
-    "device",
-    "epoch_order",
-    "fit",
-    "fold_indices",
-    "k_fold",
-    "search",
-]
-
-
-_FEW_STEPS = 12  # a step takes some 6 ms in Python, a small model's program some 150 ms
-
-
-class NonFiniteLoss(ArithmeticError):
-    """The loss became NaN or infinite; `history` is the run up to then.
-
-    The model keeps its weights from the end of the last epoch with a finite loss.
-    """
-
-    history: keras.callbacks.History
+__all__ = ["device", "fit"]
 
 
 def device() -> str:
@@ -47,226 +26,292 @@ def device() -> str:
         For example "TensorFlow on the CPU" or "TensorFlow on the GPU (NVIDIA H100)".
     """
     backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[BACKEND]
-    return f"{backend} on the {programs.device_name()}"
+    return f"{backend} on the {epoch.device_name()}"
 
 
 def fit(
     model: keras.Model,
-    x: Any,
+    x: Any = None,
     y: Any = None,
-    *,
+    batch_size: int | None = None,
     epochs: int = 1,
-    batch_size: int = 32,
-    validation_data: Any = None,
-    validation_split: float = 0.0,
-    sample_weight: Any = None,
-    class_weight: Mapping[int, float] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] | None = None,
-    shuffle: bool = True,
-    seed: int | None = None,
     verbose: int | str = "auto",
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool | str = True,
+    class_weight: Mapping[int, float] | None = None,
+    sample_weight: Any = None,
     initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Sequence[int] = 1,
+    *,
+    seed: int | None = None,
+    check_finite: bool = True,
     checkpoint: str | Path | None = None,
     live_plot: bool = False,
 ) -> keras.callbacks.History:
     """Train a compiled model as `model.fit` does, with the loop over batches compiled too.
 
-    Arrays are moved onto the device once and each epoch is one program. Data that does not fit
-    there, a `tf.data.Dataset`, and callbacks that listen to batches are trained batch by batch.
-    Mixed precision comes with the model: build it under
-    `keras.config.set_dtype_policy("mixed_bfloat16")` or `"mixed_float16"`.
-    Ctrl-C ends the run cleanly after the running epoch, with the history so far.
+    The arguments up to `validation_freq` are those of `model.fit`, in its order and with its
+    defaults. Arrays are moved onto the device once, and each epoch is one program. `model.fit`
+    itself runs what such a program cannot do better: data sets and generators, callbacks that
+    listen to batches, eager models, data larger than the device, PyTorch.
+
+    Differences from `model.fit`, of which `check_finite=False` switches off the first two:
+
+    - Data with NaN or infinite entries, and targets that Keras would broadcast against another
+      shape, are refused before training.
+    - A loss that is not finite ends the run with `NonFiniteLoss`, and the model keeps its weights
+      from before that epoch (unless `callbacks` has a `TerminateOnNaN`, which then decides).
+    - The first Ctrl-C ends the run cleanly after the running epoch, with the history so far.
+    - One bar shows the run instead of one line per epoch.
 
     Args:
         model: A compiled Keras model.
-        x: Inputs, (rows, ...), an array, tensor, data frame or a structure of them; or a data set
-            that yields (x, y) or (x, y, weights) in batches.
+        x: Inputs, (rows, ...): whatever `model.fit` takes.
         y: Targets, (rows, ...); None with a data set.
-        epochs: The epoch to stop after, at least 1.
-        batch_size: Rows a step; the last batch of an epoch may have fewer.
-        validation_data: (x, y), (x, y, weights) or a data set, measured after each epoch.
-        validation_split: Fraction of the rows, taken from the end, to validate on instead.
-        sample_weight: One weight a row.
-        class_weight: A weight for each class number; those not named have 1.
+        batch_size: Samples per gradient update, 32 by default; the last batch may have fewer.
+        epochs: The epoch to stop after.
+        verbose: 0 shows nothing, 1 a progress bar, 2 one line per epoch; "auto" is 1 if somebody
+            is watching and 0 under CI, in tests and in files. With 1 or 2, `fit` says which path
+            it takes and why.
         callbacks: Keras callbacks.
-        shuffle: Whether the rows are visited in a new order each epoch (see `epoch_order`).
-        seed: Seed of that order; None draws one from Python's `random`, so
-            `keras.utils.set_random_seed` fixes it.
-        verbose: 0 shows nothing, 1 a progress bar, 2 a line an epoch; "auto" is 1 where somebody
-            is watching and 0 under CI, in tests and in files.
+        validation_split: Fraction of the rows, taken from the end, to validate on.
+        validation_data: (x, y), (x, y, weights) or a data set to validate on instead.
+        shuffle: Whether the rows are visited in a random order.
+        class_weight: A weight for each class number; those not named have 1.
+        sample_weight: One weight per row.
         initial_epoch: The epoch to start at, counted from 0.
+        steps_per_epoch: Batches per epoch, for data that does not end.
+        validation_steps: Batches to validate on.
+        validation_batch_size: Rows per batch of the validation; `batch_size` by default.
+        validation_freq: Validate after every so many epochs, or after the epochs in a list.
+        seed: Seed of a new order of the rows in each epoch (see `epoch_order`). None shuffles as
+            `model.fit` does, so that `keras.utils.set_random_seed` gives the same numbers.
+        check_finite: Whether to refuse what the first two differences name.
         checkpoint: A file that is written after each epoch. If it exists, the run goes on from
             it, with the same weights bit for bit as a run that was never stopped. The state of
             the callbacks is not part of it.
         live_plot: Whether to draw the loss during the run (in a notebook).
 
     Returns:
-        The history, with the keys of `model.fit`'s.
+        The history, as from `model.fit`.
 
     Raises:
         ValueError: If the model, the data or a number cannot be trained with; before any training.
         NonFiniteLoss: If the loss of an epoch is NaN or infinite.
     """
-    inputs.check_model(model)
-    inputs.check_numbers(epochs, batch_size, validation_split, initial_epoch, seed)
-    callbacks = keras.tree.flatten(callbacks or [])
-    if inputs.is_arrays(x):
-        data = inputs.arrays(x, y, sample_weight, class_weight)
-        if validation_data is None and validation_split:
-            data, validation_data = inputs.split(data, validation_split)
-    else:
-        data = inputs.Batches(x, y, sample_weight, class_weight, validation_split)
-    held_out = None if validation_data is None else inputs.held_out(validation_data)
-    inputs.check_fit(model, data)
-    inputs.check_fit(model, held_out, "validation ")
-    programs.build(model, inputs.first_rows(data))
-
-    run = {"epoch": initial_epoch, "history": {}}
-    run["seed"] = random.randint(1, 10**9) if seed is None else int(seed)
-    run["xla"] = programs.use_xla(model, inputs.rows(data), batch_size, epochs)
-    run["eager"] = _is_short(data, held_out, batch_size, epochs)
-    if checkpoint is not None:
-        run |= checkpoints.load(checkpoint, model) or {}
-    say = (lambda _: None) if verbose == 0 else print
-    runner = _Runner(model, data, held_out, batch_size, run, shuffle, _listeners(callbacks), say)
-
-    shown = reporting.callbacks(verbose, live_plot, run["epoch"])
-    events = keras.callbacks.CallbackList(
-        [*callbacks, *shown], add_history=True, model=model, epochs=epochs, verbose=0
+    _check_compiled(model)
+    data_adapter.check_numbers(
+        epochs=(epochs, 0),
+        batch_size=(32 if batch_size is None else batch_size, 1),
+        initial_epoch=(initial_epoch, 0),
+        seed=(0 if seed is None else seed, 0),
     )
-    with _ctrl_c_ends_epoch(model, say), contextlib.ExitStack() as stack:
-        for callback in shown:
-            stack.callback(callback.close)
-        events.on_train_begin()
-        model.history.history.update({name: [*old] for name, old in run["history"].items()})
-        model.history.epoch[:] = range(run["epoch"] if run["history"] else 0)
-        logs = {}
-        for epoch in range(run["epoch"], epochs):
-            logs = _one_epoch(model, runner, events, epoch)
-            if checkpoint is not None:
-                kept = {"epoch": epoch + 1, "history": model.history.history}
-                checkpoints.save(checkpoint, model, **run | kept)
-            if model.stop_training:
-                break
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-        events.on_train_end(logs)
+    arguments = {  # of model.fit
+        "x": x,
+        "y": y,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "validation_split": validation_split,
+        "validation_data": validation_data,
+        "shuffle": shuffle,
+        "class_weight": class_weight,
+        "sample_weight": sample_weight,
+        "initial_epoch": initial_epoch,
+        "steps_per_epoch": steps_per_epoch,
+        "validation_steps": validation_steps,
+        "validation_batch_size": validation_batch_size,
+        "validation_freq": validation_freq,
+    }
+    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
+    users = callbacks.callbacks if is_list else keras.tree.flatten(callbacks or [])
+    check_finite &= not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in users)
+
+    # Adapt the data.
+    train, held_out = _adapt(model, arguments, check_finite)
+
+    # Choose the path.
+    reason = _why_model_fit(model, arguments, train, held_out, users, is_list)
+    run = checkpoints.Run(checkpoint, model, train, initial_epoch, seed)
+    arguments["initial_epoch"] = run.epoch
+
+    # Place the data.
+    given = [part for part in (train, held_out) if part is not None]
+    placed = None if reason else epoch.resident(given)
+    if placed is None and reason is None:
+        size = sum(array.nbytes for array in keras.tree.flatten(given)) / 2**30
+        reason = f"{size:.1f} GiB of data do not fit the device"
+
+    # Run, and report through callbacks.
+    own = [hooks.StopAfterInterrupt(verbose == 0), keras.callbacks.History(), *run.callbacks]
+    own += hooks.shown(verbose, live_plot, run.epoch)
+    first = [hooks.StopOnNonFiniteLoss()] if check_finite else []
+    events = callbacks if is_list else [*first, *users, *own]
+    with contextlib.ExitStack() as stack:
+        for callback in own:
+            stack.enter_context(getattr(callback, "during_fit", contextlib.nullcontext)())
+        if reason is None:
+            reason, events = _by_epochs(model, placed, arguments, run, events, verbose)
+        if reason is not None:
+            _say_path(verbose, f"model.fit runs this: {reason}.")
+            if train is not None and run.seed is not None and not steps_per_epoch and shuffle:
+                arguments |= _in_seeded_order(given, arguments, run, events)
+            model.fit(**arguments, callbacks=events, verbose=0)
     return model.history
 
 
-def _one_epoch(model: keras.Model, runner: "_Runner", events: Any, epoch: int) -> dict:
-    events.on_epoch_begin(epoch)
-    before = programs.values(model)
-    logs = runner.train(epoch, events)
-    if not math.isfinite(logs["loss"]):
-        programs.assign(model, before)
-        events.on_train_end(logs)
-        rate = float(model.optimizer.learning_rate)
-        error = NonFiniteLoss(
-            f"The loss became {logs['loss']} in epoch {epoch + 1} with learning rate {rate:g}; the "
-            f"model keeps its weights from before that epoch. Try learning rate {rate / 10:g}, "
-            "inputs scaled to around 1, or clipnorm=1.0 in the optimizer."
+def _check_compiled(model: keras.Model) -> None:
+    if not getattr(model, "compiled", False):
+        raise ValueError(
+            "The model is not compiled: call model.compile(optimizer=..., loss=...) before fit."
         )
-        error.history = model.history
-        raise error
-    logs |= runner.validate(events)
-    events.on_epoch_end(epoch, logs)
-    return logs
 
 
-def _is_short(data: Any, held_out: Any, batch_size: int, epochs: int) -> bool:
-    """Tell whether a whole run takes less time than writing a program for it."""
-    parts = [part for part in (data, held_out) if part is not None]
-    if BACKEND != "tensorflow" or not all(isinstance(part, tuple) for part in parts):
-        return False
-    return epochs * sum(math.ceil(inputs.rows(part) / batch_size) for part in parts) <= _FEW_STEPS
+def _say_path(verbose: int | str, text: str) -> None:
+    if verbose in (1, 2):
+        print(text)
 
 
-class _Runner:
-    """Runs epochs as programs on resident data, or batch by batch where that cannot be."""
+def _adapt(model: keras.Model, arguments: dict, check: bool) -> tuple:
+    """Return the data to train and to validate on as a step takes them.
 
-    def __init__(self, model, data, held_out, batch_size, run, shuffle, listeners, say):
-        self.model, self.data, self.held_out = model, data, held_out
-        self.batch_size, self.seed, self.shuffle = batch_size, run["seed"], shuffle
-        self.program = self.steps = None
-        by_batch = listeners or BACKEND == "torch" or model.run_eagerly or run["eager"]
-        if listeners:
-            say(f"{listeners[0]} listens to batches, so this run goes batch by batch.")
-        if isinstance(data, tuple) and not by_batch:
-            moved = programs.resident((data, held_out if isinstance(held_out, tuple) else ()))
-            if moved is None:
-                size = sum(array.nbytes for array in keras.tree.flatten(data)) / 2**30
-                say(f"{size:.1f} GiB of data do not fit the device: training batch by batch.")
-            else:
-                self.data = moved[0]
-                self.held_out = moved[1] or held_out
-                self.program = programs.program_for(model, self.data, batch_size, run["xla"])
-        if self.program is None or not isinstance(held_out, tuple | None):
-            self.steps = programs.Steps(model, run["eager"])
-
-    def train(self, epoch: int, events: Any) -> dict:
-        return self._run("train", self.data, epoch if self.shuffle else None, events)
-
-    def validate(self, events: Any) -> dict:
-        if self.held_out is None:
-            return {}
-        events.on_test_begin()
-        logs = self._run("test", self.held_out, None, events)
-        events.on_test_end(logs)
-        return {f"val_{name}": value for name, value in logs.items()}
-
-    def _run(self, which: str, data: Any, shuffled: int | None, events: Any) -> dict:
-        if not isinstance(data, tuple):
-            return self.steps.run(which, data, events)
-        rows = inputs.rows(data)
-        order = np.arange(rows, dtype="int32")
-        if shuffled is not None:
-            order = epoch_order(rows, self.seed, shuffled)
-        if self.program is not None:
-            return self.program.run(which, self.model, data, order)
-        size = self.batch_size
-        parts = (order[start : start + size] for start in range(0, rows, size))
-        batches = (keras.tree.map_structure(lambda a, p=part: a[p], data) for part in parts)
-        return self.steps.run(which, batches, events)
+    Either is None where it is not given as arrays of numbers.
+    """
+    given = arguments["x"], arguments["y"], arguments["sample_weight"]
+    train = data_adapter.to_arrays(*given)
+    if train is None:
+        data_adapter.check_text(model, arguments["x"])
+        return None, None
+    held_out = arguments["validation_data"]
+    if held_out is not None:
+        held_out = data_adapter.unpack(held_out)
+        held_out = held_out and data_adapter.to_arrays(*held_out, of="validation ")
+    elif arguments["validation_split"]:
+        train, held_out = data_adapter.split(train, arguments["validation_split"])
+    if check:
+        data_adapter.check_data(model, train)
+        if held_out is not None:
+            data_adapter.check_data(model, held_out, "validation ")
+    train = data_adapter.with_class_weights(*train, arguments["class_weight"])
+    return data_adapter.pack(*train), held_out and data_adapter.pack(*held_out)
 
 
-def _listeners(callbacks: Sequence[keras.callbacks.Callback]) -> list[str]:
-    """Name the callbacks that need to be told of every batch."""
-    found = []
-    for callback in callbacks:
-        if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ValueError(
-                "BackupAndRestore works in model.fit only: name a file in fit's checkpoint instead."
-            )
-        if getattr(callback, "save_freq", None) == "epoch":  # its batch methods then do nothing
-            continue
-        for name in _BATCH_METHODS:
-            method = getattr(callback, name)
-            if getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, name):
-                found.append(type(callback).__name__)
-                break
-    return found
+_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function")
 
 
-_BATCH_METHODS = [
-    f"on_{kind}batch_{edge}" for kind in ("", "train_", "test_") for edge in ("begin", "end")
-]
+def _why_model_fit(model, arguments, train, held_out, callbacks, is_list) -> str | None:
+    """Say what keeps an epoch from being one program; None where it can be one."""
+    listener = hooks.batch_listener(callbacks)
+    own_loop = next((name for name in _LOOPS if _is_overridden(model, name)), None)
+    caps = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
+    limits = [n for n in ("steps_per_epoch", "validation_steps") if arguments[n] is not None]
+    obstacles = {
+        "PyTorch compiles no whole epochs": BACKEND == "torch",
+        "the model runs eagerly": model.run_eagerly,
+        "the model has no optimizer": model.optimizer is None,
+        f"the model has its own {own_loop}": own_loop,
+        "callbacks are a CallbackList": is_list,
+        f"{listener} listens to batches": listener,
+        "the model is distributed": _is_distributed(model),
+        f"x is a {type(arguments['x']).__name__}, not an array of numbers": train is None,
+        f"{' and '.join(limits)} set the number of batches": limits,
+        "rows are shuffled within batches": not isinstance(arguments["shuffle"], bool),
+        "Keras is set to stop early": any(caps),
+        "the validation data is not an array of numbers": (
+            arguments["validation_data"] is not None and held_out is None
+        ),
+    }
+    return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
-@contextlib.contextmanager
-def _ctrl_c_ends_epoch(model: keras.Model, say: Any) -> Iterator[None]:
-    """Let the first interrupt end the run after the running epoch; a second raises as usual."""
+def _is_overridden(model: keras.Model, name: str) -> bool:
+    return name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def _is_distributed(model: keras.Model) -> bool:
+    if tf is None:
+        return keras.distribution.distribution() is not None
+    return tf.distribute.has_strategy() or (
+        model.distribute_strategy is not tf.distribute.get_strategy()
+    )
+
+
+def _by_epochs(model, data, arguments, run, callbacks, verbose) -> tuple:
+    """Run each epoch as one program.
+
+    Returns:
+        None and the callbacks; or, before anything has been trained, why this cannot be done and
+        the callbacks with which `model.fit` can go on.
+    """
+    train_data, held_out = (*data, None)[:2]
+    epochs = arguments["epochs"]
+    rows, batch_size = data_adapter.rows_of(train_data), arguments["batch_size"] or 32
+    use_xla = epoch.is_prepared(model, train_data) and xla.pays(model, rows, batch_size, epochs)
+    train = epoch.program_of(model, "train", batch_size, use_xla)
+    orders = data_adapter.orders(rows, arguments["shuffle"], run.seed, run.epoch)
+    steps = -(-rows // batch_size)
+    parameters = {"verbose": 0, "epochs": epochs, "steps": steps}
+    events = keras.callbacks.CallbackList(callbacks, model=model, **parameters)
+
     model.stop_training = False
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    events.on_train_begin()
+    logs = None
+    for number in range(run.epoch, epochs):
+        model.reset_metrics()
+        events.on_epoch_begin(number)
+        order = next(orders)
+        try:
+            train.prepare(train_data, order)
+        except epoch.NotOneProgram as error:
+            return f"its step cannot be part of a larger program ({error})", hooks.begun(events)
+        if number == run.epoch:
+            _say_path(verbose, f"Each epoch is one compiled program{' with XLA' * use_xla}.")
+        logs = train(train_data, order)
+        if held_out is not None and _is_due(number + 1, arguments["validation_freq"]):
+            logs |= _validate(model, held_out, arguments, use_xla, events)
+        events.on_epoch_end(number, logs)
+        if model.stop_training:
+            break
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    events.on_train_end(logs)
+    return None, events
 
-    def stop(number, frame):
-        signal.signal(signal.SIGINT, previous)
-        model.stop_training = True
-        say("Interrupted: stopping after this epoch.")
 
-    previous = signal.signal(signal.SIGINT, stop)
+def _validate(model, held_out, arguments, use_xla, events) -> dict:
+    """Measure the model on the data held out; return the metrics by their names in a history."""
+    batch_size = arguments["validation_batch_size"] or arguments["batch_size"] or 32
+    test = epoch.program_of(model, "test", batch_size, use_xla)
+    order = np.arange(data_adapter.rows_of(held_out), dtype="int32")
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        test.prepare(held_out, order)
+        events.on_test_begin()
+        model.reset_metrics()
+        logs = test(held_out, order)
+        events.on_test_end(logs)
+    except epoch.NotOneProgram:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(held_out)
+        logs = model.evaluate(x, y, batch_size, 0, weights, callbacks=events, return_dict=True)
+    return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _is_due(finished: int, frequency: int | Sequence[int]) -> bool:
+    """Tell whether to validate after so many epochs."""
+    is_number = isinstance(frequency, int)
+    return finished % frequency == 0 if is_number else finished in frequency
+
+
+def _in_seeded_order(data, arguments, run, events) -> dict:
+    """Return arguments with which `model.fit` visits the rows in the order of a seed."""
+    batch_size = arguments["batch_size"] or 32
+    batches = data_adapter.SeededBatches(data[0], batch_size, run.seed, run.epoch)
+    events.append(batches.follow)
+    changed = dict.fromkeys(("y", "batch_size", "sample_weight", "class_weight"))
+    changed |= {"x": batches, "shuffle": False, "validation_split": 0.0}
+    if arguments["validation_batch_size"] is None:
+        changed["validation_batch_size"] = batch_size
+    return changed | ({"validation_data": data[1]} if len(data) > 1 else {})

@@ -7,52 +7,50 @@ written down: the masks are those of `keras.layers.Dropout` with the same seed.
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011), Philox 4x32-10.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from helpers.backend import BACKEND, keras, tf
 
+__all__ = ["Masked", "draws_all", "draws_in_xla", "given", "layers_of"]
+
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 
 
-class ReadyDropout(keras.layers.Layer):
-    """Dropout that is given its mask.
+class Masked:
+    """A dropout layer whose masks are drawn before the step that uses them.
 
     Attributes:
+        layer: The user's own layer.
         mask: Which entries of the inputs the next call keeps, of the inputs' shape, 0 or 1.
     """
 
-    def __init__(self, rate: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.rate = rate
-        self.mask = None
-        self.seed_generator = keras.random.SeedGenerator(0)
-        self.supports_masking = True
-
-    def build(self, input_shape: tuple) -> None:
-        """Remember the shape of one row."""
-        self.unit_shape = input_shape[1:]
+    def __init__(self, layer: keras.layers.Dropout):
+        self.layer, self.mask = layer, None
+        self._unit_shape = tuple(layer.input.shape[1:])
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Set a random fraction of the inputs to zero and scale up the others."""
+        """Do what the layer does, with the mask that was drawn."""
         if not training:
             return inputs
-        scaled = inputs * keras.ops.cast(1 / (1 - self.rate), inputs.dtype)
+        scaled = inputs * keras.ops.cast(1 / (1 - self.layer.rate), inputs.dtype)
         return keras.ops.where(keras.ops.cast(self.mask, "bool"), scaled, 0)
 
     def noise(self, rows: int) -> Any:
         """Draw the noise for a batch, uniform in [0, 1)."""
-        shape = (rows, *self.unit_shape)
-        return keras.random.uniform(shape, dtype=self.compute_dtype, seed=self.seed_generator)
+        shape, generator = (rows, *self._unit_shape), self.layer.seed_generator
+        return keras.random.uniform(shape, dtype=self.layer.compute_dtype, seed=generator)
 
     def keeps(self, noise: Any) -> Any:
         """Return the mask that noise makes, bool."""
         # Each backend's own dropout keeps the other end of [0, 1).
-        return noise < 1 - self.rate if BACKEND == "jax" else noise >= self.rate
+        return noise < 1 - self.layer.rate if BACKEND == "jax" else noise >= self.layer.rate
 
     def draw(self, rows: int) -> Any:
         """Draw a batch's mask, (rows, ...) uint8."""
@@ -60,26 +58,39 @@ class ReadyDropout(keras.layers.Layer):
 
     def draw_in_xla(self, rows: int) -> Any:
         """Draw what `draw` draws, in a program that XLA compiles, for float32 inputs."""
-        seed = tf.cast(self.seed_generator.next() % (tf.int32.max - 1), tf.int32)  # as Keras does
-        count = rows * math.prod(self.unit_shape)
-        least = math.ceil(float(np.float32(self.rate)) * 2**23)  # of 23 random bits
+        generator = self.layer.seed_generator
+        seed = tf.cast(generator.next() % (tf.int32.max - 1), tf.int32)  # as Keras does
+        count = rows * math.prod(self._unit_shape)
+        least = math.ceil(float(np.float32(self.layer.rate)) * 2**23)  # of 23 random bits
         four = [tf.cast(word & (2**23 - 1) >= least, tf.uint32) for word in _philox(seed, count)]
         packed = sum(tf.bitwise.left_shift(kept, 8 * place) for place, kept in enumerate(four))
         mask = tf.reshape(tf.bitcast(packed, tf.uint8), (-1,))[:count]
-        return tf.reshape(mask, (rows, *self.unit_shape))
+        return tf.reshape(mask, (rows, *self._unit_shape))
 
     def take_back(self) -> None:
         """Undo the last draw, so that the next one repeats it."""
-        self.seed_generator.state.assign_sub([0, 1])
+        self.layer.seed_generator.state.assign_sub([0, 1])
 
 
-def layers(model: keras.Model) -> list[ReadyDropout]:
-    """Return the layers of a model that must be given masks."""
-    return [layer for layer in model.layers if isinstance(layer, ReadyDropout)]
+@contextlib.contextmanager
+def given(dropouts: Sequence[Masked]) -> Iterator[None]:
+    """Let the layers use the masks that they are given, while a program is traced."""
+    for dropout in dropouts:
+        dropout.layer.call = dropout.call
+    try:
+        yield
+    finally:
+        for dropout in dropouts:
+            del dropout.layer.call
+
+
+def layers_of(model: keras.Model) -> list[Masked]:
+    """Return the dropout layers of a model that `draws_all` knows."""
+    return [Masked(layer) for layer in model.layers if _is_plain(layer)]
 
 
 def draws_all(model: keras.Model) -> bool:
-    """Tell whether dropout layers that `is_plain` knows, each used once, draw all of a model."""
+    """Tell whether dropout layers, each used once, draw all random numbers of a built model."""
     generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
     if not generators:
         return True
@@ -90,17 +101,17 @@ def draws_all(model: keras.Model) -> bool:
         for part in model.get_config()["layers"]
         if len(part.get("inbound_nodes", ["the layer before"])) == 1
     }
-    return generators == sum(is_plain(layer) and layer.name in used_once for layer in model.layers)
+    known = [layer for layer in model.layers if _is_plain(layer) and layer.name in used_once]
+    return generators == sum(None not in layer.input.shape[1:] for layer in known)
 
 
 def draws_in_xla(model: keras.Model) -> bool:
-    """Tell whether all that a model draws can be drawn by `ReadyDropout.draw_in_xla`."""
-    dropouts = filter(is_plain, model.layers)
+    """Tell whether all that a built model draws can be drawn by `Masked.draw_in_xla`."""
+    dropouts = filter(_is_plain, model.layers)
     return draws_all(model) and all(layer.compute_dtype == "float32" for layer in dropouts)
 
 
-def is_plain(layer: keras.Layer) -> bool:
-    """Tell whether a layer is dropout that `ReadyDropout` can stand for."""
+def _is_plain(layer: keras.Layer) -> bool:
     return type(layer) is keras.layers.Dropout and 0 < layer.rate < 1 and layer.noise_shape is None
 
 

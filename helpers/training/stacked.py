@@ -1,26 +1,31 @@
-"""Train many models of one architecture at once, each epoch as one compiled program.
+"""Train many models of one architecture together, each epoch as one compiled program.
 
 The weights of the models are stacked along a new first axis. One batch for each model goes
 through `vectorized_map` (`vmap` on JAX) over the ordinary Keras model, which gives every model
-its own gradient; the optimizer then updates all weights at once, since what it does to an entry
+its own gradient; the optimizer then updates all weights together, since what it does to an entry
 depends on that entry alone. Numbers that may differ between the models (learning rate, weight
-decay, dropout rate, regularization) are stacked too.
+decay, dropout rate, regularization) are stacked too. The program is traced from objects that
+the user's own `build` returned; models join it if their fingerprints are equal.
 """
 
+import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from helpers.backend import BACKEND, keras, silence, tf
-from helpers.training import masked_dropout, programs
+from helpers.backend import BACKEND, keras, tf
+from helpers.training import data_adapter, epoch, masked_dropout
+from helpers.training.fingerprint import Fingerprint, fingerprint
 
 if BACKEND == "jax":
     import jax
 
-_VALIDATION_ROWS = 1024  # at once, where a loss is a mean
+__all__ = ["Stack", "obstacle"]
+
+_VALIDATION_ROWS = 1024  # at once, where losses and metrics are means over rows
 _BLOCK_WEIGHTS = 2_000_000  # more weights at once run out of a CPU's caches
 _GATHERED_NUMBERS = 2**24  # an epoch's batches of up to so many numbers are gathered at once
 _KEPT_PROGRAMS = 4
@@ -37,46 +42,57 @@ _ENTRYWISE = (
     keras.optimizers.Lion,
 )
 _ADAM = (keras.optimizers.Adam, keras.optimizers.AdamW)
-_DROPOUTS = (keras.layers.Dropout, masked_dropout.ReadyDropout)
-_REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2)
-_SETTINGS = ("rate", "l1", "l2", "weight_decay")
+_SPARSE = (keras.layers.Embedding, keras.layers.ReversibleEmbedding)
+_MEANS_OVER_ROWS = (
+    keras.losses.MeanSquaredError,
+    keras.losses.MeanAbsoluteError,
+    keras.losses.MeanSquaredLogarithmicError,
+    keras.losses.Huber,
+    keras.losses.BinaryCrossentropy,
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.SparseCategoricalCrossentropy,
+)
+_MEAN_NAMES = ("mse", "mae", "mean_squared_error", "mean_absolute_error")
+_MEAN_NAMES += ("binary_crossentropy", "categorical_crossentropy")
+_MEAN_NAMES += ("sparse_categorical_crossentropy",)
 _TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's state
 
 
-def obstacle(model: keras.Model) -> str | None:
-    """Say why models like this built one are trained one by one; None where all train at once."""
-    optimizer, description = model.optimizer, describe(model)
-    known = description is not None
-    has = functools.partial(programs.has_layer, description or "")
+def obstacle(model: keras.Model, found: Fingerprint | None) -> str | None:
+    """Say why models like this built one are trained one by one; None where all train together.
+
+    Args:
+        model: A compiled model that has been built.
+        found: Its fingerprint, without the numbers that are stacked.
+    """
+    optimizer = model.optimizer
+
+    def sets(name: str) -> bool:
+        return bool(getattr(optimizer, name, None))
+
+    kinds = {token for token in found.state if isinstance(token, type)} if found else set()
+    random = any("seed_generator" in v.path for v in model.non_trainable_variables)
     obstacles = {
         "PyTorch runs no compiled epochs": BACKEND == "torch",
-        "weight decay leaves out some weights": programs.spares_weights(optimizer),
-        "the optimizer scales the loss": isinstance(optimizer, keras.optimizers.LossScaleOptimizer),
-        "parts of the model are not Keras's own, or adapted to data": not known,
+        "parts of the model are not Keras's own": found is None,
         # On TensorFlow, Adam squares the rows of such a gradient before it adds up equal ones.
-        "embeddings have sparse gradients": tf and has("Embedding", "ReversibleEmbedding"),
-        "TensorFlow cannot map SpectralNormalization": tf and has("SpectralNormalization"),
+        "embeddings have sparse gradients": tf and kinds & {*_SPARSE},
+        "TensorFlow cannot map SpectralNormalization": tf
+        and keras.layers.SpectralNormalization in kinds,
         "the model runs eagerly": model.run_eagerly,
+        "XLA draws random numbers of its own": tf and model.jit_compile and random,
+        "the optimizer has been used before": optimizer.built,
+        "the optimizer clips norms": sets("clipnorm") or sets("global_clipnorm"),
+        "the optimizer averages weights": sets("use_ema"),
+        "the optimizer accumulates gradients": sets("gradient_accumulation_steps"),
+        "the optimizer scales the loss": sets("loss_scale_factor")
+        or isinstance(optimizer, keras.optimizers.LossScaleOptimizer),
         f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
-        "the optimizer clips norms": optimizer.clipnorm or optimizer.global_clipnorm,
-        "the optimizer averages weights": optimizer.use_ema,
-        "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
         "weights have constraints": any(v.constraint for v in model.trainable_variables),
-        "not only dropout layers, each used once, draw numbers": known
+        "not only dropout layers, each used once, draw numbers": found
         and not masked_dropout.draws_all(model),
     }
-    return next((reason for reason, stands in obstacles.items() if stands), None)
-
-
-def describe(model: keras.Model) -> str | None:
-    """Describe what models must share to be stacked: all but the numbers that are stacked."""
-    description = programs.describe(model, free=_SETTINGS)
-    if description is None:
-        return None
-    stacked = _settings_of(model).keys() - {"learning_rate"}
-    if description.count('"free"') != len(stacked):
-        return programs.describe(model)  # some numbers are where `_slots` does not look
-    return description
+    return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
 class Stack:
@@ -88,48 +104,60 @@ class Stack:
     Args:
         models: One built, compiled model for each configuration; its values are where every fold
             starts.
+        fingerprints: Theirs, of equal state.
+        make: Returns a fresh model like the one at a place in the list, without its optimizer's
+            variables.
         folds: Pairs (rows to train on, rows to validate on), each of the same two lengths.
-        x: Inputs, (rows, ...), or one such array for each fold.
-        y: Targets, (rows, ...).
-        batch_size: Rows a step of each model.
-        xla: Whether to compile with XLA.
+        data: Inputs (or one such array for each fold), targets and weights, each (rows, ...).
+        batch_size: Samples per gradient update of each model.
+        seed: Seed of the order of the rows.
+        use_xla: Whether to compile with XLA.
     """
 
     def __init__(
         self,
         models: Sequence[keras.Model],
+        fingerprints: Sequence[Fingerprint],
+        make: Callable[[int], keras.Model],
         folds: Sequence[tuple[np.ndarray, np.ndarray]],
-        x: np.ndarray | list[np.ndarray],
-        y: np.ndarray,
+        data: tuple,
         batch_size: int,
-        xla: bool,
+        seed: int,
+        use_xla: bool,
     ):
-        self.folds, self.batch_size, self.xla = folds, batch_size, xla
-        by_fold = isinstance(x, list)
-        shifts = np.arange(len(folds))[:, None] * (len(y) if by_fold else 0)
+        self._seed = seed
+        self.folds, self.batch_size, self.use_xla = folds, batch_size, use_xla
+        self._make = functools.partial(make, 0)
+        x, *rest = data
+        by_fold = isinstance(x, data_adapter.ByFold)
+        shifts = np.arange(len(folds))[:, None] * (len(x[0]) if by_fold else 0)
         self._shifts = keras.ops.convert_to_tensor(shifts.astype("int32"))
-        data = (np.concatenate(x) if by_fold else x, y)
-        self._data = keras.tree.map_structure(keras.ops.convert_to_tensor, data)
+        x = np.concatenate(x) if by_fold else x
+        given = [x, *(part for part in rest if part is not None)]
+        self._data = keras.tree.map_structure(keras.ops.convert_to_tensor, given)
         parts = [
             [list(map(_numpy, part)) for part in (m.trainable_variables, m.non_trainable_variables)]
             for m in models
         ]
         trainable, non_trainable = (self._tile([part[i] for part in parts]) for i in (0, 1))
-        self._start(models, trainable, non_trainable)
+        self._start(models, fingerprints, trainable, non_trainable)
 
     def _tile(self, by_configuration: list[list[np.ndarray]]) -> list[np.ndarray]:
         """Stack each configuration's arrays, once for each fold."""
         stacked = [np.stack(same) for same in zip(*by_configuration, strict=True)]
         return [np.concatenate([array] * len(self.folds)) for array in stacked]
 
-    def _start(self, models, trainable, non_trainable, optimizer=None) -> None:
+    def _start(self, models, fingerprints, trainable, non_trainable, optimizer=None) -> None:
         """Divide the models into blocks of one size, which take turns in one program."""
-        self.models = models
+        self.models, self.fingerprints = models, fingerprints
         size = _block_size(models, len(self.folds))
+        sizes = size, len(self.folds), self.batch_size
+        seeds = _shared_seeds(models[0], non_trainable)
         self._program = program = _program_for(
-            models, non_trainable, self._data, size, len(self.folds), self.batch_size, self.xla
+            self._make, fingerprints[0], self._data, sizes, seeds, self.use_xla
         )
-        settings = [_settings_of(model) for model in models]
+        pairs = zip(models, fingerprints, strict=True)
+        settings = [_settings_of(model, found) for model, found in pairs]
         count = len(models) * len(self.folds)
         optimizer = optimizer or [
             np.broadcast_to(v[:1], (count, *v.shape[1:])) if v.ndim else v
@@ -150,34 +178,56 @@ class Stack:
                 )
                 for name in settings[0]
             }
-            self._blocks.append(_Block(list(map(programs.tensors, state)), numbers))
+            self._blocks.append(_Block(list(map(epoch.tensors, state)), numbers))
 
     def _places(self, configurations: Sequence[int]) -> list[int]:
         """Return the numbers of some configurations' models, folds first."""
         count = len(self.models)
         return [fold * count + c for fold in range(len(self.folds)) for c in configurations]
 
-    def epoch(self, orders: Sequence[np.ndarray]) -> tuple[dict, dict]:
-        """Train and validate all models for one epoch.
+    def train(self, start: int, end: int, runs: Sequence[Sequence], advance: Callable) -> None:
+        """Train all models from one epoch to another.
 
         Args:
-            orders: For each fold, the order in which its training rows are visited.
-
-        Returns:
-            The training metrics and the validation metrics, each (folds, configurations).
+            start: The first epoch, counted from 0.
+            end: The epoch to stop before.
+            runs: For each fold, the record of each configuration.
+            advance: Called after each epoch with the share of it that was trained: all.
         """
-        train = np.stack([rows[order] for (rows, _), order in zip(self.folds, orders, strict=True)])
+        going = [run for records in runs for run in records]
+        for number in range(start, end):
+            if all(run.stopped for run in going):
+                break
+            logs = self._epoch(number)
+            wanted = []
+            for place, run in enumerate(going):
+                if not run.stopped:
+                    at = divmod(place, len(self.models))
+                    if run.record(number, {name: v[at].tolist() for name, v in logs.items()}):
+                        wanted.append((at, run))
+            if wanted:
+                weights = self._weights()
+                for at, run in wanted:
+                    run.keep_best([array[at].copy() for array in weights])
+            advance(1.0)
+        weights = self._weights()
+        for place, run in enumerate(going):
+            if not run.stopped:
+                at = divmod(place, len(self.models))
+                run.keep_last([array[at].copy() for array in weights])
+
+    def _epoch(self, number: int) -> dict[str, np.ndarray]:
+        """Train and validate all models for one epoch; return metrics (folds, configurations)."""
+        order = data_adapter.epoch_order(len(self.folds[0][0]), self._seed, number)
+        train = np.stack([rows[order] for rows, _ in self.folds])
         test = np.stack([rows for _, rows in self.folds])
-        results: tuple[dict, dict] = {}, {}
-        with silence():
-            for block in self._blocks:
-                for which, order, result in zip(
-                    ("train", "test"), (train, test), results, strict=True
-                ):
-                    logs = self._program.run(which, block, self._data, self._shifts, order)
-                    for name, values in logs.items():
-                        result.setdefault(name, []).append(np.array(values))
-        return tuple({k: self._joined(parts) for k, parts in d.items()} for d in results)
+        results: dict[str, list] = {}
+        for block in self._blocks:
+            for which, rows, prefix in (("train", train, ""), ("test", test, "val_")):
+                logs = self._program.run(which, block, self._data, self._shifts, rows)
+                for name, values in logs.items():
+                    results.setdefault(prefix + name, []).append(np.array(values))
+        return {name: self._joined(parts) for name, parts in results.items()}
 
     def _joined(self, blocks: list[np.ndarray]) -> np.ndarray:
         """Put the blocks' arrays together: (folds, configurations, ...)."""
@@ -192,9 +242,9 @@ class Stack:
             for arrays in zip(*by_block, strict=True)
         ]
 
-    def weights(self) -> list[list[np.ndarray]]:
-        """Return trainable and non-trainable values, each array (folds, configurations, ...)."""
-        return [self._values(_TRAINABLE), self._values(_NON_TRAINABLE)]
+    def _weights(self) -> list[np.ndarray]:
+        """Return trainable, then non-trainable values, each array (folds, configurations, ...)."""
+        return [*self._values(_TRAINABLE), *self._values(_NON_TRAINABLE)]
 
     def keep(self, configurations: Sequence[int]) -> None:
         """Go on with some of the configurations only."""
@@ -204,7 +254,8 @@ class Stack:
         )
         self.release()
         models = [self.models[c] for c in configurations]
-        self._start(models, trainable, non_trainable, optimizer)
+        found = [self.fingerprints[c] for c in configurations]
+        self._start(models, found, trainable, non_trainable, optimizer)
 
     def release(self) -> None:
         """Let the program forget this stack's values."""
@@ -228,26 +279,47 @@ def _block_size(models: Sequence[keras.Model], folds: int) -> int:
     """Return how many configurations are trained at once: all, or as many as a CPU does best."""
     weights = folds * max(1, models[0].count_params())
     largest = max(1, _BLOCK_WEIGHTS // weights)
-    if len(models) <= largest or programs.device_name() != "CPU":
+    if len(models) <= largest or epoch.device_name() != "CPU":
         return len(models)
     return -(-len(models) // -(-len(models) // largest))
 
 
-def _program_for(models, non_trainable, data, size, folds, batch_size, xla) -> "_Program":
-    """Return the program for blocks of this shape, an old one where there is one."""
-    template = models[0]
-    seeds = [
-        array
-        for array, variable in zip(non_trainable, template.non_trainable_variables, strict=True)
+def _shared_seeds(model: keras.Model, non_trainable: list[np.ndarray]) -> bool:
+    """Tell whether all models of a stack draw the same random numbers."""
+    return all(
+        (array == array[0]).all()
+        for array, variable in zip(non_trainable, model.non_trainable_variables, strict=True)
         if "seed_generator" in variable.path
-    ]
-    shared_seeds = all((array == array[0]).all() for array in seeds)
-    description = describe(template)
-    is_sum = '"reduction": "sum"' in description
-    rows = {"train": batch_size, "test": batch_size if is_sum else _VALIDATION_ROWS}
-    key = (description, size, folds, shared_seeds, batch_size, xla)
-    make = functools.partial(_Program, template, data, size, folds, shared_seeds, rows, xla)
-    return programs.kept(_programs, key, make, _KEPT_PROGRAMS)
+    )
+
+
+def _program_for(make, found, data, sizes, shared_seeds, use_xla) -> "_Program":
+    """Return the program for blocks of this shape, an old one where there is one."""
+    key = found.state, sizes, shared_seeds, use_xla, BACKEND
+    program = _programs.get(key)
+    if program is None:
+        model = make()
+        again = fingerprint(model, free=True)
+        if again is None or again.state != found.state:
+            raise ValueError(
+                "build returned two different models for the same arguments: let it depend on its "
+                "arguments only."
+            )
+        program = _programs[key] = _Program(model, again.free, data, *sizes, shared_seeds, use_xla)
+        if len(_programs) > _KEPT_PROGRAMS:
+            _programs.popitem(last=False)
+    _programs.move_to_end(key)
+    return program
+
+
+def _validation_rows(model: keras.Model, batch_size: int) -> int:
+    """Return the rows per step of the validation: more than a batch where that changes nothing."""
+    loss, metrics = model.loss, model.metrics[1:]
+    metrics = [m for metric in metrics for m in getattr(metric, "metrics", [metric])]
+    is_mean = loss in _MEAN_NAMES if isinstance(loss, str) else isinstance(loss, _MEANS_OVER_ROWS)
+    is_mean = is_mean and getattr(loss, "reduction", "mean") != "sum"
+    of_functions = any(type(metric) is keras.metrics.MeanMetricWrapper for metric in metrics)
+    return _VALIDATION_ROWS if is_mean and not of_functions else batch_size
 
 
 class _Program:
@@ -257,17 +329,20 @@ class _Program:
         holder: The block whose values the variables hold.
     """
 
-    def __init__(self, model, data, configurations, folds, shared_seeds, rows, xla):
-        self.xla, self.rows, self.holder = xla, rows, None
+    def __init__(
+        self, model, slots, data, configurations, folds, batch_size, shared_seeds, use_xla
+    ):
+        self.use_xla, self.holder, self.model, self._slots = use_xla, None, model, slots
         self.configurations, self.folds, self.shared_seeds = configurations, folds, shared_seeds
-        self.model = programs.copy(model, data, ready=True)
-        self.dropouts = masked_dropout.layers(self.model)
+        epoch.build(model, _packed(data), with_optimizer=False)
+        self.rows = {"train": batch_size, "test": _validation_rows(model, batch_size)}
+        self.dropouts = masked_dropout.layers_of(model)
         count = configurations * folds
         self.trainable = [
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
-            for v in self.model.trainable_variables
+            for v in model.trainable_variables
         ]
-        self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        self.optimizer = model.optimizer  # the user's own, for stacked weights from now on
         self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
         is_adam = type(self.optimizer) in _ADAM and not self.optimizer.amsgrad
@@ -275,19 +350,17 @@ class _Program:
         one_rate = tf is not None and configurations == 1
         fused = is_adam and is_float32 and one_rate
         self._update_one = self._adam_step if fused else self.optimizer.update_step
-        metrics = map(_numpy, self.model.metrics_variables)
-        self._fresh_metrics = programs.tensors(
-            np.broadcast_to(m, (count, *m.shape)) for m in metrics
-        )
+        metrics = map(_numpy, model.metrics_variables)
+        self._fresh_metrics = epoch.tensors(np.broadcast_to(m, (count, *m.shape)) for m in metrics)
         self._epochs = {
-            which: programs.Traced(functools.partial(self._epoch, which))
+            which: epoch.Traced(functools.partial(self._epoch, which), self.dropouts)
             for which in ("train", "test")
         }
 
     def run(self, which: str, block: _Block, data, shifts, order) -> dict:
         """Run one epoch of training or validation for a block and return its metrics."""
         self._hold(block)
-        changed = () if tf else tuple(map(programs.tensors, self._changing()))
+        changed = () if tf else tuple(map(epoch.tensors, self._changing()))
         state = (changed, block.state[_NON_TRAINABLE], self._fresh_metrics)
         order = keras.ops.convert_to_tensor(order.astype("int32"))
         (changed, non_trainable, _), logs = self._epochs[which](
@@ -296,7 +369,7 @@ class _Program:
         if which == "train":
             block.state[_NON_TRAINABLE] = non_trainable
             for variables, values in zip(self._changing(), changed, strict=False):
-                programs.write(variables, values)
+                epoch.write(variables, values)
         return logs
 
     def _hold(self, block: _Block) -> None:
@@ -304,16 +377,16 @@ class _Program:
         if self.holder is block:
             return
         if self.holder is not None:
-            self.holder.state[:_NON_TRAINABLE] = map(programs.read, self._changing())
+            self.holder.state[:_NON_TRAINABLE] = map(epoch.read, self._changing())
         for variables, values in zip(self._changing(), block.state, strict=False):
-            programs.write(variables, values)
+            epoch.write(variables, values)
         self.holder = block
 
     def values_of(self, block: _Block, part: int) -> list:
         """Return one part of a block's state, wherever its values are now."""
         if self.holder is not block or part == _NON_TRAINABLE:
             return block.state[part]
-        return programs.read(self._changing()[part])
+        return epoch.read(self._changing()[part])
 
     def _changing(self) -> tuple[list, list]:
         return self.trainable, self.optimizer.variables
@@ -324,50 +397,52 @@ class _Program:
         size = min(self.rows[which], order.shape[1])
         dropouts = self.dropouts if training else []
         step = self._train_step if training else self._test_step
-        in_xla = self.xla and tf is not None and training  # a few large batches need no fusing
-        one_step = programs.compiled(step, xla=True) if in_xla and dropouts else step
+        in_xla = self.use_xla and tf is not None and training  # a few large batches need no fusing
+        one_step = epoch.compiled(step, use_xla=True) if in_xla and dropouts else step
 
         def gather(rows, data, shifts):
-            return [programs.take(data[0], rows + shifts), programs.take(data[1], rows)]
+            return [epoch.take(data[0], rows + shifts), *(epoch.take(d, rows) for d in data[1:])]
 
         def for_each(batch):
             if self.configurations == 1:
                 return batch
-            return [keras.ops.repeat(array, self.configurations, axis=0) for array in batch]
+            repeat = functools.partial(keras.ops.repeat, repeats=self.configurations, axis=0)
+            return keras.tree.map_structure(repeat, batch)
 
         def full_batches(state, settings, data, shifts, order):
             steps = order.shape[1] // size
             rows = keras.ops.reshape(order[:, : steps * size], (self.folds, steps, size))
             rows = keras.ops.transpose(rows, (1, 0, 2))
-            row_size = sum(np.prod(array.shape[1:], dtype=int) for array in data)
+            shapes = [array.shape[1:] for array in keras.tree.flatten(data)]
+            row_size = sum(np.prod(shape, dtype=int) for shape in shapes)
             at_once = row_size * steps * size * self.folds <= _GATHERED_NUMBERS
             batches = gather(rows, data, shifts) if at_once else [rows]
 
             def body(index, state):
-                batch = [array[index] for array in batches]
+                batch = keras.tree.map_structure(lambda array: array[index], batches)
                 batch = batch if at_once else gather(*batch, data, shifts)
                 state, noise = self._draw(state, dropouts, size)
-                return one_step(state, settings, *for_each(batch), noise)
+                return one_step(state, settings, for_each(batch), noise)
 
-            return programs.loop(steps, body, state)
+            return epoch.loop(steps, body, state)
 
         if in_xla and not dropouts:
-            full_batches = programs.compiled(full_batches, xla=True)
+            full_batches = epoch.compiled(full_batches, use_xla=True)
         state = full_batches(state, settings, data, shifts, order)
         rest = order.shape[1] % size
         if rest:
             state, noise = self._draw(state, dropouts, rest)
             batch = for_each(gather(order[:, -rest:], data, shifts))
-            state = step(state, settings, *batch, noise)
+            state = step(state, settings, batch, noise)
         return state, self._map(self._results, (state[2],))
 
-    def _draw(self, state, dropouts: list[masked_dropout.ReadyDropout], rows: int):
+    def _draw(self, state, dropouts: list[masked_dropout.Masked], rows: int):
         """Draw each dropout layer's noise and advance its seeds; one draw where all seeds agree."""
         changed, non_trainable, metrics = state
         non_trainable, noise = list(non_trainable), []
         places = {id(v): i for i, v in enumerate(self.model.non_trainable_variables)}
         for layer in dropouts:
-            generator = layer.seed_generator.state
+            generator = layer.layer.seed_generator.state
             place = places[id(generator)]
             seeds, drawn, advanced = non_trainable[place], [], []
             for configuration in range(1 if self.shared_seeds else self.configurations):
@@ -383,22 +458,22 @@ class _Program:
                 noise.append(keras.ops.tile(keras.ops.stack(drawn), tiling))
         return (changed, non_trainable, metrics), noise
 
-    def _train_step(self, state, settings, x, y, noise):
+    def _train_step(self, state, settings, batch, noise):
         changed, non_trainable, metrics = state
-        trainable = changed[0] if changed else programs.tensors(self.trainable)
+        trainable = changed[0] if changed else epoch.tensors(self.trainable)
         stacked_noise = [] if self.shared_seeds else noise
 
-        def learn(trainable, non_trainable, metrics, settings, x, y, own_noise):
-            with _Settings(self.model, settings):
+        def learn(trainable, non_trainable, metrics, settings, batch, own_noise):
+            with self._set(settings):
                 for layer, values in zip(self.dropouts, own_noise or noise, strict=True):
                     layer.mask = layer.keeps(values)
-                gradients, kept = programs.gradients(
-                    lambda values: self._forward(values, non_trainable, metrics, x, y, True),
+                gradients, kept = epoch.gradients(
+                    lambda values: self._forward(values, non_trainable, metrics, batch, True),
                     trainable,
                 )
             return gradients, *kept
 
-        parts = (trainable, non_trainable, metrics, settings, x, y, stacked_noise)
+        parts = (trainable, non_trainable, metrics, settings, batch, stacked_noise)
         gradients, non_trainable, metrics = self._map(learn, parts)
         if not changed:
             self._update(gradients, settings)
@@ -413,20 +488,21 @@ class _Program:
         changed = tuple([scope.get_current_value(v) for v in part] for part in self._changing())
         return changed, non_trainable, metrics
 
-    def _test_step(self, state, settings, x, y, _):
+    def _test_step(self, state, settings, batch, _):
         changed, non_trainable, metrics = state
-        trainable = changed[0] if changed else programs.tensors(self.trainable)
+        trainable = changed[0] if changed else epoch.tensors(self.trainable)
 
-        def measure(trainable, non_trainable, metrics, settings, x, y):
-            with _Settings(self.model, settings):
-                return self._forward(trainable, non_trainable, metrics, x, y, False)[1][1]
+        def measure(trainable, non_trainable, metrics, settings, batch):
+            with self._set(settings):
+                return self._forward(trainable, non_trainable, metrics, batch, False)[1][1]
 
-        parts = (trainable, non_trainable, metrics, settings, x, y)
+        parts = (trainable, non_trainable, metrics, settings, batch)
         return changed, non_trainable, self._map(measure, parts)
 
-    def _forward(self, trainable, non_trainable, metrics, x, y, training: bool):
+    def _forward(self, trainable, non_trainable, metrics, batch, training: bool):
         """Return one model's loss, and its other variables after a batch."""
         model = self.model
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(tuple(batch))
         parts = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
         pairs = [
             pair
@@ -435,10 +511,23 @@ class _Program:
         ]
         with keras.StatelessScope(pairs, collect_losses=True) as scope:
             prediction = model(x, training=training)
-            loss = model.compute_loss(x, y, prediction, None, training=training)
-            model.metrics[0].update_state(loss, sample_weight=x.shape[0])  # the mean loss
-            model.compute_metrics(x, y, prediction)
+            loss = model.compute_loss(x, y, prediction, weights, training=training)
+            rows = keras.tree.flatten(x)[0].shape[0]
+            model.metrics[0].update_state(loss, sample_weight=rows)  # the mean loss
+            model.compute_metrics(x, y, prediction, weights)
         return loss, tuple([scope.get_current_value(v) for v in part] for part in parts[1:])
+
+    @contextlib.contextmanager
+    def _set(self, settings: dict) -> Iterator[None]:
+        """Put stacked numbers into the attributes of the model's parts while it is traced."""
+        old = [getattr(*slot) for slot in self._slots]
+        for place, (owner, name) in enumerate(self._slots):
+            setattr(owner, name, settings[_setting(place, owner, name)])
+        try:
+            yield
+        finally:
+            for (owner, name), value in zip(self._slots, old, strict=True):
+                setattr(owner, name, value)
 
     def _results(self, metrics) -> dict:
         pairs = list(zip(self.model.metrics_variables, metrics, strict=True))
@@ -487,46 +576,20 @@ class _Program:
         return tf.vectorized_map(lambda each: function(*each), parts)
 
 
-def _settings_of(model: keras.Model) -> dict[str, float]:
+def _packed(data: Sequence) -> tuple:
+    return keras.utils.pack_x_y_sample_weight(*data)
+
+
+def _settings_of(model: keras.Model, found: Fingerprint) -> dict[str, float]:
     """Return a model's numbers that a stack holds for each model by itself."""
-    optimizer, found = model.optimizer, {}
-    if not isinstance(optimizer.get_config()["learning_rate"], dict):
-        found["learning_rate"] = float(optimizer.learning_rate)
-    if optimizer.weight_decay:
-        found["weight_decay"] = float(optimizer.weight_decay)
-    for name, (owner, attribute) in _slots(model).items():
-        found[name] = float(getattr(owner, attribute))
-    return found
+    numbers = {_setting(place, *slot): getattr(*slot) for place, slot in enumerate(found.free)}
+    if not isinstance(model.optimizer.get_config()["learning_rate"], dict):
+        numbers["learning_rate"] = float(model.optimizer.learning_rate)
+    return numbers
 
 
-def _slots(model: keras.Model) -> dict[str, tuple[Any, str]]:
-    """Find the attributes of a model's layers that hold such a number."""
-    found = {}
-    for index, layer in enumerate(model.layers):
-        owners = [layer] if isinstance(layer, _DROPOUTS) else []
-        regularizers = [getattr(layer, f"{part}_regularizer", None) for part in ("kernel", "bias")]
-        owners += [owner for owner in regularizers if type(owner) in _REGULARIZERS]
-        for place, owner in enumerate(owners):
-            for attribute in _SETTINGS:
-                if getattr(owner, attribute, None):
-                    found[f"{index} {place} {attribute}"] = (owner, attribute)
-    return found
-
-
-class _Settings:
-    """Puts stacked numbers into a model's attributes while it is traced."""
-
-    def __init__(self, model: keras.Model, settings: dict):
-        self._slots, self._settings = _slots(model), settings
-
-    def __enter__(self) -> None:
-        self._old = {name: getattr(*slot) for name, slot in self._slots.items()}
-        for name, slot in self._slots.items():
-            setattr(*slot, self._settings[name])
-
-    def __exit__(self, *_: Any) -> None:
-        for name, slot in self._slots.items():
-            setattr(*slot, self._old[name])
+def _setting(place: int, owner: Any, name: str) -> str:
+    return name if isinstance(owner, keras.optimizers.Optimizer) else f"{place} {name}"
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""Keep a training run in one file, from which it goes on as if it had never stopped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers import files
+from helpers.backend import keras
+from helpers.training import epoch
+
+__all__ = ["Run"]
+
+
+class Run:
+    """Where a run starts, and what it needs to be stopped and resumed.
+
+    Args:
+        path: The file of the run; None keeps nothing.
+        model: A compiled model, which gets the kept values.
+        data: Data to build the model from, if it is not built; None for a data set.
+        start: The epoch at which a new run starts.
+        seed: Seed of the order of the rows; None shuffles as `model.fit` does, or, if the run is
+            kept, draws a seed.
+
+    Attributes:
+        epoch: The epoch to start at.
+        seed: The seed of this run or of the one that is resumed.
+        callbacks: The callbacks that keep the run.
+
+    Raises:
+        ValueError: If the file is damaged or belongs to another model.
+    """
+
+    def __init__(self, path, model: keras.Model, data: Any, start: int, seed: int | None):
+        self.epoch, self.seed, self.history = start, seed, {}
+        self.callbacks: list[keras.callbacks.Callback] = []
+        if path is None:
+            return
+        self.callbacks.append(_Keeper(Path(path), self))
+        if seed is None:
+            self.seed = int(np.random.randint(1, 10**9))
+        if not Path(path).exists():
+            return
+        if data is not None:
+            epoch.build(model, data)
+        elif not model.built:
+            raise ValueError(
+                f"The run in {path} cannot be resumed with a model that is not built: give the "
+                "model an Input, or call its build first."
+            )
+        elif not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        kept = _load(Path(path), model)
+        self.epoch, self.seed, self.history = kept["epoch"], kept["seed"], kept["history"]
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Writes the run after each epoch; it comes after `History` in the list of callbacks."""
+
+    def __init__(self, path: Path, run: Run):
+        super().__init__()
+        self._path, self._run = path, run
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Take up the history of the run that is resumed."""
+        history = self.model.history
+        history.history.update({name: [*values] for name, values in self._run.history.items()})
+        history.epoch[:] = range(self._run.epoch if self._run.history else 0)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the model's state and the run's own numbers."""
+        history = self.model.history.history
+        _save(self._path, self.model, epoch=epoch + 1, seed=self._run.seed, history=history)
+
+
+def _save(path: Path, model: keras.Model, **run: Any) -> None:
+    arrays = {f"v{i}": v.numpy() for i, v in enumerate(_variables(model))}
+    with files.replacing(path) as file:
+        np.savez(file, run=np.array(json.dumps(run)), **arrays)
+
+
+def _load(path: Path, model: keras.Model) -> dict:
+    """Put a kept run's state into the model and return its numbers."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            run = json.loads(str(file["run"]))
+            values = [file[f"v{i}"] for i in range(len(file.files) - 1)]
+    except Exception as error:  # zip, JSON and array errors all mean one thing to the reader
+        raise ValueError(
+            f"{path} is not a complete checkpoint ({error}): delete it to start the run afresh."
+        ) from error
+    variables = _variables(model)
+    if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+        raise ValueError(
+            f"{path} was written for a model of another shape or with another optimizer: build "
+            "that model, or name another checkpoint."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        # NumPy's files know bfloat16 as two bytes without a name.
+        variable.assign(value.view(variable.dtype) if value.dtype.kind == "V" else value)
+    return run
+
+
+def _variables(model: keras.Model) -> list:
+    return [
+        *model.trainable_variables,
+        *model.non_trainable_variables,
+        *model.optimizer.variables,
+    ]

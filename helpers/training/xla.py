@@ -1,0 +1,53 @@
+"""Decide whether XLA's longer compilation pays for a run."""
+
+from helpers.backend import BACKEND, keras, tf
+from helpers.training import fingerprint, masked_dropout
+
+__all__ = ["pays"]
+
+_XLA_SECONDS = 2.5  # shorter runs end sooner without XLA
+_XLA_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.BatchNormalization,
+    keras.layers.Dense,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.InputLayer,
+    keras.layers.LeakyReLU,
+    keras.layers.Normalization,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.Reshape,
+)
+
+
+def pays(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
+    """Decide from sizes alone, so that runs repeat.
+
+    On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of an epoch of dense
+    layers; with convolutions it is slower, and some layers and what is not Keras's own it may not
+    compile. It draws random numbers of its own, so those of dropout are drawn here (see
+    `helpers.training.masked_dropout`). The constants are two cores' operations per second and
+    TensorFlow's seconds per step.
+
+    Args:
+        model: A compiled model.
+        rows: Rows per epoch.
+        batch_size: Rows per step.
+        epochs: Number of epochs.
+    """
+    if BACKEND != "tensorflow" or model.jit_compile:
+        return True
+    if not model.built or not isinstance(model, keras.Model):
+        return False
+    operations = 6 * model.count_params() * rows
+    seconds = epochs * (operations / 1.5e11 + rows / batch_size * 5e-4)
+    return (
+        seconds > _XLA_SECONDS
+        and all(type(layer) in _XLA_LAYERS for layer in model.layers)
+        and len(model.outputs) == 1  # Keras weighs the losses of several by sizes XLA must know
+        and masked_dropout.draws_in_xla(model)
+        and fingerprint.is_known(model)
+        and not tf.config.list_physical_devices("GPU")
+    )

@@ -20,6 +20,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
+__all__ = [
+    "AnswerChangedInput",
+    "AnswerError",
+    "AnswerNotCallable",
+    "Code",
+    "LocalAnswer",
+    "Model",
+    "ModelView",
+    "Opaque",
+    "answer_error",
+    "changed",
+    "code",
+    "plain",
+    "scope",
+    "student_line",
+    "student_value",
+]
+
 
 class AnswerError(Exception):
     """The student's code raised while a check called it.

@@ -11,6 +11,10 @@ from pathlib import Path
 from helpers.authoring import ROOT
 from helpers.book.stage import stage
 
+__all__ = [
+    "main",
+]
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Stage the sources and run Sphinx, which treats each warning as an error."""

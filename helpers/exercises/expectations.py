@@ -9,6 +9,23 @@ import numpy as np
 
 from helpers.answers import AnswerError
 
+__all__ = [
+    "NotYet",
+    "expect",
+    "expect_close",
+    "expect_layers",
+    "expect_mapping",
+    "expect_number",
+    "expect_parts",
+    "expect_raises",
+    "expect_same",
+    "expect_shape",
+    "expect_table",
+    "numbers",
+    "show",
+    "show_apart",
+]
+
 
 class NotYet(Exception):
     """The answer is not right yet; the message tells the student what to look at."""

@@ -7,6 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+__all__ = [
+    "central_differences",
+    "cross_entropy",
+    "forward",
+    "random_layers",
+    "relu",
+    "sigmoid",
+    "softmax",
+]
+
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
 
 

@@ -11,6 +11,12 @@ from typing import Any
 
 from helpers.exercises.registry import CHAPTERS, Exercise, Outcome, chapter_of, exercises_of
 
+__all__ = [
+    "judged_again",
+    "needed_by",
+    "released_answer",
+]
+
 _FOLDER = Path(__file__).resolve().parents[2] / "solutions"
 _HEADING = re.compile(r"^# ### Exercise (\S+)", re.M)
 _STUB = re.compile(r"^[ \t]*### STUB\n.*?(?=^[ \t]*### END SOLUTION)", re.M | re.S)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.grading.results.late import LatePolicy
 from helpers.grading.sandbox.limits import Limits
 
+__all__ = ["add_commands", "recognised"]
+
 if TYPE_CHECKING:
     from helpers.grading.submissions import Sender
 

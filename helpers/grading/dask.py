@@ -12,6 +12,8 @@ from typing import Any
 from helpers.grading.executor import MachineError, Result, Task
 from helpers.grading.local import GraderProcess
 
+__all__ = ["DaskExecutor", "grade_there"]
+
 _TRIES = 3
 _ANSWER_SECONDS = 10
 _AT_ONCE = 4
@@ -85,7 +87,7 @@ class DaskExecutor:
         self._leave_out_the_unfit(client, first.settings["walls"])
         from distributed import as_completed
 
-        waiting = as_completed(loop=client.loop)
+        waiting = as_completed()
         running: dict[str, tuple[Task, int]] = {}
 
         def submit(task: Task, tries: int) -> None:

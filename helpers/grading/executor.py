@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+__all__ = ["Executor", "MachineError", "Result", "Task"]
+
 
 class MachineError(ValueError):
     """This machine, or the cluster, failed: nothing that a student did; the run can go on later."""

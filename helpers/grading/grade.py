@@ -22,6 +22,8 @@ from helpers.grading.sandbox import ForkServer, Worker, WorkerLost
 from helpers.grading.sandbox.limits import Limits
 from helpers.grading.submitted_notebook import Notebook, written_answer
 
+__all__ = ["CheckTooLong", "grade_notebook", "seed_of", "told"]
+
 _MAX_TEXT = 1_200
 _MAX_ANSWER = 6_000
 _RAISED = "Your code stopped with "

@@ -27,6 +27,8 @@ from helpers.grading.sandbox import WARM, ForkServer, SandboxError
 from helpers.grading.sandbox.limits import Limits
 from helpers.grading.submitted_notebook import Notebook
 
+__all__ = ["GraderProcess", "LocalExecutor", "grade_task", "main"]
+
 _LENGTH = struct.Struct("<Q")
 _MORE_SECONDS = 300.0
 _NO_SANDBOX = "The sandbox does not work"

@@ -12,6 +12,8 @@ from helpers.grading.reading import Document
 from helpers.grading.record import Record
 from helpers.grading.submitted_notebook import Notebook
 
+__all__ = ["MAX_ATTACHED_BYTES", "MAX_ATTACHMENTS", "Page", "pack"]
+
 MAX_ATTACHMENTS = 30
 MAX_ATTACHED_BYTES = 6 * 2**20
 

@@ -11,6 +11,17 @@ import numpy as np
 from helpers.answers import AnswerChangedInput, AnswerError, AnswerNotCallable
 from helpers.grading.sandbox import Worker, WorkerLost
 
+__all__ = [
+    "OWN_WORDS",
+    "RemoteAnswer",
+    "RemoteModel",
+    "RemoteObject",
+    "StudentError",
+    "error_of",
+    "lost_answer",
+    "request",
+]
+
 _WORDS = {
     "time": "Time limit",
     "memory": "Memory limit",

@@ -30,6 +30,27 @@ from typing import Any
 
 from helpers.grading.submitted_notebook import Notebook, Unreadable, read
 
+__all__ = [
+    "A_LINK",
+    "Document",
+    "Entry",
+    "MAX_ANSWER",
+    "MAX_ATTACHMENT",
+    "MAX_DOCUMENTS",
+    "MAX_ENTRIES",
+    "MAX_FILE",
+    "MAX_FRAME",
+    "MAX_LISTED",
+    "MAX_RATIO",
+    "MAX_UNPACKED",
+    "MEMORY_BYTES",
+    "PROCESSOR_SECONDS",
+    "Reader",
+    "WALL_SECONDS",
+    "main",
+    "too_large",
+]
+
 MAX_FILE = 64 * 2**20
 MAX_UNPACKED = 512 * 2**20
 MAX_RATIO = 200

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+__all__ = ["Person", "Roster", "read_roster"]
+
 _MAX_BYTES = 32 * 2**20
 _ENCODINGS = ("utf-8-sig", "cp949", "cp1252")
 _COLUMNS = {

@@ -24,7 +24,7 @@ from helpers.grading.local import LocalExecutor
 from helpers.grading.page import Page, pack
 from helpers.grading.reading import Document, Reader
 from helpers.grading.record import Record
-from helpers.grading.results import tables
+from helpers.grading.results import report, tables
 from helpers.grading.results.late import LatePolicy
 from helpers.grading.results.store import EXPLANATIONS, Store, file_key
 from helpers.grading.roster import Person, Roster, read_roster
@@ -36,6 +36,8 @@ from helpers.grading.submitted_notebook import (
     course,
     former_ids,
 )
+
+__all__ = ["Settings", "grade", "last_course", "mark", "mark_in_browser"]
 
 _VERSION = 2
 _ADVICE = {
@@ -84,7 +86,7 @@ def grade(
     settings: Settings,
     progress: Callable[[int], Callable[[], None]] | None = None,
     say: Callable[[str], None] | None = None,
-) -> tables.Report:
+) -> report.Report:
     """Grade everything in `source` and write the results to `out`.
 
     A run that was cut off, or that left notebooks ungraded because a machine failed, goes on where
@@ -115,7 +117,7 @@ def _grade(
     settings: Settings,
     progress: Callable[[int], Callable[[], None]] | None,
     say: Callable[[str], None],
-) -> tables.Report:
+) -> report.Report:
     module = importlib.import_module(settings.course)
     roster = read_roster(settings.roster) if settings.roster else None
     store = Store(out)
@@ -161,15 +163,15 @@ def _write(
     module: ModuleType,
     store: Store,
     about: dict,
-) -> tables.Report:
+) -> report.Report:
     """Present the records, write the results and keep what `mark` needs."""
     # Points that someone entered while the run went on.
     _take_over_edits(store, store.run)
-    made = tables.build([record.as_dict() for record in records], module, store.marks)
+    made = report.build([record.as_dict() for record in records], module, store.marks)
     made.senders, made.roster = senders, roster
     made.late = LatePolicy.from_plain(about["settings"].get("late"))
     about |= {
-        "submissions": [tables.described(record.as_dict()) for record in records],
+        "submissions": [report.described(record.as_dict()) for record in records],
         "allowed_marks": made.allowed_marks(),
     }
     tables.write(made, store, {k: v for k, v in about.items() if k not in ("seeds", "written")})
@@ -182,7 +184,7 @@ def _write(
     return made
 
 
-def mark(out: Path, path: Path | None) -> tuple[int, tables.Report]:
+def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
     """Take the points of an edited CSV into the results; return how many changed, and the report.
 
     Args:
@@ -201,7 +203,7 @@ def mark(out: Path, path: Path | None) -> tuple[int, tables.Report]:
     return changed, made
 
 
-def mark_in_browser(out: Path, say: Callable[[str], None], names: bool, port: int) -> tables.Report:
+def mark_in_browser(out: Path, say: Callable[[str], None], names: bool, port: int) -> report.Report:
     """Serve the explanations of a run until Ctrl-C, then write the results again.
 
     Args:
@@ -231,17 +233,17 @@ def _about(store: Store) -> dict:
     return store.run
 
 
-def _report(store: Store, about: dict) -> tables.Report:
+def _report(store: Store, about: dict) -> report.Report:
     records = [_whole(record, store) for record in about["records"]]
     module = importlib.import_module(about["settings"]["course"])
-    made = tables.build([record.as_dict() for record in records], module, store.marks)
+    made = report.build([record.as_dict() for record in records], module, store.marks)
     made.senders = [Sender(**sender) for sender in about.get("senders", [])]
     made.roster = _roster(about.get("roster"))
     made.late = LatePolicy.from_plain(about["settings"].get("late"))
     return made
 
 
-def _write_again(made: tables.Report, store: Store, about: dict) -> None:
+def _write_again(made: report.Report, store: Store, about: dict) -> None:
     kept = ("seeds", "written", "records", "senders", "roster")
     tables.write(made, store, {key: value for key, value in about.items() if key not in kept})
 

@@ -21,6 +21,18 @@ from helpers.grading.reading import A_LINK, MAX_FILE, Reader, too_large
 from helpers.grading.roster import Person, Roster
 from helpers.grading.submitted_notebook import chapter_by_name
 
+__all__ = [
+    "Collection",
+    "MAX_FILES",
+    "MAX_FILES_OF_ONE",
+    "Place",
+    "Sender",
+    "Submission",
+    "collect",
+    "key_of",
+    "readable",
+]
+
 MAX_FILES = 200_000
 MAX_FILES_OF_ONE = 500
 _MOODLE = re.compile(

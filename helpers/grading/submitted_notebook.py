@@ -10,6 +10,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+__all__ = [
+    "MAX_BYTES",
+    "MAX_CELLS",
+    "MAX_SOURCE",
+    "MAX_TEXT",
+    "Notebook",
+    "Unreadable",
+    "chapter_by_name",
+    "chapter_of",
+    "chapter_of_ids",
+    "course",
+    "former_ids",
+    "read",
+    "written_answer",
+]
+
 MAX_BYTES = 64 * 2**20
 MAX_CELLS = 2_000
 MAX_SOURCE = 200_000

@@ -26,6 +26,12 @@ import nbformat.sign
 
 from helpers import files
 
+__all__ = [
+    "Changes",
+    "bring_up_to_date",
+    "merge",
+]
+
 FOLDER = "work"
 _RECORD = ".released.json"
 _PREVIOUS = ".previous"

@@ -15,8 +15,8 @@ import tornado.web
 
 from helpers.grading.results.marks import mark_key
 from helpers.grading.results.pages import render
+from helpers.grading.results.report import Report
 from helpers.grading.results.store import Store
-from helpers.grading.results.tables import Report
 
 __all__ = ["Marking", "serve"]
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from helpers.grading.results.tables import Report
+    from helpers.grading.results.report import Report
 
 __all__ = ["alike", "identical"]
 

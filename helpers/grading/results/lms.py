@@ -15,7 +15,7 @@ from helpers import files
 from helpers.grading.results.pages import feedback_page
 
 if TYPE_CHECKING:
-    from helpers.grading.results.tables import Report
+    from helpers.grading.results.report import Report
 
 __all__ = ["write_uploads"]
 

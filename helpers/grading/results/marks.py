@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MarksFile", "csv_text", "exercise_cell", "mark_key", "plain_cell", "safe_cell"]
+__all__ = [
+    "MarksFile",
+    "answer_hash",
+    "csv_text",
+    "exercise_cell",
+    "mark_key",
+    "plain_cell",
+    "safe_cell",
+]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _ENCODINGS = ("utf-8-sig", "cp949", "cp1252")
@@ -24,6 +33,11 @@ def mark_key(student: str, exercise: str) -> str:
     'Kim/1.4'
     """
     return f"{student}/{exercise}"
+
+
+def answer_hash(answer: str) -> str:
+    """Return what tells whether an answer changed after a person marked it."""
+    return hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:16]
 
 
 def exercise_cell(id: str) -> str:

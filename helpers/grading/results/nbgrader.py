@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.exercises import slug
-from helpers.grading.results.tables import Report
+from helpers.grading.results.report import Report
+
+__all__ = ["grade_id", "write_scores"]
 
 
 def write_scores(report: Report, database: Path, chapters: list[str]) -> int:

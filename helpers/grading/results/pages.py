@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import re
-import unicodedata
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -18,30 +17,13 @@ from helpers.grading.results.likeness import alike, identical
 from helpers.grading.results.outcomes import LOOKS
 
 if TYPE_CHECKING:
-    from helpers.grading.results.tables import Report
+    from helpers.grading.results.report import Report
 
-__all__ = ["feedback_page", "overview_page", "page_name", "render"]
+__all__ = ["feedback_page", "overview_page", "render"]
 
 _PAGE_BYTES = 90_000
 _TEMPLATES = Path(__file__).with_name("templates")
 _BINS = 10
-
-
-def page_name(name: str, student: str = "") -> str:
-    """Return the file name of a student's page: it tells the student, and is no one else's.
-
-    Args:
-        name: The student's name.
-        student: The student's key; by default the name.
-
-    >>> page_name("김민수", "4711")
-    '김민수-4caacb3b.html'
-    >>> page_name("../=Kim") == page_name("../=Kim") != page_name("kim")
-    True
-    """
-    words = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name)).strip("-")
-    words = words.encode()[:60].decode(errors="ignore").strip("-") or "student"
-    return f"{words}-{hashlib.sha256((student or name).encode()).hexdigest()[:8]}.html"
 
 
 def feedback_page(report: Report, student: str) -> str:

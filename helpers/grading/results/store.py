@@ -13,6 +13,8 @@ from typing import Any
 from helpers import files
 from helpers.grading.results.marks import MarksFile
 
+__all__ = ["EXPLANATIONS", "EXPLANATION_COLUMNS", "Store", "file_key"]
+
 EXPLANATIONS = "explanations.csv"
 EXPLANATION_COLUMNS = (
     "student", "name", "exercise", "title", "max", "points", "comment", "note", "rubric", "answer",

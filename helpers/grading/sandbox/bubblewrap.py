@@ -10,6 +10,8 @@ from pathlib import Path
 
 from helpers import data
 
+__all__ = ["STUDENT_MODULES", "command", "copy_students_side", "environment", "shown"]
+
 # What students may import of helpers, with all that these import. Anything else is hidden.
 STUDENT_MODULES = (
     "__init__.py answers.py autograd.py backend.py data files.py models.py numeric.py plotting "

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+__all__ = ["ControlGroup"]
+
 _ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids")
 

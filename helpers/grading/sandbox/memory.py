@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+__all__ = ["Watch", "descendants"]
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

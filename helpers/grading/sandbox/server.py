@@ -28,6 +28,8 @@ from helpers.grading.sandbox.cgroup import ControlGroup
 from helpers.grading.sandbox.inside import protocol
 from helpers.grading.sandbox.limits import Limits
 
+__all__ = ["ForkServer", "SandboxError", "WARM", "Worker", "WorkerLost", "missing"]
+
 WARM = (
     "numpy pandas matplotlib.pyplot tensorflow keras helpers.answers helpers.backend helpers.data "
     "helpers.models helpers.training helpers.plotting helpers.numeric helpers.autograd"

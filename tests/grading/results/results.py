@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from helpers.grading.results import tables
-from helpers.grading.results.tables import Report
+from helpers.grading.results.report import Report, build
 
 RUBRIC = ((1, "names the line"), (1, "says why"))
 EXERCISES = [
@@ -64,7 +63,7 @@ def record(student: str, name: str = "", words: str = "Because.", **changes) -> 
 
 def report(*records: dict, marks: dict | None = None, **told) -> Report:
     """Return the report of some records."""
-    made = tables.build(list(records), COURSE, marks or {})
+    made = build(list(records), COURSE, marks or {})
     for name, value in told.items():
         setattr(made, name, value)
     return made

@@ -72,7 +72,7 @@ def test_those_on_the_roster_who_sent_nothing_are_missing():
 
 @pytest.mark.parametrize("name", ["../../etc", "a" * 500, "김" * 200, "", "con", "=1"])
 def test_names_make_safe_short_file_names(name):
-    from helpers.grading.results.pages import page_name
+    from helpers.grading.results.report import page_name
 
     made = page_name(name, "4711")
     assert "/" not in made and not made.startswith((".", "=")) and len(made.encode()) < 100

@@ -23,6 +23,12 @@ from typing import Any
 
 import shell
 
+__all__ = [
+    "Kernel",
+    "does_nothing",
+    "future_features",
+]
+
 _FUTURE = {name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
 _SETTLE_SECONDS = 1.0
 _END_A_CELL = (MemoryError,)

@@ -9,6 +9,10 @@ from __future__ import annotations
 import ast
 import re
 
+__all__ = [
+    "parse",
+]
+
 _RUN_THEIR_CODE = ("time", "capture", "prun", "memit")
 _ONLY_MEASURE = ("timeit", "mprun", "lprun")
 _OTHER_LANGUAGES = (

@@ -19,6 +19,26 @@ import numpy as np
 
 from helpers.answers import Code, ModelView
 
+__all__ = [
+    "Closed",
+    "Late",
+    "MAX_ARRAYS",
+    "MAX_BUFFERS",
+    "MAX_COLUMNS",
+    "MAX_DECODE_SECONDS",
+    "MAX_DEPTH",
+    "MAX_DIMENSIONS",
+    "MAX_ELEMENTS",
+    "MAX_HEADER",
+    "MAX_ITEMS",
+    "MAX_OBJECTS",
+    "WireError",
+    "decode",
+    "encode",
+    "receive",
+    "send",
+]
+
 MAX_HEADER = 4 * 2**20
 MAX_BUFFERS = 64 * 2**20
 MAX_ELEMENTS = 8 * 2**20

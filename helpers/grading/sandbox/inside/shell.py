@@ -14,6 +14,11 @@ import sys
 import types
 from typing import Any
 
+__all__ = [
+    "command_output",
+    "install",
+]
+
 _NO_NETWORK = re.compile(
     r"^\s*(sudo\s+)?(python3?\s+-m\s+)?(apk|apt|apt-get|aria2c|brew|conda|curl|dnf|gcloud|gdown|git|"
     r"gsutil|kaggle|mamba|micromamba|npm|pip3?|uv|wget|yum)\b"

@@ -6,6 +6,17 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+__all__ = [
+    "Cell",
+    "anchor",
+    "is_written",
+    "needed_cells",
+    "read_cell",
+    "read_cells",
+    "without",
+    "without_stubs",
+]
+
 _MAGICS_THAT_ACT = ("cd", "env", "set_env", "writefile", "file", "bash", "sh", "!", "shell")
 _MAGICS_THAT_BIND = ("run", "pylab", "store", "load", "reset", "macro", "load_ext", "bash", "sh")
 _SETTERS = (

@@ -33,6 +33,11 @@ import protocol
 import slicing
 import syscalls
 
+__all__ = [
+    "OutOfTime",
+    "main",
+]
+
 _NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _MS_PRIVATE = 0x4000 | 0x40000
 _MS_TMPFS = 2 | 4

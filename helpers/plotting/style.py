@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import os
+from collections.abc import Mapping
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 
 __all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "describe", "use_style"]
 
@@ -39,21 +45,53 @@ def use_style() -> None:
     if shell := get_ipython():
         # The inline backend clears every formatter for figures when it starts, so start it first.
         plt.switch_backend(plt.get_backend())
-        formatter = shell.display_formatter.formatters["text/plain"]
-        formatter.for_type(
-            mpl.figure.Figure, lambda figure, printer, _: printer.text(describe(figure))
+        _say_what_figures_hold(shell.display_formatter.formatters)
+
+
+def _say_what_figures_hold(formatters: Mapping[str, Any]) -> None:
+    """Show the description of a figure as its text and as the alternative text of its picture.
+
+    JupyterLab gives pictures no alternative text, so they are shown as HTML. A stored page keeps
+    the picture itself, in whose metadata nbconvert finds the text, since tests compare HTML.
+    """
+    figures = mpl.figure.Figure
+    draw = formatters["image/png"].lookup_by_type(figures)
+    draw = getattr(draw, "without_text", draw)
+
+    def png(figure):
+        return draw(figure), {"alt": describe(figure)}
+
+    def as_html(figure):
+        return (
+            f'<img alt="{html.escape(describe(figure))}" '
+            f'src="data:image/png;base64,{draw(figure).strip()}">'
         )
+
+    def no_png(figure):
+        return None
+
+    png.without_text = no_png.without_text = draw
+    formatters["text/plain"].for_type(
+        figures, lambda figure, printer, _: printer.text(describe(figure))
+    )
+    if os.environ.get("WORKBOOK_QUIET"):
+        formatters["image/png"].for_type(figures, png)
+    else:
+        formatters["image/png"].for_type(figures, no_png)
+        formatters["text/html"].for_type(figures, as_html)
 
 
 def describe(figure: mpl.figure.Figure) -> str:
     """Return the words of a figure: axes, labels, and how many points each part has.
 
-    A notebook stores this text beside the picture, so a test notices when either changes.
+    A notebook stores this text beside the picture, so a test notices when either changes. The
+    range of x is part of it, since a page chooses it; the range of y often depends on data.
     """
     parts = []
     for axes in figure.axes:
         lines = [
-            f"{_name(line, 'line')} ({len(line.get_xdata())} points)" for line in axes.get_lines()
+            f"{_name(line, 'line')} ({len(line.get_xdata())} points{_x_range(line)})"
+            for line in axes.get_lines()
         ]
         scatters = [
             f"{_name(points, 'points')} ({len(points.get_offsets())} points)"
@@ -68,6 +106,11 @@ def describe(figure: mpl.figure.Figure) -> str:
     shown = "; ".join(parts[:_MOST_PARTS])
     more = f"; and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
     return f"Figure {width:g} x {height:g} in: {shown}{more}"
+
+
+def _x_range(line: mpl.lines.Line2D) -> str:
+    x = np.ma.masked_invalid(np.asarray(line.get_xdata(orig=False), dtype=float))
+    return f", x from {x.min():.3g} to {x.max():.3g}" if x.count() > 1 else ""
 
 
 def _name(artist: mpl.artist.Artist, kind: str) -> str:

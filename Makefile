@@ -1,14 +1,14 @@
 # make lab    open the workbook (GPU=1 with CUDA)     make test   prove everything
-# make notebooks, make bench, make lock, make clean: for authors
-PYTHON ?= python3
+# make quick, make notebooks, make bench, make lock, make clean: for authors
 ARGS ?=
 VENV := .venv$(if $(GPU),-gpu)
 ifeq ($(OS),Windows_NT)
-BIN := $(VENV)/Scripts
+PYTHON ?= python
+RUN := $(VENV)/Scripts/python
 else
-BIN := $(VENV)/bin
+PYTHON ?= python3
+RUN := $(VENV)/bin/python
 endif
-RUN := $(BIN)/python
 LOCK := $(if $(GPU),requirements-gpu.lock,requirements.lock)
 STAMP := $(VENV)/installed
 
@@ -36,30 +36,23 @@ book: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(RUN) -m tests.benchmarks $(ARGS)
 
-# The stamp is written last, so an install that failed or was stopped starts again.
+# The stamp is written last, so an installation that failed or was stopped goes on the next time.
 $(STAMP): $(LOCK) pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" \
-	  || { echo "The workbook needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python3.12."; exit 1; }
-	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
-	  || { echo "Python cannot make a virtual environment; on Debian: apt install python3-venv."; exit 1; }
-	@echo "Installing the workbook into $(VENV), once; this takes a minute or two."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
+	@$(PYTHON) helpers/install.py --venv $(VENV) --lock $(LOCK)
 
 $(VENV)/installed-test: requirements-test.lock $(STAMP)
-	@test -z "$(GPU)" || { echo "The tests run on the CPU build: leave GPU unset."; exit 1; }
-	@echo "Installing what the tests need, once."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
-	@touch $@
+	$(if $(GPU),$(error The tests run on the CPU build: leave GPU unset))
+	@$(PYTHON) helpers/install.py --venv $(VENV) --lock requirements-test.lock --stamp installed-test
 
+# One form for pip and uv. The lock of the tests includes the first and lists what it adds.
 LOCKED = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate pyproject.toml
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
 lock:
 	$(LOCKED) --extra cpu -o requirements.lock
-	$(LOCKED) --extra cpu --extra test --extra book -c requirements.lock -o requirements-test.lock
 	$(LOCKED) --extra gpu -c requirements.lock -o requirements-gpu.lock
+	$(LOCKED) --extra cpu --extra test --extra book -c requirements.lock -o requirements-test.lock
+	$(PYTHON) .github/added.py requirements.lock requirements-test.lock
 
 clean:
-	rm -rf $(VENV)
+	$(PYTHON) -c "import shutil; shutil.rmtree('$(VENV)', ignore_errors=True)"

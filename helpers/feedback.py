@@ -110,6 +110,11 @@ def hint(id: str, step: int | None = None) -> None:
     lines = [exercise.hints[step - 1]]
     if not _hints_given:
         lines.append("Hints cost no points. Run `hint` again for the next one; there are three.")
+    if step == 3 and _released_page(exercise):
+        lines.append(
+            f'Still stuck? `from helpers import solution` and `solution("{exercise.id}")` show the '
+            "released answer."
+        )
     _hints_given[exercise.id] = max(step, _hints_given.get(exercise.id, 0))
     _show_box("→", f"{exercise.id} {exercise.title}: hint {step} of 3", _BLUE, lines)
 
@@ -142,12 +147,10 @@ def _released_answer(exercise: Exercise) -> str:
     Raises:
         ValueError: If this copy of the course has no solutions.
     """
-    chapter = int(exercise.id.split(".")[0])
-    folder = Path(__file__).resolve().parent.parent / "solutions"
-    pages = sorted(folder.glob(f"{chapter:02}_*.ipynb"))
-    if not pages:
+    page = _released_page(exercise)
+    if page is None:
         raise ValueError("Your course does not ship the released answers; ask your instructor.")
-    cells = json.loads(pages[0].read_text(encoding="utf-8"))["cells"]
+    cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
     parts, inside = [], False
     for cell in cells:
         source = "".join(cell["source"])
@@ -160,6 +163,13 @@ def _released_answer(exercise: Exercise) -> str:
     if exercise.check is not None:
         parts.append(f"**The idea.** {exercise.hints[0]}")
     return "\n\n".join(parts)
+
+
+def _released_page(exercise: Exercise) -> Path | None:
+    """Return the executed page with the exercise's answer, None where the course ships none."""
+    chapter = int(exercise.id.split(".")[0])
+    folder = Path(__file__).resolve().parent.parent / "solutions"
+    return next(iter(sorted(folder.glob(f"{chapter:02}_*.ipynb"))), None)
 
 
 def _without_stubs(source: str) -> str:

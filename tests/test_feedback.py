@@ -194,6 +194,13 @@ def test_solution_shows_code_and_idea_after_a_check_was_tried(released, capsys):
     assert "given" not in out and "pass" not in out and "SOLUTION" not in out
 
 
+def test_last_hint_names_the_released_answer(released, capsys):
+    hint("1.1", 2)
+    assert "solution(" not in capsys.readouterr().out
+    hint("1.1")
+    assert '`solution("1.1")` show the released answer' in capsys.readouterr().out
+
+
 def test_solution_is_shown_on_asking_twice(released, capsys):
     solution("1.3")
     first = capsys.readouterr().out
@@ -206,6 +213,8 @@ def test_solution_where_the_course_ships_none_says_so(released, capsys, monkeypa
     monkeypatch.setattr(feedback, "__file__", str(tmp_path / "a" / "b" / "feedback.py"))
     solution("1.1")
     assert "does not ship the released answers" in capsys.readouterr().out
+    hint("1.1", 3)
+    assert "solution(" not in capsys.readouterr().out
 
 
 def test_solution_of_every_exercise_has_an_answer(monkeypatch):

@@ -1,0 +1,266 @@
+"""Install the workbook into an environment of its own: `python3 helpers/install.py`.
+
+Runs before anything is installed, with the standard library only, and with Pythons that the
+workbook itself does not support, to say so. `uv` is used where it is on the PATH, otherwise pip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUPPORTED = ((3, 11), (3, 12), (3, 13))
+DOWNLOAD = {"requirements.lock": "500 MB", "requirements-test.lock": "60 MB"}
+NEEDED_GB = {"requirements.lock": 2.0, "requirements-gpu.lock": 9.0}
+_GET_PYTHON = {
+    "linux": "`sudo apt install python3.12 python3.12-venv` (Ubuntu) or `sudo dnf install "
+    "python3.12` (Fedora), or install uv (docs.astral.sh/uv), which fetches Python itself",
+    "darwin": "`brew install python@3.12`, or the installer from python.org",
+    "win32": "`winget install Python.Python.3.12`, or the installer from python.org",
+}
+# What pip and uv print, and the reason it means. The first that is found is told.
+_REASONS = (
+    (r"No space left on device|os error 28|ENOSPC|not enough space", "The disk is full."),
+    (r"Read-only file system|os error 30", "The folder is on a read-only file system."),
+    (
+        r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
+        "A download does not match its checksum; it was damaged on the way. Try again, if need be "
+        "on another network.",
+    ),
+    (
+        r"name resolution|NewConnectionError|ConnectionError|ConnectTimeout|Read timed out|"
+        r"Max retries exceeded|dns error|error sending request|Failed to fetch|"
+        r"Network is unreachable|Could not connect|ProxyError",
+        "The package index cannot be reached; is this computer connected to a network?",
+    ),
+    (r"Permission denied|os error 13|Access is denied", "A file or folder cannot be written to."),
+)
+
+
+class Failed(Exception):
+    """The installation cannot go on; the message says why and what to do."""
+
+
+def main() -> int:
+    """Install what a lock file lists, and then the workbook; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venv", default=".venv", help="folder of the environment")
+    parser.add_argument("--lock", default="requirements.lock", help="what to install")
+    parser.add_argument("--stamp", help="file to write when all is installed")
+    options = parser.parse_args()
+    venv, lock = ROOT / options.venv, ROOT / options.lock
+    try:
+        install(venv, lock)
+        (venv / (options.stamp or "installed")).write_text("")
+    except KeyboardInterrupt:
+        print("\nStopped. What was downloaded is kept; the same command goes on from there.")
+        return 130
+    except Failed as reason:
+        print(f"\n{reason}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\n{_about(error, venv)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def install(venv: Path, lock: Path) -> None:
+    """Make the environment `venv` if it is not there, and install the packages of `lock`.
+
+    Raises:
+        Failed: With the reason, in a sentence.
+        OSError: If the folder cannot be written to.
+    """
+    uv = shutil.which("uv")
+    if not _python_of(venv).exists() or not _runs(venv):
+        python = _find_python(uv)
+        _require_space(lock)
+        _make(venv, python, uv)
+    packages = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.M))
+    tool = "uv" if uv else "pip"
+    size = DOWNLOAD.get(lock.name, "several GB")
+    print(f"Installing {packages} packages into {venv.name}/ with {tool}, once. It downloads up to")
+    print(f"{size} and takes {'less than a minute' if uv else 'two or three minutes'}.", flush=True)
+    install_lock = ["--require-hashes", "-r", str(lock)]
+    install_own = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    if uv:
+        start = [uv, "pip", "install", "--python", str(_python_of(venv))]
+        _run_uv([*start, *install_lock])
+        _run_uv([*start, "--quiet", *install_own])
+    else:
+        start = [str(_python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check"]
+        _run_pip([*start, "--progress-bar", "off", *install_lock], packages)
+        _run_pip([*start, "--quiet", *install_own], 0)
+    print("Installed.")
+
+
+def _python_of(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _runs(venv: Path) -> bool:
+    """Whether the environment was made to the end, by a Python that is still there."""
+    command = [str(_python_of(venv)), "-c", "import sys; print(*sys.version_info[:2])"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    supported = tuple(map(int, done.stdout.split() or (0,))) in SUPPORTED
+    if done.returncode or not supported:
+        return False
+    if shutil.which("uv"):
+        return True
+    done = subprocess.run([command[0], "-m", "pip", "--version"], capture_output=True)
+    return done.returncode == 0
+
+
+def _find_python(uv: str | None) -> str:
+    """Return a Python that the workbook supports.
+
+    Raises:
+        Failed: If there is none; the message says how to get one.
+    """
+    if sys.version_info[:2] in SUPPORTED:
+        return sys.executable
+    for version in ((3, 12), (3, 13), (3, 11)):
+        name = "python{}.{}".format(*version)
+        command = [shutil.which(name) or name, "-c", "import sys; print(*sys.version_info[:2])"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError:
+            continue
+        if done.stdout.split() == [str(number) for number in version]:
+            print(f"Using {name}, since {_version()} is not supported.")
+            return command[0]
+    if uv:
+        print(f"Letting uv fetch Python 3.12, since {_version()} is not supported.")
+        return "3.12"
+    advice = _GET_PYTHON.get(sys.platform, "see python.org")
+    raise Failed(
+        f"The workbook needs Python 3.11, 3.12 or 3.13, and this is {_version()}, for which there "
+        f"is no TensorFlow. Get one with {advice}."
+    )
+
+
+def _version() -> str:
+    return f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _require_space(lock: Path) -> None:
+    free, needed = shutil.disk_usage(ROOT).free / 1e9, NEEDED_GB.get(lock.name, 2.0)
+    if free < needed:
+        raise Failed(
+            f"The disk of {ROOT} has {free:.1f} GB free, and the workbook needs {needed:.1f} GB."
+        )
+
+
+def _make(venv: Path, python: str, uv: str | None) -> None:
+    """Make an empty environment, also where an earlier attempt was interrupted."""
+    if not os.access(ROOT, os.W_OK):
+        raise Failed(
+            f"The folder {ROOT} cannot be written to. Clone the workbook into a folder of your own."
+        )
+    if uv:
+        _run_uv([uv, "venv", "--quiet", "--clear", "--python", python, str(venv)])
+        return
+    done = subprocess.run(
+        [python, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True
+    )
+    if not done.returncode:
+        return
+    said = done.stdout + done.stderr
+    if "ensurepip" in said:
+        version = "python3-venv" if python == sys.executable else f"{Path(python).name}-venv"
+        raise Failed(
+            "This Python has no pip for new environments. On Debian and Ubuntu: "
+            f"`sudo apt install {version}`, and then `make lab` again."
+        )
+    raise Failed(_reason(said))
+
+
+def _run_uv(command: list[str]) -> None:
+    """Run uv, which shows its own progress in a terminal."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    said = []
+    with process:
+        for line in process.stderr:
+            said.append(line)
+            if re.match(r"\s*(Using|Resolved|Prepared|Installed|Download(ing|ed))\b", line):
+                print(f"  {line.strip()}", flush=True)
+    if process.returncode:
+        raise Failed(_reason("".join(said)))
+
+
+def _run_pip(command: list[str], packages: int) -> None:
+    """Run pip and show how far it is, in one line of a terminal or a line for each quarter."""
+    progress = _Progress(packages)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    said = []
+    with process:
+        for line in process.stdout:
+            said.append(line)
+            progress.read(line.strip())
+    progress.end()
+    if process.returncode:
+        raise Failed(_reason("".join(said)))
+
+
+class _Progress:
+    """The state of an installation by pip, read from what pip prints."""
+
+    def __init__(self, packages: int):
+        self.packages, self.found, self.quarter = packages, set(), 0
+        self.terminal = sys.stdout.isatty()
+
+    def read(self, line: str) -> None:
+        package = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line)
+        file = re.match(r"Downloading (\S+?)-\S+ (\(\d+(?:\.\d+)? [MG]B\))", line)
+        if package:
+            self.found.add(package[1])
+            self.show(package[1])
+        elif file:
+            self.show(f"{file[1]} {file[2]}")
+        elif line.startswith("Installing collected packages"):
+            self.say("  all downloaded; installing, about a minute", always=True)
+
+    def show(self, what: str) -> None:
+        if not self.packages:
+            return
+        self.say(f"  {len(self.found)} of up to {self.packages} packages: {what}")
+
+    def say(self, text: str, always: bool = False) -> None:
+        quarter = 4 * len(self.found) // max(self.packages, 1)
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{text[:width]:<{width}}", end="", flush=True)
+        elif always or quarter > self.quarter:
+            self.quarter = quarter
+            print(text, flush=True)
+
+    def end(self) -> None:
+        if self.terminal and self.packages:
+            print()
+
+
+def _reason(said: str) -> str:
+    """Return why an installation failed, from what the installer printed."""
+    for pattern, reason in _REASONS:
+        found = re.search(pattern, said)
+        if found:
+            line = next(line for line in said.splitlines() if found[0].splitlines()[0] in line)
+            return f"{reason}\n  {line.strip()[:300]}"
+    return "The installation failed:\n" + "\n".join(said.strip().splitlines()[-12:])
+
+
+def _about(error: OSError, venv: Path) -> str:
+    reason = error.strerror or str(error)
+    return f"The environment {venv} cannot be made: {reason}."
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,10 +1,8 @@
 """Install the workbook into an environment of its own: `python3 helpers/install.py`.
 
-Runs before anything is installed, with the standard library only, and with Pythons that the
-workbook itself does not support, to say so. `uv` is used where it is on the PATH, otherwise pip.
+Runs before anything is installed, with the standard library only. It starts with any Python from
+3.6 on, to say which ones the workbook supports. It uses `uv` if that is on the PATH, otherwise pip.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
@@ -16,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
-DOWNLOAD = {"requirements.lock": "500 MB", "requirements-test.lock": "60 MB"}
+DOWNLOAD = {"requirements.lock": "400 MB", "requirements-test.lock": "60 MB"}
 NEEDED_GB = {"requirements.lock": 2.0, "requirements-gpu.lock": 9.0}
 _GET_PYTHON = {
     "linux": "`sudo apt install python3.12 python3.12-venv` (Ubuntu) or `sudo dnf install "
@@ -85,7 +83,7 @@ def install(venv: Path, lock: Path) -> None:
     packages = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.M))
     tool = "uv" if uv else "pip"
     size = DOWNLOAD.get(lock.name, "several GB")
-    print(f"Installing {packages} packages into {venv.name}/ with {tool}, once. It downloads up to")
+    print(f"Installing {packages} packages into {venv.name}/ with {tool}, once. It downloads about")
     print(f"{size} and takes {'less than a minute' if uv else 'two or three minutes'}.", flush=True)
     install_lock = ["--require-hashes", "-r", str(lock)]
     install_own = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
@@ -107,17 +105,20 @@ def _python_of(venv: Path) -> Path:
 def _runs(venv: Path) -> bool:
     """Whether the environment was made to the end, by a Python that is still there."""
     command = [str(_python_of(venv)), "-c", "import sys; print(*sys.version_info[:2])"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    supported = tuple(map(int, done.stdout.split() or (0,))) in SUPPORTED
-    if done.returncode or not supported:
+    status, said = _output(command)
+    if status or tuple(map(int, said.split())) not in SUPPORTED:
         return False
-    if shutil.which("uv"):
-        return True
-    done = subprocess.run([command[0], "-m", "pip", "--version"], capture_output=True)
-    return done.returncode == 0
+    return bool(shutil.which("uv")) or _output([command[0], "-m", "pip", "--version"])[0] == 0
 
 
-def _find_python(uv: str | None) -> str:
+def _output(command: list) -> tuple:
+    """Return the exit status of a short command and what it printed."""
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, encoding="utf-8", errors="replace", **pipe)
+    return done.returncode, done.stdout
+
+
+def _find_python(uv: "str | None") -> str:
     """Return a Python that the workbook supports.
 
     Raises:
@@ -129,10 +130,10 @@ def _find_python(uv: str | None) -> str:
         name = "python{}.{}".format(*version)
         command = [shutil.which(name) or name, "-c", "import sys; print(*sys.version_info[:2])"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
+            said = _output(command)[1]
         except OSError:
             continue
-        if done.stdout.split() == [str(number) for number in version]:
+        if said.split() == [str(number) for number in version]:
             print(f"Using {name}, since {_version()} is not supported.")
             return command[0]
     if uv:
@@ -157,7 +158,7 @@ def _require_space(lock: Path) -> None:
         )
 
 
-def _make(venv: Path, python: str, uv: str | None) -> None:
+def _make(venv: Path, python: str, uv: "str | None") -> None:
     """Make an empty environment, also where an earlier attempt was interrupted."""
     if not os.access(ROOT, os.W_OK):
         raise Failed(
@@ -166,12 +167,9 @@ def _make(venv: Path, python: str, uv: str | None) -> None:
     if uv:
         _run_uv([uv, "venv", "--quiet", "--clear", "--python", python, str(venv)])
         return
-    done = subprocess.run(
-        [python, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True
-    )
-    if not done.returncode:
+    status, said = _output([python, "-m", "venv", "--clear", str(venv)])
+    if not status:
         return
-    said = done.stdout + done.stderr
     if "ensurepip" in said:
         version = "python3-venv" if python == sys.executable else f"{Path(python).name}-venv"
         raise Failed(
@@ -181,9 +179,9 @@ def _make(venv: Path, python: str, uv: str | None) -> None:
     raise Failed(_reason(said))
 
 
-def _run_uv(command: list[str]) -> None:
+def _run_uv(command: list) -> None:
     """Run uv, which shows its own progress in a terminal."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
     said = []
     with process:
         for line in process.stderr:
@@ -194,11 +192,15 @@ def _run_uv(command: list[str]) -> None:
         raise Failed(_reason("".join(said)))
 
 
-def _run_pip(command: list[str], packages: int) -> None:
+def _run_pip(command: list, packages: int) -> None:
     """Run pip and show how far it is, in one line of a terminal or a line for each quarter."""
     progress = _Progress(packages)
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     )
     said = []
     with process:
@@ -253,7 +255,8 @@ def _reason(said: str) -> str:
         found = re.search(pattern, said)
         if found:
             line = next(line for line in said.splitlines() if found[0].splitlines()[0] in line)
-            return f"{reason}\n  {line.strip()[:300]}"
+            # pip's warnings before it gives up are long and say no more than the reason.
+            return reason if "WARNING" in line else f"{reason}\n  {line.strip()[:300]}"
     return "The installation failed:\n" + "\n".join(said.strip().splitlines()[-12:])
 
 

@@ -448,7 +448,10 @@ def test_links_resolve_from_the_solution_and_from_the_students_page(name, folder
     assert not broken_links(text, ROOT / folder)
 
 
-@pytest.mark.parametrize("file", ["README.md", "chapters/glossary.md"])
+@pytest.mark.parametrize(
+    "file",
+    ["README.md", "chapters/glossary.md", ".github/INSTRUCTORS.md", ".github/CONTRIBUTING.md"],
+)
 def test_links_of_the_other_texts_resolve(file):
     path = ROOT / file
     assert not broken_links(path.read_text(encoding="utf-8"), path.parent)

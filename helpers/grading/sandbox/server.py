@@ -62,7 +62,7 @@ def missing() -> str:
     if sys.platform != "linux":
         return (
             "The sandbox needs Linux (namespaces). Grade in a Linux virtual machine or container; "
-            "the README says how."
+            ".github/INSTRUCTORS.md says how."
         )
     if shutil.which("bwrap") is None:
         return (

@@ -49,14 +49,18 @@ _METADATA = {
 
 _FETCH = """\
 # On Colab and Kaggle, this fetches the workbook. Where it is installed, it does nothing.
+# On Kaggle, first switch on the internet in the notebook's settings.
 import importlib.util
+import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("helpers") is None:
-    address = "{address}"
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "workbook"], check=True)
-    sys.path.insert(0, "workbook")"""
+    folder = os.path.abspath("workbook")
+    if not os.path.isdir(folder):
+        address = "{address}"
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, folder], check=True)
+    sys.path.insert(0, folder)"""
 
 
 class SourceError(ValueError):

@@ -22,10 +22,14 @@ _GET_PYTHON = {
     "darwin": "`brew install python@3.12`, or the installer from python.org",
     "win32": "`winget install Python.Python.3.12`, or the installer from python.org",
 }
+# Reasons for which pip would fail as uv did.
+_DISK, _READ_ONLY = "The disk is full.", "The folder is on a read-only file system."
+_NOT_WRITABLE = "A file or folder cannot be written to."
+_ALSO_WITH_PIP = (_DISK, _READ_ONLY, "cannot be written to", "GB free")
 # What pip and uv print, and the reason it means. The first that is found is told.
 _REASONS = (
-    (r"No space left on device|os error 28|ENOSPC|not enough space", "The disk is full."),
-    (r"Read-only file system|os error 30", "The folder is on a read-only file system."),
+    (r"No space left on device|os error 28|ENOSPC|not enough space", _DISK),
+    (r"Read-only file system|os error 30", _READ_ONLY),
     (
         r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
         "A download does not match its checksum; it was damaged on the way. Try again, if need be "
@@ -37,7 +41,7 @@ _REASONS = (
         r"Network is unreachable|Could not connect|ProxyError",
         "The package index cannot be reached; is this computer connected to a network?",
     ),
-    (r"Permission denied|os error 13|Access is denied", "A file or folder cannot be written to."),
+    (r"Permission denied|os error 13|Access is denied", _NOT_WRITABLE),
 )
 
 
@@ -76,15 +80,30 @@ def install(venv: Path, lock: Path) -> None:
         OSError: If the folder cannot be written to.
     """
     uv = shutil.which("uv")
-    if not _python_of(venv).exists() or not _runs(venv):
+    if uv:
+        try:
+            _install(venv, lock, uv)
+            return
+        except Failed as reason:
+            if any(told in str(reason) for told in _ALSO_WITH_PIP):
+                raise
+            print(f"\n{reason}\nTrying pip, which may be set up for another package index.")
+    _install(venv, lock, None)
+
+
+def _install(venv: Path, lock: Path, uv: "str | None") -> None:
+    """Install with `uv`, or with pip if that is None."""
+    if not _python_of(venv).exists() or not _runs(venv, uv):
         python = _find_python(uv)
         _require_space(lock)
         _make(venv, python, uv)
     packages = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.M))
     tool = "uv" if uv else "pip"
     size = DOWNLOAD.get(lock.name, "several GB")
-    print(f"Installing {packages} packages into {venv.name}/ with {tool}, once. It downloads about")
-    print(f"{size} and takes {'less than a minute' if uv else 'two or three minutes'}.", flush=True)
+    print(
+        f"Installing up to {packages} packages into {venv.name}/ with {tool}, once: about {size} to"
+    )
+    print(f"download, {'less than a minute' if uv else 'two or three minutes'}.", flush=True)
     install_lock = ["--require-hashes", "-r", str(lock)]
     install_own = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     if uv:
@@ -102,13 +121,13 @@ def _python_of(venv: Path) -> Path:
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _runs(venv: Path) -> bool:
+def _runs(venv: Path, uv: "str | None") -> bool:
     """Whether the environment was made to the end, by a Python that is still there."""
     command = [str(_python_of(venv)), "-c", "import sys; print(*sys.version_info[:2])"]
     status, said = _output(command)
-    if status or tuple(map(int, said.split())) not in SUPPORTED:
+    if status or said.split()[-2:] not in [[*map(str, version)] for version in SUPPORTED]:
         return False
-    return bool(shutil.which("uv")) or _output([command[0], "-m", "pip", "--version"])[0] == 0
+    return bool(uv) or _output([command[0], "-m", "pip", "--version"])[0] == 0
 
 
 def _output(command: list) -> tuple:
@@ -133,7 +152,7 @@ def _find_python(uv: "str | None") -> str:
             said = _output(command)[1]
         except OSError:
             continue
-        if said.split() == [str(number) for number in version]:
+        if said.split()[-2:] == [str(number) for number in version]:
             print(f"Using {name}, since {_version()} is not supported.")
             return command[0]
     if uv:

@@ -77,8 +77,9 @@ class _Keeper(keras.callbacks.Callback):
 
 def _save(path: Path, model: keras.Model, **run: Any) -> None:
     arrays = {f"v{i}": v.numpy() for i, v in enumerate(_variables(model))}
+    text = json.dumps(run, default=lambda value: keras.ops.convert_to_numpy(value).tolist())
     with files.replacing(path) as file:
-        np.savez(file, run=np.array(json.dumps(run)), **arrays)
+        np.savez(file, run=np.array(text), **arrays)
 
 
 def _load(path: Path, model: keras.Model) -> dict:

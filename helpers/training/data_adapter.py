@@ -3,6 +3,7 @@
 Every check raises a `ValueError` of one sentence that says what is wrong, where, and what to do.
 """
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping
@@ -353,7 +354,8 @@ def _check_targets(model: keras.Model, x: np.ndarray, y: np.ndarray, of: str) ->
         return
     loss = model.loss
     if isinstance(loss, str):
-        loss = keras.losses.get(loss)
+        with contextlib.suppress(ValueError):  # `compile` knows a few more words
+            loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy) or (
         loss is keras.losses.sparse_categorical_crossentropy
     ):

@@ -319,8 +319,9 @@ def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
 
 
 def numbers(logs: dict) -> dict:
-    """Return metrics as floats, or as lists where a metric has several values."""
-    return {name: keras.ops.convert_to_numpy(value).tolist() for name, value in logs.items()}
+    """Return metrics as floats, or as arrays where a metric has several values."""
+    arrays = {name: keras.ops.convert_to_numpy(value) for name, value in logs.items()}
+    return {name: array.item() if array.size == 1 else array for name, array in arrays.items()}
 
 
 def tensors(arrays: Iterable) -> list:

@@ -46,8 +46,8 @@ def pays(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
     return (
         seconds > _XLA_SECONDS
         and all(type(layer) in _XLA_LAYERS for layer in model.layers)
-        and len(model.outputs) == 1  # Keras weighs the losses of several by sizes XLA must know
         and masked_dropout.draws_in_xla(model)
         and fingerprint.is_known(model)
+        and len(model.outputs) == 1  # Keras weighs the losses of several by sizes XLA must know
         and not tf.config.list_physical_devices("GPU")
     )

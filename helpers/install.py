@@ -97,7 +97,7 @@ def _install(venv: Path, lock: Path, uv: "str | None") -> None:
         python = _find_python(uv)
         _require_space(lock)
         _make(venv, python, uv)
-    packages = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.M))
+    packages = len(_packages(lock))
     tool = "uv" if uv else "pip"
     size = DOWNLOAD.get(lock.name, "several GB")
     print(
@@ -112,9 +112,19 @@ def _install(venv: Path, lock: Path, uv: "str | None") -> None:
         _run_uv([*start, "--quiet", *install_own])
     else:
         start = [str(_python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check"]
-        _run_pip([*start, "--progress-bar", "off", *install_lock], packages)
+        listed = packages + sum(map(len, map(_packages, _included(lock))))
+        _run_pip([*start, "--progress-bar", "off", *install_lock], listed)
         _run_pip([*start, "--quiet", *install_own], 0)
     print("Installed.")
+
+
+def _packages(lock: Path) -> list:
+    return re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.M)
+
+
+def _included(lock: Path) -> list:
+    """Return the lock files that a lock includes."""
+    return [lock.parent / name for name in re.findall(r"^-r (\S+)", lock.read_text("utf-8"), re.M)]
 
 
 def _python_of(venv: Path) -> Path:

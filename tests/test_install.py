@@ -179,6 +179,17 @@ def test_progress_of_pip_is_a_line_per_quarter_outside_a_terminal(capsys):
     assert "all downloaded; installing" in lines[-1]
 
 
+def test_progress_counts_the_packages_of_an_included_lock(course, monkeypatch, capsys):
+    (course / "requirements-test.lock").write_text("-r requirements.lock\npytest==9 \\\n")
+    ran = []
+    monkeypatch.setattr(install, "_python_of", lambda venv: Path(sys.executable))
+    monkeypatch.setattr(install, "_runs", lambda venv, uv: True)
+    monkeypatch.setattr(install, "_run_pip", lambda command, packages: ran.append(packages))
+    install._install(course / ".venv", course / "requirements-test.lock", None)
+    assert ran == [3, 0]
+    assert "up to 1 packages" in capsys.readouterr().out
+
+
 def test_installer_runs_with_the_standard_library_alone():
     """It starts before anything is installed."""
     done = subprocess.run(

@@ -19,13 +19,14 @@ lab: $(STAMP)
 	@$(RUN) -m helpers lab $(ARGS)
 
 # Two processes: more would wait for each other, since TensorFlow uses every core itself.
+# Slow tests are those that repeat others in more variants: ARGS="-m slow" runs them.
 test: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2 --dist worksteal tests $(ARGS)
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" tests $(ARGS)
 	$(RUN) -m pytest -n 2 --dist loadfile --nbval solutions $(ARGS)
 
 # What an author needs between two edits: the pages' form, their checks, derived files in step.
 quick: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2 --dist worksteal tests/pages tests/exercises tests/test_authoring.py $(ARGS)
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" tests/pages tests/exercises tests/test_authoring.py $(ARGS)
 
 notebooks: $(VENV)/installed-test
 	$(RUN) -m helpers notebooks $(ARGS)

@@ -15,7 +15,7 @@ __all__ = ["GradientCheck", "gradient_check", "numerical_gradient"]
 def numerical_gradient(f: Callable, x: ArrayLike, h: float = 1e-5) -> np.ndarray | float:
     """Estimate the gradient of `f` at `x`, one entry at a time.
 
-    Each entry costs two calls of `f` and has an error of order `h`**2.
+    Each entry costs two calls of `f` and has an error of the order of `h` squared.
 
     Args:
         f: Function of one array that returns one number. It receives a float64 copy of `x`.

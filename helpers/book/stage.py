@@ -18,6 +18,8 @@ _STUB = re.compile(r"[ \t]*### STUB\n.*?(?=^[ \t]*### END SOLUTION$)", re.M | re
 _MARKER = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.M)
 _HINT_TITLES = ("Hint 1: the idea", "Hint 2: the formula", "Hint 3: the shape of the code")
 _GUIDES = Path(__file__).with_name("guides")
+# Guides that are read on GitHub, too; what the folder of guides holds follows them.
+_SHARED = {"INSTRUCTORS.md": "instructors/index.md", "CONTRIBUTING.md": "developers/index.md"}
 
 
 def stage(root: Path, target: Path, repository: str = "") -> None:
@@ -40,6 +42,12 @@ def stage(root: Path, target: Path, repository: str = "") -> None:
     glossary = (root / "chapters" / "glossary.md").read_text(encoding="utf-8")
     (chapters / "glossary.md").write_text(_with_headings_in_order(glossary), encoding="utf-8")
     shutil.copytree(_GUIDES, target, dirs_exist_ok=True)
+    for name, place in _SHARED.items():
+        text = (root / ".github" / name).read_text(encoding="utf-8")
+        extra = target / place
+        below = extra.read_text(encoding="utf-8") if extra.exists() else ""
+        extra.parent.mkdir(exist_ok=True)
+        extra.write_text(f"{text}\n{below}", encoding="utf-8")
     index = nbformat.read(root / "solutions" / "00_index.ipynb", as_version=4)
     (chapters / "map.md").write_text(_map(index), encoding="utf-8")
 

@@ -1,0 +1,96 @@
+"""The book builds without a warning, and what a reader clicks or hears is there."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+from helpers.exercises import CHAPTERS, exercises_of
+
+pytest.importorskip("sphinx", reason="the book needs the extra `book`")
+
+
+class _Page(HTMLParser):
+    """The ids, links and images of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.links, self.images = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids.update(found[name] for name in ("id", "name") if found.get(name))
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "img":
+            self.images.append(found)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    from helpers.book.__main__ import main
+
+    out = tmp_path_factory.mktemp("book")
+    assert main(["--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> dict[Path, _Page]:
+    found = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    return {path.resolve(): _Page(path.read_text(encoding="utf-8")) for path in found}
+
+
+def test_every_internal_link_and_anchor_leads_somewhere(pages, site):
+    dead = []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlparse(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            anchor = unquote(parts.fragment)
+            if not target.exists() or (
+                anchor and target in pages and anchor not in pages[target].ids
+            ):
+                dead.append(f"{path.name}: {link}")
+    assert not dead
+
+
+def test_nothing_is_loaded_from_another_host(site):
+    loaded = []
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        loaded += re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', text)
+    assert not [address for address in loaded if "keras-workbook" not in address]
+
+
+def test_every_image_has_words(pages):
+    silent = [
+        (path.name, image.get("src"))
+        for path, page in pages.items()
+        for image in page.images
+        if not image.get("alt")
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_each_exercise_has_its_hints_and_its_answer_folded(site, number):
+    chapter = CHAPTERS[number - 1]
+    text = (site / "chapters" / f"{number:02}_{chapter}.html").read_text(encoding="utf-8")
+    listed = exercises_of(chapter)
+    assert text.count("Hint 1: the idea") == len(listed)
+    assert text.count("A model answer") == sum(found.kind == "T" for found in listed)
+    assert "Show the released answer" in text
+    assert "BEGIN SOLUTION" not in text and "### STUB" not in text
+
+
+def test_a_link_to_the_glossary_tells_its_term(site):
+    text = (site / "chapters" / "01_perceptrons.html").read_text(encoding="utf-8")
+    assert re.search(r'href="glossary.html#[^"]+" title="[^"]{20,}', text)

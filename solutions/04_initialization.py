@@ -5,7 +5,12 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 60 min | 21 s on 2 cores | not measured | ★★☆ | 13, 30 points | TensorFlow 2.21, Keras 3.15 |
+# | 75 min | 40 s on 2 cores | not measured | ★★☆ | 13, 30 points | TensorFlow 2.21, Keras 3.15 |
+#
+# A network with one hidden layer learns from almost any small random start. Give it twenty layers,
+# and from the same start it learns nothing at all: its loss stays at $\ln 10$, epoch after epoch,
+# without an error message. Other starts blow up in the second step. Nothing is wrong with the data,
+# the model or the code. This page finds out why, and which start makes depth work.
 
 # %% [markdown]
 # ## What you will learn
@@ -24,14 +29,17 @@
 # %% [markdown]
 # ## Setup
 #
-# Two small slices of Fashion-MNIST are enough here, scaled to [0, 1], with one image a row.
+# Two small slices of Fashion-MNIST are enough here, scaled to [0, 1], with one image per row. The
+# exercises take a little over three hours.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
 
 import itertools
 
+import ipywidgets as widgets
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
@@ -65,26 +73,27 @@ print("training", train_X.shape, "test", test_X.shape)
 
 # %%
 stack = [rng.normal(size=(3, 3)) for _ in range(5)]
-x = rng.normal(size=3)
-h, product = x, np.eye(3)
+first_input = rng.normal(size=3)
+h, chain_product = first_input, np.eye(3)
 for W in stack:
-    product = np.diag(1 - np.tanh(h @ W) ** 2) @ W.T @ product
+    chain_product = np.diag(1 - np.tanh(h @ W) ** 2) @ W.T @ chain_product
     h = np.tanh(h @ W)
 
 # %% [markdown]
 # The tape finds the same derivative without being told the formula.
 
 # %%
-x = tf.Variable(x[None])
+watched = tf.Variable(first_input[None])
 with tf.GradientTape(persistent=True) as tape:
-    o = x
+    o = watched
     for W in stack:
         o = tf.tanh(o @ W)
-jacobian = tape.jacobian(o, x, experimental_use_pfor=False)[0, :, 0]
-print("shape", product.shape, "- equal to the tape's:", np.allclose(product, jacobian))
+jacobian = tape.jacobian(o, watched, experimental_use_pfor=False)[0, :, 0]
+print("as a product, row 0:", chain_product[0].round(5))
+print("by the tape, row 0: ", jacobian[0].numpy().round(5))
 
 # %% tags=["proof"]
-assert np.allclose(product, jacobian, rtol=1e-10, atol=1e-12)
+assert np.allclose(chain_product, jacobian, rtol=1e-10, atol=1e-12)
 
 # %% [markdown]
 # Products of many numbers rarely stay near one. The rest of this page asks when products of many
@@ -114,7 +123,11 @@ assert sigmoid_slope(5.0) < 0.007
 
 # %% [markdown]
 # At best the slope lets a quarter of the gradient pass, far from zero hardly any. The slopes of
-# thirty sigmoids multiply to $0.25^{30} \approx 10^{-18}$ at best.
+# thirty sigmoids multiply to $0.25^{30} \approx 10^{-18}$ at best. Still the sigmoid was the usual
+# choice for decades, as a smooth form of the threshold that neurons seemed to compute. Hochreiter
+# described the vanishing gradient in 1991; deep networks became common only after Nair and Hinton
+# (2010) and Glorot, Bordes and Bengio (2011) had replaced the sigmoid by ReLU, whose slope is
+# exactly 1 wherever it is not 0.
 
 # %% [markdown]
 # ## Vanishing gradients
@@ -135,22 +148,30 @@ def gradient_norms(model, X, y):
     return np.array([np.linalg.norm(slope) for slope in slopes])
 
 # %% [markdown]
-# Here are thirty sigmoid layers of 64 units with Keras's usual start.
+# Here are thirty sigmoid layers of 64 units with Keras's usual start. On a logarithmic axis, will
+# the curve be straight, or will it flatten out towards the input?
 
 # %%
 deep_sigmoid = models.mlp((64,) * 30, activation="sigmoid")
 sigmoid_norms = gradient_norms(deep_sigmoid, train_X[:256], train_y[:256])
 plotting.lines(np.arange(1, 32), {"30 sigmoid layers": sigmoid_norms},
                xlabel="layer, from the input", ylabel="length of the gradient", yscale="log")
+factor = (sigmoid_norms[-1] / sigmoid_norms[1]) ** (1 / 29)
+
+# %% tags=["nbval-ignore-output"]
+print(f"first {sigmoid_norms[0]:.0e}, last {sigmoid_norms[-1]:.0e}, factor {factor:.1f} per layer")
 
 # %% tags=["proof"]
+assert 2.5 < factor < 6
 assert sigmoid_norms[0] < 1e-12 * sigmoid_norms[-1]
 assert np.all(np.diff(np.log(sigmoid_norms[1:])) > 0)
 assert np.corrcoef(np.arange(2, 32), np.log(sigmoid_norms[1:]))[0, 1] > 0.99
 
 # %% [markdown]
-# On this logarithmic axis the norms fall on a straight line: each layer costs the same factor. The
-# lowest layer receives less than a millionth of a millionth of what the output layer receives.
+# The norms fall on a straight line: each layer costs the same factor. The lowest layers receive less
+# than a millionth of a millionth of what the output layer receives. Only the first two points are
+# level: the first matrix multiplies 784 pixels and not 64 activations, and a longer input makes a
+# longer gradient.
 
 # %% [markdown]
 # ### Exercise 4.1 — Gradient-norm ratio of a deep sigmoid network
@@ -187,29 +208,105 @@ check("4.1", gradient_norm_ratio)
 # ## Exploding gradients
 #
 # The opposite is as bad. Take 100 matrices of size 4 x 4 whose entries are normal with standard
-# deviation 1, and multiply them. On average each factor doubles the length of a vector, since
-# $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. A gradient that grows so is an
-# [exploding gradient](../chapters/glossary.md#exploding-gradient): one step throws the weights far
-# away, and the next loss is not a number.
+# deviation 1, and multiply them. One factor doubles the root mean square length of a vector, since
+# $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. Large values make up for much of
+# that: the typical factor, the geometric mean, is 1.75. So a standard deviation of $1/1.75 = 0.57$
+# should keep the product level. What will 1 and 0.3 do in 100 factors?
 
 # %%
 factors = rng.normal(size=(100, 4, 4))
-norms = {}
-for scale in (1.0, 0.6, 0.3):
+growth = {}
+for scale in (1.0, 0.57, 0.3):
     products = itertools.accumulate(scale * factors, np.matmul)
-    norms[f"standard deviation {scale}"] = [np.linalg.norm(product) for product in products]
-plotting.lines(np.arange(1, 101), norms, xlabel="matrices multiplied",
+    growth[f"standard deviation {scale}"] = [np.linalg.norm(product) for product in products]
+plotting.lines(np.arange(1, 101), growth, xlabel="matrices multiplied",
                ylabel="Frobenius norm", yscale="log")
+print({label: f"{lengths[-1]:.0e}" for label, lengths in growth.items()})
 
 # %% tags=["proof"]
-growth = {label: values[-1] for label, values in norms.items()}
-assert growth["standard deviation 1.0"] > 1e15
-assert 1e-8 < growth["standard deviation 0.6"] < 1e8
-assert growth["standard deviation 0.3"] < 1e-15
+ends = {label: lengths[-1] for label, lengths in growth.items()}
+assert ends["standard deviation 1.0"] > 1e15
+assert 1e-6 < ends["standard deviation 0.57"] < 1e6
+assert ends["standard deviation 0.3"] < 1e-15
+steps = np.linalg.norm(rng.normal(size=(200_000, 4)), axis=1)
+assert abs(np.sqrt((steps**2).mean()) - 2) < 0.02 and abs(steps.mean() - 1.88) < 0.02
+assert abs(np.exp(np.log(steps).mean()) - 1.75) < 0.02
 
 # %% [markdown]
 # Scaling the factors only tilts the line. Between explosion and extinction lies one narrow range of
 # scales, and finding it is what initialization is about.
+
+# %% [markdown]
+# ## A training run that explodes
+#
+# A gradient that grows so is an [exploding gradient](../chapters/glossary.md#exploding-gradient).
+# See what it does to training: ten ReLU layers of 64 units, plain gradient descent with learning
+# rate 0.01 on 256 images, from standard deviation 0.18 (He's) and from 0.6.
+
+# %%
+def first_losses(deviation, steps=5):
+    """Return the loss before each of the first steps of gradient descent."""
+    starts = (keras.initializers.RandomNormal(stddev=deviation, seed=seed) for seed in range(11))
+    layers = [keras.layers.Dense(64, "relu", kernel_initializer=next(starts)) for _ in range(10)]
+    deep = keras.Sequential([keras.Input((784,)), *layers, keras.layers.Dense(10)])
+    losses = []
+    for _ in range(steps):
+        with tf.GradientTape() as loss_tape:
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+                train_y[:256], deep(train_X[:256])))
+        losses.append(float(loss))
+        for variable, slope in zip(deep.trainable_variables,
+                                   loss_tape.gradient(loss, deep.trainable_variables)):
+            variable.assign_sub(0.01 * slope)
+    return losses
+
+# %% tags=["nbval-ignore-output"]
+exploding_run = {deviation: first_losses(deviation) for deviation in (0.18, 0.6)}
+for deviation, losses in exploding_run.items():
+    print(f"standard deviation {deviation}:", ", ".join(f"{loss:.3g}" for loss in losses))
+
+# %% tags=["proof"]
+assert np.isfinite(exploding_run[0.18]).all() and exploding_run[0.18][-1] < 5
+assert exploding_run[0.6][0] > 1e3 and not np.isfinite(exploding_run[0.6]).all()
+
+# %% [markdown]
+# From 0.18 the loss is an ordinary number. From 0.6 it starts in the hundred thousands, one step
+# throws the weights far away, and then it is not a number (nan), from which no step returns.
+
+# %% [markdown]
+# ## How far a matrix stretches
+#
+# A matrix turns the circle of all vectors of length 1 into an ellipse. The longest and the shortest
+# radius of the ellipse are its largest and smallest
+# [singular value](../chapters/glossary.md#singular-value): no vector is stretched by more or by
+# less. They come from the
+# [singular value decomposition](../chapters/glossary.md#singular-value-decomposition)
+# $\mathbf{A} = \mathbf{U}\boldsymbol\Sigma\mathbf{V}^\top$, a rotation, a stretch along the axes, and
+# a rotation. An [eigenvalue](../chapters/glossary.md#eigenvalue) $\lambda$ with $\mathbf{A}\mathbf{x}
+# = \lambda\mathbf{x}$ is something else: the stretch of a vector that keeps its direction.
+
+# %%
+shear = np.array([[1.0, 2.0], [0.0, 1.0]])
+angles = np.linspace(0, 2 * np.pi, 200)
+circle = np.array([np.cos(angles), np.sin(angles)])
+axes = plt.subplots(figsize=(4.5, 3))[1]
+axes.plot(*circle, label="vectors of length 1")
+axes.plot(*(shear @ circle), label="after the matrix")
+axes.set(xlabel="$x_0$", ylabel="$x_1$", aspect="equal")
+axes.legend(loc="lower right", fontsize="small")
+plt.show()
+print("singular values:", np.linalg.svd(shear, compute_uv=False).round(3))
+print("moduli of the eigenvalues:", np.abs(np.linalg.eigvals(shear)))
+
+# %% tags=["proof"]
+stretched = np.linalg.norm(shear @ circle, axis=0)
+values = np.linalg.svd(shear, compute_uv=False)
+assert abs(stretched.max() - values[0]) < 1e-3 and abs(stretched.min() - values[-1]) < 1e-3
+
+# %% [markdown]
+# This matrix stretches some vectors 2.41-fold and shrinks others to 0.41, while both of its
+# eigenvalues are 1. `np.linalg.svd` returns the singular values in falling order; eigenvalues may
+# be complex, so their size is the modulus.
 
 # %% [markdown]
 # ### Exercise 4.2 — Bounds for a product of matrices (d2l 5.4.3)
@@ -248,9 +345,9 @@ check("4.2", product_bounds, counterexample)
 
 # %% tags=["proof"]
 random_stack = list(rng.normal(size=(6, 5, 5)))
-values = np.linalg.svd(np.linalg.multi_dot(random_stack), compute_uv=False)
+stack_values = np.linalg.svd(np.linalg.multi_dot(random_stack), compute_uv=False)
 lower, upper = product_bounds(random_stack)
-assert lower <= values.min() and values.max() <= upper
+assert lower <= stack_values.min() and stack_values.max() <= upper
 
 # %% [markdown]
 # ### Exercise 4.3 — What the bounds say about gradients (d2l 5.4.3)
@@ -295,15 +392,15 @@ def train_from_constant(rate, steps=30):
             W.assign_sub(0.1 * slope)
     return float(np.ptp(W1.numpy(), axis=1).max()), float(np.abs(W1 - 0.01).max())
 
-# %%
+# %% tags=["nbval-ignore-output"]
 apart, moved = train_from_constant(rate=0.0)
-print("weights moved by more than 0.01:", moved > 0.01, "- units differ:", apart > 1e-5)
+print(f"largest move of a weight {moved:.3f}, largest difference between units {apart:.0e}")
 
 # %% tags=["proof"]
 assert moved > 0.01 and apart <= 1e-5
 
 # %% [markdown]
-# The weights did move, but all four units moved alike. This network has the power of one hidden
+# The weights did move, and all four units moved alike. This network has the power of one hidden
 # unit, whatever its width.
 
 # %% [markdown]
@@ -314,12 +411,12 @@ assert moved > 0.01 and apart <= 1e-5
 # random, so two equal units see different gradients in the very first step. The usual remedy is
 # simpler: [random initialization](../chapters/glossary.md#random-initialization).
 
-# %%
-apart, _ = train_from_constant(rate=0.5)
-print("with dropout 0.5 the units differ:", apart > 1e-3)
+# %% tags=["nbval-ignore-output"]
+apart_with_dropout, _ = train_from_constant(rate=0.5)
+print(f"with dropout 0.5, largest difference between units {apart_with_dropout:.3f}")
 
 # %% tags=["proof"]
-assert apart > 1e-3
+assert apart_with_dropout > 1e-3
 
 # %% [markdown]
 # The same start, the same images, and now the units go different ways.
@@ -339,8 +436,8 @@ def distinct_units(model):
 
 # %%
 for rate in (0.0, 0.5):
-    start = keras.initializers.Constant(0.01)
-    model = models.mlp((8,), rate=rate, kernel_initializer=start)
+    constant = keras.initializers.Constant(0.01)
+    model = models.mlp((8,), rate=rate, kernel_initializer=constant)
     model.compile(optimizer=keras.optimizers.SGD(0.1),
                   loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     training.fit(model, train_X, train_y, epochs=2, batch_size=100, seed=0)
@@ -420,7 +517,7 @@ check("4.4", flip_unit, rescale_unit)
 # Does a constant start hurt a model without hidden units?
 #
 # **Given** data, a `constant` at which every weight and every bias starts, a `learning_rate` and a
-# number of `steps` of gradient descent on all rows at once.
+# number of `steps` of gradient descent on all rows together.
 #
 # **Write** `fit_linear(X, y, constant, learning_rate, steps)` for $\hat y = Xw + b$ with the mean
 # of $(\hat y - y)^2$ as loss, returning `w, b`; and `fit_softmax(X, labels, classes, constant,
@@ -462,37 +559,44 @@ check("4.6", fit_linear, fit_softmax)
 
 # %% [markdown]
 # ### Exercise 4.7 — A constant start, with and without a hidden layer (d2l 5.4.2)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("4.7")`*
+# *2 points · ★★☆ · 20 min · stuck? run `hint("4.7")`*
 #
 # **Given** `train_X`, `train_y`, `test_X`, `test_y`, `distinct_units` and `models.mlp(hidden_units,
-# kernel_initializer=...)`, which without hidden units is softmax regression.
+# kernel_initializer=..., seed=...)`, which without hidden units is softmax regression.
 #
-# **Write** `constant_start`, a dict with three entries, each a dict with the keys `"constant"` (all
-# kernels 0.01) and `"glorot"` (Keras's `"glorot_uniform"`): under `"softmax"` and under `"mlp"` (64
-# hidden units) the test accuracy, under `"distinct_units"` the count for the MLP. Five epochs of
-# SGD with learning rate 0.1 and batch size 64 take about a second a model.
+# **Write** `train_from(start, hidden_units, seed)`, which trains a model from the start
+# `"constant"` (all kernels 0.01) or `"glorot"` (Keras's `"glorot_uniform"`) and returns it with its
+# test accuracy. Five epochs of SGD with learning rate 0.1 and batch size 64 take about a second.
+# Then fill `constant_start` by calling it for one seed: under `"softmax"` (hidden units `()`) and
+# under `"mlp"` (`(64,)`) a dict with the test accuracy from each start, under `"distinct_units"` a
+# dict with the count for the MLP from each start. Which of the four will suffer?
 #
-# **Shapes** accuracies between 0 and 1, counts from 1 to 64.
+# **Shapes** a Keras model and a number between 0 and 1; counts from 1 to 64.
 #
-# **Done when** all six numbers are there and fit together.
+# **Done when** new runs confirm the table.
 
 # %%
+def train_from(start, hidden_units, seed):
+    """Return a model trained from the start, and its test accuracy."""
+    ### BEGIN SOLUTION
+    initializer = keras.initializers.Constant(0.01) if start == "constant" else "glorot_uniform"
+    model = models.mlp(hidden_units, kernel_initializer=initializer, seed=seed)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    training.fit(model, train_X, train_y, epochs=5, batch_size=64, seed=seed)
+    return model, model.evaluate(test_X, test_y, verbose=0)[1]
+    ### END SOLUTION
+
+
 ### BEGIN SOLUTION
 constant_start = {"softmax": {}, "mlp": {}, "distinct_units": {}}
-for start, initializer in [
-    ("constant", keras.initializers.Constant(0.01)),
-    ("glorot", "glorot_uniform"),
-]:
-    for name, hidden_units in [("softmax", ()), ("mlp", (64,))]:
-        model = models.mlp(hidden_units, kernel_initializer=initializer)
-        model.compile(
-            optimizer=keras.optimizers.SGD(0.1),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        training.fit(model, train_X, train_y, epochs=5, batch_size=64, seed=0)
-        constant_start[name][start] = model.evaluate(test_X, test_y, verbose=0)[1]
-    constant_start["distinct_units"][start] = distinct_units(model)
+for start in ("constant", "glorot"):
+    constant_start["softmax"][start] = train_from(start, (), 0)[1]
+    trained_mlp, constant_start["mlp"][start] = train_from(start, (64,), 0)
+    constant_start["distinct_units"][start] = distinct_units(trained_mlp)
 plotting.bars(
     {f"{name}\n{start}": constant_start[name][start]
      for name in ("softmax", "mlp") for start in ("constant", "glorot")},
@@ -503,7 +607,7 @@ plotting.bars(
 ### END SOLUTION
 
 # %%
-check("4.7", constant_start)
+check("4.7", train_from, constant_start)
 
 # %% tags=["proof"]
 accuracy = constant_start
@@ -518,13 +622,15 @@ assert accuracy["mlp"]["constant"] < 0.6 < 0.7 < accuracy["mlp"]["glorot"]
 # sections show where this default comes from.
 
 # %%
-layer = keras.layers.Dense(256)
-layer.build((None, 784))
-kernel, bias = layer.get_weights()
-print(type(layer.kernel_initializer).__name__, kernel.shape, "bias all zero:", not bias.any())
+default_layer = keras.layers.Dense(256)
+default_layer.build((None, 784))
+default_kernel, default_bias = default_layer.get_weights()
+print(type(default_layer.kernel_initializer).__name__, default_kernel.shape,
+      "- biases from", default_bias.min(), "to", default_bias.max())
 
 # %% tags=["proof"]
-assert isinstance(layer.kernel_initializer, keras.initializers.GlorotUniform) and not bias.any()
+assert isinstance(default_layer.kernel_initializer, keras.initializers.GlorotUniform)
+assert not default_bias.any()
 
 # %% [markdown]
 # "Glorot" is the same as "Xavier": Xavier Glorot is one person, with a first name and a last name.
@@ -546,11 +652,14 @@ assert isinstance(layer.kernel_initializer, keras.initializers.GlorotUniform) an
 
 # %%
 inputs = rng.normal(0, 2.0, size=(2_000, 400))  # gamma = 2
+ratios = {}
 for sigma in (0.02, 0.05, 0.1):
     outputs = inputs @ rng.normal(0, sigma, size=(400, 500))
-    ratio = outputs.var() / inputs.var()
-    print(f"sigma {sigma}: variance times {ratio:.1f}, formula {400 * sigma**2:.1f}")
-    assert abs(ratio / (400 * sigma**2) - 1) < 0.03
+    ratios[sigma] = outputs.var() / inputs.var()
+    print(f"sigma {sigma}: variance times {ratios[sigma]:.1f}, formula {400 * sigma**2:.1f}")
+
+# %% tags=["proof"]
+assert all(abs(ratio / (400 * sigma**2) - 1) < 0.03 for sigma, ratio in ratios.items())
 
 # %% [markdown]
 # The middle one, $\sigma = 1/\sqrt{400}$, hands the variance on unchanged.
@@ -566,13 +675,18 @@ for sigma in (0.02, 0.05, 0.1):
 # $$\tfrac12 (n_\mathrm{in} + n_\mathrm{out})\,\sigma^2 = 1 \quad\text{or equivalently}\quad \sigma = \sqrt{\frac{2}{n_\mathrm{in} + n_\mathrm{out}}}.\tag{5.4.5}$$
 
 # %%
+both_ways = {}
 for fan_in, fan_out in [(500, 500), (800, 200)]:
     W = rng.normal(0, np.sqrt(2 / (fan_in + fan_out)), size=(fan_in, fan_out))
     forward = (rng.normal(size=(2_000, fan_in)) @ W).var()
     backward = (rng.normal(size=(2_000, fan_out)) @ W.T).var()
+    both_ways[fan_in, fan_out] = forward, backward
     print(f"{fan_in} -> {fan_out}: forward {forward:.1f}, backward {backward:.1f}, "
           f"mean {(forward + backward) / 2:.1f}")
-    assert abs((forward + backward) / 2 - 1) < 0.04 and (fan_in > fan_out) == (forward > 1.5)
+
+# %% tags=["proof"]
+assert all(abs(np.mean(pair) - 1) < 0.04 for pair in both_ways.values())
+assert both_ways[800, 200][0] > 1.5 > both_ways[500, 500][0]
 
 # %% [markdown]
 # In the square layer both variances stay at 1. In the other one the forward variance grows, the
@@ -590,11 +704,14 @@ for fan_in, fan_out in [(500, 500), (800, 200)]:
 # variance is still right.
 
 # %%
-for name in ("GlorotUniform", "GlorotNormal"):
-    W = np.array(getattr(keras.initializers, name)(seed=1)((784, 256)))
+drawn = {name: np.array(getattr(keras.initializers, name)(seed=1)((784, 256)))
+         for name in ("GlorotUniform", "GlorotNormal")}
+for name, W in drawn.items():
     print(f"{name}: variance x (fan-in + fan-out) / 2 = {W.var() * 1040 / 2:.1f}, "
           f"largest |w| x sqrt(1040) = {np.abs(W).max() * np.sqrt(1040):.2f}")
-    assert abs(W.var() * 520 - 1) < 0.02
+
+# %% tags=["proof"]
+assert all(abs(W.var() * 520 - 1) < 0.02 for W in drawn.values())
 
 # %% [markdown]
 # Both have Xavier's variance. The largest uniform weight reaches $\sqrt{6} \approx 2.45$, as the
@@ -641,20 +758,61 @@ check("4.8", xavier_variance, xavier_bound)
 #
 # $$\sigma^2 = \frac{2}{n_\mathrm{in}}.$$
 #
-# What is left of the mean square after thirty layers of 500 units?
+# What is left of the mean square after thirty layers of 300 units?
 
 # %%
-for name, variance in [("Xavier", 1 / 500), ("He", 2 / 500)]:
-    H = rng.normal(size=(200, 500))
-    start = (H**2).mean()
-    for _ in range(30):
-        H = np.maximum(H @ rng.normal(0, np.sqrt(variance), size=(500, 500)), 0)
-    left = (H**2).mean() / start
-    print(f"{name}: between 0.1 and 10 times the first mean square:", bool(0.1 < left < 10))
-    assert (left < 1e-7) if name == "Xavier" else (0.1 < left < 10)
+def size_by_layer(scale, activation="relu", depth=30, width=300):
+    """Return the root mean square of each layer's activations, from weights scale x He's."""
+    draw = np.random.default_rng(0)
+    function = {"relu": lambda v: np.maximum(v, 0), "tanh": np.tanh, "sigmoid": sigmoid}[activation]
+    H, found = draw.normal(size=(100, width)), []
+    for _ in range(depth):
+        H = function(H @ draw.normal(0, scale * np.sqrt(2 / width), size=(width, width)))
+        found.append(np.sqrt((H**2).mean()))
+    return np.array(found)
+
+left = {"Xavier": size_by_layer(np.sqrt(0.5)), "He": size_by_layer(1.0)}
+for name, found in left.items():
+    print(f"{name}: mean square in layer 30 over layer 1: {(found[-1] / found[0]) ** 2:.1e}")
+
+# %% tags=["proof"]
+assert (left["Xavier"][-1] / left["Xavier"][0]) ** 2 < 1e-7
+assert 0.1 < (left["He"][-1] / left["He"][0]) ** 2 < 10
 
 # %% [markdown]
-# With Xavier's variance the mean square halves thirty times, to a billionth; with He's it survives.
+# With Xavier's variance the mean square halves in each layer, to a billionth; with He's it survives.
+
+# %% [markdown]
+# ## The scale against the depth
+#
+# How exactly must the scale be met? The figure shows the size of the activations by layer for 0.8,
+# 0.9, 1, 1.1 and 1.25 times He's deviation. What do you expect of ten per cent too much, thirty
+# times over?
+
+# %%
+def draw_sizes(scales, activation="relu"):
+    curves = {f"{scale:g} x He's": size_by_layer(scale, activation) for scale in scales}
+    plotting.lines(np.arange(1, 31), curves, xlabel="layer, from the input",
+                   ylabel="size of the activations", yscale="log", title=activation)
+
+draw_sizes((1.25, 1.1, 1.0, 0.9, 0.8))
+print("layer 30 at 1.1 x He's:", size_by_layer(1.1)[-1].round(1))
+
+# %% tags=["proof"]
+last = [size_by_layer(scale)[-1] for scale in (0.8, 0.9, 1.0, 1.1, 1.25)]
+assert last[0] < 0.01 < last[1] < 0.2 < last[2] < 5 < last[3] < 50 < 200 < last[4]
+
+# %% [markdown]
+# Ten per cent are a factor of $1.1^{30} \approx 17$. With a running kernel, move the slider, and
+# choose tanh: it saturates instead of exploding, which hides the error in the forward pass.
+
+# %% tags=["nbval-ignore-output"]
+_ = widgets.interact(lambda scale, activation: draw_sizes((1.0, scale), activation),
+                     scale=widgets.FloatSlider(1.1, min=0.5, max=2.0, step=0.05),
+                     activation=["relu", "tanh", "sigmoid"])
+
+# %% [markdown]
+# For ReLU every scale but one is a straight line up or down: ReLU never corrects an error.
 
 # %% [markdown]
 # ### Exercise 4.9 — He's initialization
@@ -693,7 +851,7 @@ check("4.9", he_weights)
 # **Shapes** a function and an integer in, one number out.
 #
 # **Done when** the expected variance stays within 10 % of 1 across 20 layers for the identity,
-# ReLU, leaky ReLU, tanh and sigmoid: an error of half a per cent a layer is too much.
+# ReLU, leaky ReLU, tanh and sigmoid: an error of half a per cent per layer is too much.
 
 # %%
 def choose_scale(activation, fan_in):
@@ -722,15 +880,15 @@ assert np.isclose(choose_scale(lambda v: v, 100), 0.1, rtol=1e-3)
 
 # %%
 def signals(deviation, depth=30, width=100):
-    """Return activations and gradients of a ReLU network, one array a layer."""
+    """Return activations and gradients of a ReLU network, one array per layer."""
     draw = np.random.default_rng(4)
     X, V = draw.normal(size=(256, width)), draw.normal(size=(256, width))
     weights = [tf.Variable(deviation * draw.normal(size=(width, width))) for _ in range(depth)]
-    with tf.GradientTape() as tape:
+    with tf.GradientTape() as signal_tape:
         activations = [tf.constant(X)]
         for W in weights:
             activations.append(tf.nn.relu(activations[-1] @ W))
-        slopes = tape.gradient(tf.reduce_sum(V * activations[-1]), weights)
+        slopes = signal_tape.gradient(tf.reduce_sum(V * activations[-1]), weights)
     return [H.numpy() for H in activations[1:]], [slope.numpy() for slope in slopes]
 
 # %%
@@ -750,8 +908,9 @@ assert counts == {"zero": 0, "small": 30, "Xavier": 30, "He": 30}
 # %% [markdown]
 # ## Activations by layer
 #
-# One number a layer first: the root of the mean square of its activations, on a logarithmic axis.
-# The zero start gives zeros from the first layer on, which no logarithm can show.
+# One number per layer first: the root of the mean square of its activations, on a logarithmic axis.
+# The zero start gives zeros from the first layer on, which no logarithm can show. Which of the
+# other three will fall, and how fast?
 
 # %%
 depth = np.arange(1, 31)
@@ -759,7 +918,7 @@ sizes = {name: np.array([np.sqrt((H**2).mean()) for H in activations])
          for name, (activations, _) in results.items()}
 plotting.lines(depth, {name: sizes[name] for name in ("small", "Xavier", "He")},
                xlabel="layer, from the input", ylabel="size of the activations", yscale="log")
-print("zero start, all activations zero:", not sizes["zero"].any())
+print("in layer 30:", {name: f"{size[-1]:.0e}" for name, size in sizes.items()})
 
 # %% tags=["proof"]
 assert not sizes["zero"].any()
@@ -769,7 +928,7 @@ assert sizes["small"][-1] < 1e-30 and sizes["Xavier"][-1] < 1e-3
 assert 0.1 < sizes["He"][-1] < 10 and np.all((0.1 < sizes["He"]) & (sizes["He"] < 10))
 
 # %% [markdown]
-# Small weights lose a factor of about fourteen a layer, Xavier's about 1.4, which is the root of
+# Small weights lose a factor of about fourteen per layer, Xavier's about 1.4, which is the root of
 # two that ReLU takes. He's line is level.
 
 # %% [markdown]
@@ -779,9 +938,9 @@ assert 0.1 < sizes["He"][-1] < 10 and np.all((0.1 < sizes["He"]) & (sizes["He"] 
 # same axes. ReLU makes about half of them exactly zero, so the bar at zero reaches beyond the top.
 
 # %%
-shown = {name: {f"layer {index}": activations[index - 1] for index in (1, 10, 30)}
+histograms = {name: {f"layer {index}": activations[index - 1] for index in (1, 10, 30)}
          for name, (activations, _) in results.items()}
-plotting.histogram_grid(shown, xlabel="activation", bins=np.linspace(0, 3, 41), top=1)
+plotting.histogram_grid(histograms, xlabel="activation", bins=np.linspace(0, 3, 41), top=1)
 
 # %% tags=["proof"]
 positive = {name: (activations[-1] > 0.1).mean() for name, (activations, _) in results.items()}
@@ -803,9 +962,9 @@ assert positive["zero"] == positive["small"] == positive["Xavier"] == 0 < 0.05 <
 def powers(slope):
     return np.log10(np.abs(slope[slope != 0]))
 
-shown = {name: {f"matrix {index}": powers(gradients[index - 1]) for index in (1, 15, 30)}
+logarithms = {name: {f"matrix {index}": powers(gradients[index - 1]) for index in (1, 15, 30)}
          for name, (_, gradients) in results.items()}
-plotting.histogram_grid(shown, xlabel="log10 |gradient|", bins=np.linspace(-40, 6, 93))
+plotting.histogram_grid(logarithms, xlabel="log10 |gradient|", bins=np.linspace(-40, 6, 93))
 
 # %% tags=["proof"]
 lengths = {
@@ -831,21 +990,23 @@ for name, power in {"small": -33, "Xavier": -4, "He": 0}.items():
 
 # %%
 deep_he = models.mlp((100,) * 30, kernel_initializer="he_normal")
-H = train_X[:256]
+by_keras = deep_he(train_X[:256]).numpy()
+by_hand = train_X[:256]
 for layer in deep_he.layers[:-1]:
     kernel, bias = layer.get_weights()
-    H = np.maximum(H @ kernel + bias, 0)
+    by_hand = np.maximum(by_hand @ kernel + bias, 0)
 kernel, bias = deep_he.layers[-1].get_weights()
-logits = deep_he(train_X[:256]).numpy()
-print("logits", logits.shape, "- scratch and Keras agree:",
-      np.allclose(H @ kernel + bias, logits, rtol=1e-3, atol=1e-4))
+by_hand = by_hand @ kernel + bias
+
+# %% tags=["nbval-ignore-output"]
+print("by hand:", by_hand[0, :4].round(4), "by Keras:", by_keras[0, :4].round(4))
 
 # %%
 deviation = deep_he.layers[5].get_weights()[0].std() * np.sqrt(100 / 2)
 print(f"standard deviation of a kernel over He's: {deviation:.1f}")
 
 # %% tags=["proof"]
-assert np.allclose(H @ kernel + bias, logits, rtol=1e-3, atol=1e-4)
+assert np.allclose(by_hand, by_keras, rtol=1e-3, atol=1e-4)
 assert abs(deviation - 1) < 0.05
 
 # %% [markdown]
@@ -862,15 +1023,56 @@ deep_relu = models.mlp((64,) * 30, activation="relu", kernel_initializer="he_nor
 relu_norms = gradient_norms(deep_relu, train_X[:256], train_y[:256])
 plotting.lines(np.arange(1, 32), {"sigmoid, Glorot": sigmoid_norms, "ReLU, He": relu_norms},
                xlabel="layer, from the input", ylabel="length of the gradient", yscale="log")
-print("ReLU, He: first and last differ by less than a factor of 100:",
-      bool(0.01 < relu_norms[0] / relu_norms[-1] < 100))
+
+# %% tags=["nbval-ignore-output"]
+print(f"first over last: sigmoid {sigmoid_norms[0] / sigmoid_norms[-1]:.0e}, "
+      f"ReLU {relu_norms[0] / relu_norms[-1]:.1f}")
 
 # %% tags=["proof"]
 assert 0.01 < relu_norms[0] / relu_norms[-1] < 100
 assert relu_norms[0] / relu_norms[-1] > 1e10 * sigmoid_norms[0] / sigmoid_norms[-1]
 
 # %% [markdown]
-# The first layer of the well-started network hears about as much of the loss as the last.
+# From He's start the line is nearly level: over thirty layers the gradient stays within a factor of
+# about thirty, where the sigmoid network loses eighteen powers of ten.
+
+# %% [markdown]
+# ## Dead units, counted
+#
+# ReLU has a danger of its own. A unit whose input is negative for every image passes no gradient
+# (the shut gate of chapter 3), so nothing brings it back. A step that is too long can do that.
+# Train 784-128-128-10 for two epochs with growing learning rates, and count the hidden units, 256 in
+# all, that are zero for all 2,000 test images. At which rate do units begin to die?
+
+# %%
+def dead_units(learning_rate):
+    """Train, and return the number of dead hidden units and the test accuracy."""
+    model = models.mlp((128, 128), kernel_initializer="he_normal")
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate), metrics=["accuracy"],
+                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    training.fit(model, train_X, train_y, epochs=2, batch_size=64, seed=0)
+    H, dead = test_X, 0
+    for layer in model.layers[:2]:
+        H = layer(H).numpy()
+        dead += int((H.max(axis=0) == 0).sum())
+    return dead, model.evaluate(test_X, test_y, verbose=0)[1]
+
+# %% tags=["nbval-ignore-output"]
+dead_after = {rate: dead_units(rate) for rate in (0.01, 0.1, 0.3, 0.5, 0.7)}
+plotting.bars({f"{rate:g}": dead for rate, (dead, _) in dead_after.items()},
+              ylabel="dead units of 256", title="by learning rate")
+for rate, (dead, accuracy) in dead_after.items():
+    print(f"learning rate {rate}: {dead:3} dead units, test accuracy {accuracy:.3f}")
+
+# %% tags=["proof"]
+assert max(dead_after[0.01][0], dead_after[0.1][0]) < 15 <= dead_after[0.3][0] < 60
+assert 60 < dead_after[0.5][0] < dead_after[0.7][0] and dead_after[0.7][0] > 128
+assert dead_after[0.01][1] > 0.65 and dead_after[0.7][1] < 0.45
+
+# %% [markdown]
+# A handful are dead at every rate, since the start happened to shut them. From 0.3 on the steps kill:
+# dozens of units, then half of them, then most, and the accuracy falls with the units that are left.
+# Leaky ReLU, GELU and Swish (chapter 2) keep a slope below zero.
 
 # %% [markdown]
 # ### Exercise 4.11 — Train a 20-layer MLP from two starts
@@ -878,24 +1080,27 @@ assert relu_norms[0] / relu_norms[-1] > 1e10 * sigmoid_norms[0] / sigmoid_norms[
 #
 # **Given** `train_X` and `train_y`.
 #
-# **Write** `deep_training`, a dict with the keys `"small"` and `"he"`. Each holds the `history`
-# dict (`"loss"` and `"accuracy"`, one number an epoch) of an MLP with 20 hidden ReLU layers of 64
-# units and 10 logits: once with `RandomNormal(stddev=0.01)` kernels, once with He's. Six epochs of
-# SGD with learning rate 0.03 and batch size 64 take about two seconds a network. Give each layer
-# its own seed: an initializer used twice draws the same numbers twice.
+# **Write** `train_deep(start)`, which builds an MLP with 20 hidden ReLU layers of 64 units and 10
+# logits, from `RandomNormal(stddev=0.01)` kernels for the start `"small"` and from He's normal ones
+# for `"he"`, trains it, and returns the model and its history's dict. Six epochs of SGD with
+# learning rate 0.03 and batch size 64 take about two seconds. An initializer that is used twice
+# draws the same numbers twice, so give each layer its own, with its own seed (`models.mlp` would
+# share one). Then draw both loss curves with `plotting.histories`. Where will the small start be
+# after six epochs?
 #
-# **Shapes** four lists of equal length, at least 3.
+# **Shapes** a model, and a dict with `"loss"` and `"accuracy"`, one number per epoch, at least 3.
 #
-# **Done when** both runs are there and show what their starts lead to.
+# **Done when** new runs show what the two starts lead to.
 
 # %%
-### BEGIN SOLUTION
-starts = {
-    "small": lambda seed: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
-    "he": lambda seed: keras.initializers.HeNormal(seed=seed),
-}
-deep_training = {}
-for name, initializer in starts.items():
+def train_deep(start):
+    """Return a 20-layer MLP trained from the start, and its history."""
+    ### BEGIN SOLUTION
+    def initializer(seed):
+        if start == "small":
+            return keras.initializers.RandomNormal(stddev=0.01, seed=seed)
+        return keras.initializers.HeNormal(seed=seed)
+
     layers = [keras.Input((784,))]
     for seed in range(20):
         layers.append(keras.layers.Dense(64, "relu", kernel_initializer=initializer(seed)))
@@ -907,18 +1112,23 @@ for name, initializer in starts.items():
         metrics=["accuracy"],
     )
     history = training.fit(model, train_X, train_y, epochs=6, batch_size=64, seed=0)
-    deep_training[name] = history.history
-plotting.histories(deep_training, "loss")
+    return model, history.history
+    ### END SOLUTION
+
+
+### BEGIN SOLUTION
+deep_histories = {start: train_deep(start)[1] for start in ("small", "he")}
+plotting.histories(deep_histories, "loss")
 ### STUB
-# deep_training = None
+#
 ### END SOLUTION
 
 # %%
-check("4.11", deep_training)
+check("4.11", train_deep)
 
 # %% tags=["proof"]
-assert abs(deep_training["small"]["loss"][-1] - np.log(10)) < 0.01
-assert deep_training["he"]["loss"][-1] < 1.2 and deep_training["he"]["accuracy"][-1] > 0.55
+assert abs(deep_histories["small"]["loss"][-1] - np.log(10)) < 0.01
+assert deep_histories["he"]["loss"][-1] < 1.2 and deep_histories["he"]["accuracy"][-1] > 0.55
 
 # %% [markdown]
 # ## Beyond
@@ -939,15 +1149,16 @@ def worst_over_best(factors):
     return [max(spectrum[-1] / spectrum[0], 1e-16) for spectrum in spectra]
 
 turns = np.linalg.qr(factors)[0]
-values = {"orthogonal": worst_over_best(turns),
-          "Gaussian, variance 1/4": worst_over_best(factors / 2)}
-plotting.lines(np.arange(1, 101), values, xlabel="matrices multiplied",
+spectra_ratios = {"orthogonal": worst_over_best(turns),
+                  "Gaussian, variance 1/4": worst_over_best(factors / 2)}
+plotting.lines(np.arange(1, 101), spectra_ratios, xlabel="matrices multiplied",
                ylabel="smallest / largest singular value", yscale="log")
 
 # %% tags=["proof"]
-assert np.isclose(values["orthogonal"][-1], 1.0) and values["Gaussian, variance 1/4"][-1] < 1e-10
-product = np.linalg.multi_dot(turns)
-assert np.allclose(product @ product.T, np.eye(4))
+assert np.isclose(spectra_ratios["orthogonal"][-1], 1.0)
+assert spectra_ratios["Gaussian, variance 1/4"][-1] < 1e-10
+turned = np.linalg.multi_dot(turns)
+assert np.allclose(turned @ turned.T, np.eye(4))
 
 # %% [markdown]
 # The orthogonal product treats all directions alike for ever. The Gaussian one, of the same
@@ -957,10 +1168,10 @@ assert np.allclose(product @ product.T, np.eye(4))
 # ### Exercise 4.12 — A LARS step (d2l 5.4.4)
 # *2 points · ★★☆ · 15 min · stuck? run `hint("4.12")`*
 #
-# Yang You, Igor Gitman and Boris Ginsburg mend gradients of the wrong size after the fact, by
+# Yang You, Igor Gitman and Boris Ginsburg correct gradients of the wrong size after the fact, by
 # [layer-wise adaptive rate scaling](../chapters/glossary.md#layer-wise-adaptive-rate-scaling), LARS.
 #
-# **Given** lists `weights` and `gradients` with one array a layer, the global `learning_rate`
+# **Given** lists `weights` and `gradients` with one array per layer, the global `learning_rate`
 # $\alpha$, the `trust` coefficient $\eta$ and the `weight_decay` $\beta$.
 #
 # **Write** `lars_step(weights, gradients, learning_rate, trust, weight_decay)`, which returns the
@@ -1006,7 +1217,7 @@ assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
 # **Answer 4.13.** Without weight decay the length of a layer's step is
 # $\alpha\eta\|w_l\|$: the length of the gradient cancels. Each layer moves by the same fraction of
 # its own weights, so a layer with a gradient of $10^{-6}$ learns as fast as one with $10^{6}$, and
-# neither stands still nor blows up. What is left of the gradient is its direction. If the gradient
+# neither is stuck nor blows up. What is left of the gradient is its direction. If the gradient
 # has underflowed to zero, overflowed to infinity, or is dominated by rounding, its direction is
 # lost and no rate brings it back; and LARS does nothing about activations that vanished on the way
 # forward. It mends sizes, not lost information, so a good start is still worth having.
@@ -1014,11 +1225,12 @@ assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
 # %% [markdown]
 # ## Recap
 #
-# - A gradient is a product of one matrix a layer, so it tends to vanish or to explode with depth.
+# - A gradient is a product of one matrix per layer, so it tends to vanish or to explode with depth.
 # - A sigmoid's slope passes on a quarter of the gradient at most; ReLU with He's start keeps it.
 # - Units that start equal stay equal: start at random. A bias may start at zero.
 # - Xavier: variance $2 / (n_\mathrm{in} + n_\mathrm{out})$, for tanh-like units. He: $2 /
 #   n_\mathrm{in}$, for ReLU.
+# - A ReLU unit that is negative for every example is dead: it passes no gradient.
 # - When a deep network does not learn, look at the histograms of activations and gradients by
 #   layer.
 
@@ -1028,6 +1240,7 @@ progress("initialization")
 # %% [markdown]
 # ## Terms
 #
+# [eigenvalue](../chapters/glossary.md#eigenvalue) ·
 # [exploding gradient](../chapters/glossary.md#exploding-gradient) ·
 # [fan-in](../chapters/glossary.md#fan-in) ·
 # [fan-out](../chapters/glossary.md#fan-out) ·
@@ -1039,6 +1252,7 @@ progress("initialization")
 # [random initialization](../chapters/glossary.md#random-initialization) ·
 # [saturation](../chapters/glossary.md#saturation) ·
 # [singular value](../chapters/glossary.md#singular-value) ·
+# [singular value decomposition](../chapters/glossary.md#singular-value-decomposition) ·
 # [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
 # [Xavier initialization](../chapters/glossary.md#xavier-initialization)
 #
@@ -1046,7 +1260,11 @@ progress("initialization")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.4](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html), CC BY-SA
-#   4.0: formulas (5.4.1) to (5.4.5), exercises 4.4 to 5.4.4.
+#   4.0: formulas (5.4.1) to (5.4.5), exercises 5.4.1 to 5.4.4.
+# - Hochreiter, *Untersuchungen zu dynamischen neuronalen Netzen*, diploma thesis, TU München, 1991.
+# - Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", *ICML* 2010.
+# - Glorot, Bordes, Bengio, ["Deep sparse rectifier neural
+#   networks"](https://proceedings.mlr.press/v15/glorot11a.html), *AISTATS* 2011.
 # - Glorot and Bengio, ["Understanding the difficulty of training deep feedforward neural
 #   networks"](https://proceedings.mlr.press/v9/glorot10a.html), *AISTATS* 2010, section 4.2.
 # - He, Zhang, Ren, Sun, ["Delving deep into rectifiers"](https://arxiv.org/abs/1502.01852), *ICCV*

@@ -60,6 +60,41 @@ def norm_ratio_tape(x, weights):
     return tf.norm(gradients[0]) / tf.norm(gradients[-1])
 
 
+def norm_ratio_of(x, weights, *, squares=False, unit="sigmoid"):
+    from helpers.backend import tf
+
+    matrices = [tf.Variable(w, dtype=tf.float64) for w in weights]
+    with tf.GradientTape() as tape:
+        h = tf.constant(x, dtype=tf.float64)
+        for matrix in matrices:
+            h = getattr(tf.nn, unit)(h @ matrix)
+        total = tf.reduce_sum(h**2 if squares else h)
+    gradients = tape.gradient(total, matrices)
+    return tf.norm(gradients[0]) / tf.norm(gradients[-1])
+
+
+def norm_ratio_unwatched(x, weights):
+    from helpers.backend import tf
+
+    with tf.GradientTape() as tape:
+        h = tf.constant(x)
+        for w in weights:
+            h = tf.sigmoid(h @ w)
+        total = tf.reduce_sum(h)
+    gradients = tape.gradient(total, weights)
+    return tf.norm(gradients[0]) / tf.norm(gradients[-1])
+
+
+def norm_ratio_autograd(x, weights):
+    from helpers import autograd
+
+    matrices, h = [autograd.Variable(w) for w in weights], x
+    for matrix in matrices:
+        h = autograd.sigmoid(h @ matrix)
+    h.sum().backward()
+    return np.linalg.norm(matrices[0].grad.data) / np.linalg.norm(matrices[-1].grad.data)
+
+
 def norm_ratio_single(x, weights):
     """Single precision, and an array of one element back."""
     x, weights = np.float32(x), [np.float32(w) for w in weights]
@@ -154,6 +189,27 @@ def flip_without_outgoing(weights, unit):
     return [w1, b1, weights[2], b2]
 
 
+def flip_outgoing(weights, unit):
+    w1, b1, w2, b2 = (np.array(part) for part in weights)
+    w2[unit] *= -1
+    return [w1, b1, w2, b2]
+
+
+def flip_next(weights, unit):
+    return flip_unit(weights, (unit + 1) % 5)
+
+
+def flip_output_bias(weights, unit):
+    w1, b1, w2, b2 = flip_unit(weights, unit)
+    return [w1, b1, w2, -b2]
+
+
+def rescale_inverse(weights, unit, factor):
+    if factor <= 0:
+        raise ValueError("factor must be positive.")
+    return rescale_unit(weights, unit, 1 / factor)
+
+
 def flip_all(weights, unit):
     return [-weights[0], -weights[1], -weights[2], weights[3]]
 
@@ -206,6 +262,11 @@ def fit_linear(
         error = x @ w + b - y if late else error
         b = b - bias * learning_rate * factor * error.sum() / count
     return w, b
+
+
+def least_squares(x, y, constant, learning_rate, steps):
+    solution = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)[0]
+    return solution[:-1], solution[-1]
 
 
 def fit_softmax(
@@ -282,15 +343,56 @@ def from_zero(x, y, constant, learning_rate, steps):
     return fit_linear(x, y, 0.0, learning_rate, steps)
 
 
-START = {
-    "softmax": {"constant": 0.79, "glorot": 0.79},
-    "mlp": {"constant": 0.22, "glorot": 0.83},
+@functools.cache
+def clothes():
+    """Return the slices of Fashion-MNIST that the page trains and tests on."""
+    from helpers import data
+
+    fashion = data.load_fashion_mnist()
+    train, test = fashion.train_images[:10_000], fashion.test_images[:2_000]
+    scaled = [images.reshape(-1, 784).astype("float32") / 255 for images in (train, test)]
+    return scaled[0], fashion.train_labels[:10_000], scaled[1], fashion.test_labels[:2_000]
+
+
+@functools.cache
+def train_once(start, hidden_units, seed, constant=0.01, epochs=5):
+    from helpers import models, training
+    from helpers.backend import keras
+
+    x, y, test_x, test_y = clothes()
+    initializer = keras.initializers.Constant(constant) if start == "constant" else "glorot_uniform"
+    model = models.mlp(hidden_units, kernel_initializer=initializer, seed=seed)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    if epochs:
+        training.fit(model, x, y, epochs=epochs, batch_size=64, seed=seed)
+    return model, model.evaluate(test_x, test_y, verbose=0)[1]
+
+
+def train_from(start, hidden_units, seed):
+    """Train with one of two seeds, so that the many cases share a few trainings."""
+    return train_once(start, tuple(hidden_units), seed % 2)
+
+
+def train_by_hand(start, hidden_units, seed):
+    """The same runs; the accuracy as an array, in a list."""
+    model, accuracy = train_from(start, hidden_units, seed)
+    return [model, np.float32(accuracy)]
+
+
+# What `train_from` reaches on the stand-in with seeds 0 and 1, to within 0.05.
+MEASURED = {
+    "softmax": {"constant": 0.76, "glorot": 0.76},
+    "mlp": {"constant": 0.26, "glorot": 0.79},
     "distinct_units": {"constant": 1, "glorot": 64},
 }
 
 
 def start_with(**changes):
-    return START | changes
+    return MEASURED | {key: MEASURED[key] | change for key, change in changes.items()}
 
 
 # 5.4.3
@@ -321,6 +423,34 @@ def product_bounds_norms(matrices):
     return [low, high]
 
 
+def product_bounds_eigenvalues(matrices):
+    low = high = 1.0
+    for matrix in matrices:
+        squares = np.linalg.eigvals(matrix @ matrix.T).real
+        low, high = low * np.sqrt(squares.min()), high * np.sqrt(squares.max())
+    return [float(low), float(high)]
+
+
+def random_counterexample():
+    def radius(matrix):
+        return np.abs(np.linalg.eigvals(matrix)).max()
+
+    draw = np.random.default_rng(0)
+    while True:
+        a, b = draw.normal(size=(2, 3, 3))
+        if radius(a @ b) > 1.2 * radius(a) * radius(b):
+            return a, b
+
+
+def lower_zero(matrices):
+    return 0.0, product_bounds(matrices)[1]
+
+
+def determinants(matrices):
+    product = math.prod(abs(np.linalg.det(matrix)) for matrix in matrices)
+    return product, product
+
+
 def eigenvalue_bounds(matrices):
     moduli = [np.abs(np.linalg.eigvals(matrix)) for matrix in matrices]
     return math.prod(m.min() for m in moduli), math.prod(m.max() for m in moduli)
@@ -338,6 +468,15 @@ def own_values(matrices):
 
 def upper_first(matrices):
     return product_bounds(matrices)[::-1]
+
+
+def squared_bounds(matrices):
+    return tuple(np.square(product_bounds(matrices)))
+
+
+def single_bounds(matrices):
+    values = [np.linalg.svd(matrix, compute_uv=False) for matrix in matrices]
+    return min(v[-1] for v in values), max(v[0] for v in values)
 
 
 def nilpotent():
@@ -401,6 +540,27 @@ def he_weights_keras(fan_in, fan_out, seed):
     return keras.initializers.HeNormal(seed=seed)((fan_in, fan_out))
 
 
+def he_random_normal(fan_in, fan_out, seed):
+    from helpers.backend import keras
+
+    deviation = math.sqrt(2 / fan_in)
+    return keras.initializers.RandomNormal(stddev=deviation, seed=seed)((fan_in, fan_out))
+
+
+def he_truncated(fan_in, fan_out, seed):
+    from helpers.backend import keras
+
+    deviation = math.sqrt(2 / fan_in)
+    return keras.initializers.TruncatedNormal(stddev=deviation, seed=seed)((fan_in, fan_out))
+
+
+def he_variance_scaling(fan_in, fan_out, seed):
+    from helpers.backend import keras
+
+    found = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal", seed=seed)
+    return found((fan_in, fan_out)).numpy()
+
+
 def he_weights_legacy(fan_in, fan_out, seed):
     draw = np.random.RandomState(seed).randn(fan_in, fan_out)
     return np.float32(draw * (2 / fan_in) ** 0.5)
@@ -426,6 +586,27 @@ def normal_with(deviation, seeded=True, transpose=False):
 def he_uniform(fan_in, fan_out, seed):
     bound = math.sqrt(6 / fan_in)
     return np.random.default_rng(seed).uniform(-bound, bound, size=(fan_in, fan_out))
+
+
+def he_two_values(fan_in, fan_out, seed):
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(fan_in, fan_out))
+    return signs * math.sqrt(2 / fan_in)
+
+
+def he_laplace(fan_in, fan_out, seed):
+    draw = np.random.default_rng(seed).laplace(size=(fan_in, fan_out))
+    return draw * math.sqrt(1 / fan_in)
+
+
+def he_one_column(fan_in, fan_out, seed):
+    column = np.random.default_rng(seed).normal(0, math.sqrt(2 / fan_in), size=(fan_in, 1))
+    return np.tile(column / column.std() * math.sqrt(2 / fan_in), (1, fan_out)) - column.mean()
+
+
+def he_one_row(fan_in, fan_out, seed):
+    row = np.random.default_rng(seed).normal(size=(1, fan_out))
+    row = (row - row.mean()) / row.std() * math.sqrt(2 / fan_in)
+    return np.repeat(row, fan_in, axis=0)
 
 
 # 4.10
@@ -478,19 +659,187 @@ def without_fan_in(activation, fan_in):
     return mean_of(lambda z: activation(z) ** 2) ** -0.5
 
 
+def choose_scale_scalars(activation, fan_in):
+    z = np.linspace(-8, 8, 1601)
+    squares = [float(activation(value)) ** 2 for value in z]
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return 1 / math.sqrt(fan_in * float(np.trapezoid(squares * density, z)))
+
+
+def narrow_grid(activation, fan_in):
+    z = np.linspace(-1.5, 1.5, 1001)
+    density = np.exp(-(z**2) / 2)
+    return (fan_in * np.sum(activation(z) ** 2 * density) / np.sum(density)) ** -0.5
+
+
+def unweighted_grid(activation, fan_in):
+    return (fan_in * np.mean(activation(np.linspace(-8, 8, 4001)) ** 2)) ** -0.5
+
+
+def density_without_2(activation, fan_in):
+    z = np.linspace(-8, 8, 1601)
+    density = np.exp(-(z**2))
+    return (fan_in * np.sum(activation(z) ** 2 * density) / np.sum(density)) ** -0.5
+
+
+def mean_size(activation, fan_in):
+    return 1 / (fan_in**0.5 * mean_of(lambda z: np.abs(activation(z))))
+
+
 def few_draws(activation, fan_in):
     z = np.random.default_rng(1).normal(size=100)
     return (fan_in * np.mean(activation(z) ** 2)) ** -0.5
 
 
+# 4.7
+
+
+def start_cases():
+    """The cases of 4.7; they train when a check calls them."""
+    return [
+        right("4.7", "one function", train_from, start_with()),
+        right(
+            "4.7",
+            "list, NumPy scalars",
+            train_by_hand,
+            start_with(distinct_units={"constant": np.int64(1), "glorot": np.float64(64)}),
+        ),
+        right(
+            "4.7", "another order of the minibatches", train_from,
+            start_with(softmax={"constant": 0.74, "glorot": 0.78}),
+        ),
+        wrong(
+            "4.7", "seed not passed on", "pass the seed on",
+            lambda start, units, seed: train_once(start, tuple(units), 0), start_with(),
+        ),
+        wrong(
+            "4.7", "model alone", "and its test accuracy",
+            lambda *given: train_from(*given)[0], start_with(),
+        ),
+        wrong(
+            "4.7", "not trained", "before it was trained",
+            lambda start, units, seed: train_once(start, tuple(units), seed % 2, epochs=0),
+            start_with(),
+        ),
+        wrong(
+            "4.7", "always Glorot", "still be equal",
+            lambda start, units, seed: train_from("glorot", units, seed), start_with(),
+        ),
+        wrong(
+            "4.7", "always constant", "has equal hidden units",
+            lambda start, units, seed: train_from("constant", units, seed), start_with(),
+        ),
+        wrong(
+            "4.7", "no hidden layer", "kernels of shapes",
+            lambda start, units, seed: train_from(start, (), seed), start_with(),
+        ),
+        wrong(
+            "4.7", "percent", "divided by 100",
+            lambda *given: (train_from(*given)[0], 83.0), start_with(),
+        ),
+        wrong(
+            "4.7", "invented", "by calling `train_from`", train_from,
+            start_with(mlp={"constant": 0.6}),
+        ),
+        wrong(
+            "4.7", "softmax hurt", "about the same", train_from,
+            start_with(softmax={"constant": 0.1}),
+        ),
+        wrong(
+            "4.7", "counts exchanged", "Count with", train_from,
+            start_with(distinct_units={"constant": 64, "glorot": 1}),
+        ),
+        wrong("4.7", "missing", "['mlp']['glorot']", train_from, {"softmax": {"constant": 0.7,
+              "glorot": 0.7}, "mlp": {"constant": 0.2}, "distinct_units": {}}),
+    ]  # fmt: skip
+
+
 # 4.11
 
-SMALL = {"loss": [2.3028, 2.3027, 2.3027], "accuracy": [0.098, 0.101, 0.1]}
-HE = {"loss": [1.6, 1.0, 0.8], "accuracy": [0.4, 0.62, 0.7]}
+
+@functools.cache
+def deep_once(start, epochs=6, shared=False, width=64, layers=20, deviation=0.01, logits=True):
+    """Train the 20-layer MLP of exercise 4.11; the other arguments make mistakes."""
+    from helpers import training
+    from helpers.backend import keras
+
+    x, y, *_ = clothes()
+
+    def initializer(seed):
+        if start == "small":
+            return keras.initializers.RandomNormal(stddev=deviation, seed=seed)
+        return keras.initializers.HeNormal(seed=seed)
+
+    parts = [keras.Input((784,))]
+    for layer in range(layers):
+        own = initializer(7 if shared else layer)
+        parts.append(keras.layers.Dense(width, "relu", kernel_initializer=own))
+    parts.append(keras.layers.Dense(10, kernel_initializer=initializer(layers)))
+    model = keras.Sequential(parts)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.03),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
+        metrics=["accuracy"],
+    )
+    if not epochs:
+        return model, {}
+    history = training.fit(model, x, y, epochs=epochs, batch_size=64, seed=0)
+    return model, history.history
 
 
-def training_with(small=SMALL, he=HE):
-    return {"small": small, "he": he}
+def deep_with(**changes):
+    """Runs whose history of one start is changed."""
+
+    def train_deep(start):
+        model, history = deep_once(start)
+        return model, history | changes.get(start, {})
+
+    return train_deep
+
+
+def deep_history_object(start):
+    class History:
+        pass
+
+    model, history = deep_once(start)
+    from helpers.backend import keras
+
+    found = keras.callbacks.History()
+    found.history, found.epoch = dict(history), list(range(len(history["loss"])))
+    return [model, found]
+
+
+DEEP = [
+    right("4.11", "history's dict", deep_once),
+    right("4.11", "history itself, list", deep_history_object),
+    right("4.11", "arrays", deep_with(he={"val_loss": [1.0] * 6})),
+    wrong(
+        "4.11", "exchanged", "0.01",
+        lambda start: deep_once("he" if start == "small" else "small"),
+    ),
+    wrong("4.11", "history alone", "the model and its history", lambda start: deep_once(start)[1]),
+    wrong(
+        "4.11", "another model's history", "was not trained",
+        lambda start: (deep_once(start, 0)[0], deep_once(start)[1]),
+    ),
+    wrong("4.11", "few layers", "20 Dense layers", lambda start: deep_once(start, 3, layers=3)),
+    wrong("4.11", "shared", "the same kernel", lambda start: deep_once(start, 3, shared=True)),
+    wrong("4.11", "one epoch", "at least 3 epochs", lambda start: deep_once(start, 1)),
+    wrong("4.11", "no logits", "ln 10", lambda start: deep_once(start, 3, logits=False)),
+    wrong(
+        "4.11", "small start too large", "RandomNormal(stddev=0.01)",
+        lambda start: deep_once(start, 3, deviation=0.05),
+    ),
+    wrong("4.11", "percent", "between 0 and 1", deep_with(small={"accuracy": [10.0] * 6})),
+    wrong("4.11", "no accuracy", "lacks 'accuracy'",
+          lambda start: (deep_once(start)[0], {"loss": [2.3] * 3})),
+    wrong("4.11", "flat", "nothing is learned",
+          deep_with(he={"loss": [2.3026] * 6, "accuracy": [0.1] * 6})),
+    wrong("4.11", "not cross-entropy", "near ln 10", deep_with(he={"loss": [0.2] * 6})),
+    wrong("4.11", "diverged", "diverged", deep_with(he={"loss": [2.0, float("nan"), 2.0]})),
+    wrong("4.11", "impossible pair", "do not belong together",
+          deep_with(small={"accuracy": [0.7] * 6})),
+]  # fmt: skip
 
 
 # 5.4.4
@@ -585,6 +934,12 @@ def lars_global(weights, gradients, learning_rate, trust, weight_decay):
     ]
 
 
+def lars_epsilon(weights, gradients, learning_rate, trust, weight_decay):
+    return lars_by(lambda w, g, t, b: t * length(w) / (length(g) + b * length(w) + 1e-8))(
+        weights, gradients, learning_rate, trust, weight_decay
+    )
+
+
 def lars_without_guard(weights, gradients, learning_rate, trust, weight_decay):
     with np.errstate(all="ignore"):
         return [
@@ -666,6 +1021,13 @@ CASES = [
     wrong(
         "4.1", "first alone", "the ratio is 1", functools.partial(norm_ratio_by, first_alone=True)
     ),
+    right("4.1", "own autograd", norm_ratio_autograd),
+    wrong("4.1", "squares", "sum of their squares", functools.partial(norm_ratio_of, squares=True)),
+    wrong("4.1", "ReLU", "are ReLU layers", functools.partial(norm_ratio_of, unit="relu")),
+    wrong("4.1", "one row", "first row of X alone", lambda x, ws: norm_ratio_tape(x[:1], ws)),
+    wrong("4.1", "reverse order", "reverse order", lambda x, ws: norm_ratio_tape(x, ws[::-1])),
+    wrong("4.1", "best case", "best case", lambda x, weights: 0.25 ** (len(weights) - 1)),
+    wrong("4.1", "tape of arrays", "knows no path", norm_ratio_unwatched),
     wrong("4.1", "zero for thirty", "use float64", zero_for_thirty),
     wrong("4.1", "a pair", "one number", lambda x, weights: (1.0, 2.0)),
     right("4.4", "copies", flip_unit, rescale_unit),
@@ -674,7 +1036,11 @@ CASES = [
     wrong("4.4", "row of W1", "a column of W1, not a row", flip_row, rescale_unit),
     wrong("4.4", "no bias", "the unit's bias", flip_without_bias, rescale_unit),
     wrong("4.4", "outgoing kept", "on the way out", flip_without_outgoing, rescale_unit),
-    wrong("4.4", "all units", "changed other units", flip_all, rescale_unit),
+    wrong("4.4", "outgoing only", "left column", flip_outgoing, rescale_unit),
+    wrong("4.4", "counts from 1", "counts from 0", flip_next, rescale_unit),
+    wrong("4.4", "divides first", "divides what goes into", flip_unit, rescale_inverse),
+    wrong("4.4", "output bias too", "changed b2", flip_output_bias, rescale_unit),
+    wrong("4.4", "all units", "changed unit", flip_all, rescale_unit),
     wrong("4.4", "unchanged", "unchanged", lambda weights, unit: list(weights), rescale_unit),
     wrong("4.4", "in place", "in place", flip_in_place, rescale_unit),
     wrong("4.4", "times both", "divided by it", flip_unit, rescale_outgoing_too),
@@ -682,6 +1048,25 @@ CASES = [
     right("4.6", "NumPy", fit_linear, fit_softmax),
     right("4.6", "row loop and tape", fit_linear_rows, fit_softmax_tape),
     right("4.6", "single precision", fit_linear_single, fit_softmax_single),
+    wrong("4.6", "closed form", "least-squares weights", least_squares, fit_softmax),
+    wrong(
+        "4.6",
+        "a rate of its own",
+        "is not used",
+        lambda x, y, constant, rate, steps: fit_linear(x, y, constant, 0.1, steps),
+        fit_softmax,
+    ),
+    wrong(
+        "4.6", "b first", "wrong way round", lambda *given: fit_linear(*given)[::-1], fit_softmax
+    ),
+    wrong(
+        "4.6",
+        "softmax half",
+        "half of the gradient",
+        fit_linear,
+        functools.partial(fit_softmax, factor=0.5),
+    ),
+    wrong("4.6", "linear alone", "`fit_softmax` is still None", fit_linear, None),
     wrong("4.6", "half", "factor 2", functools.partial(fit_linear, factor=1.0), fit_softmax),
     wrong(
         "4.6", "sum", "sum over the rows", functools.partial(fit_linear, mean=False), fit_softmax
@@ -752,59 +1137,23 @@ CASES = [
         fit_linear,
         functools.partial(fit_softmax, factor=0.25),
     ),
-    right("4.7", "floats", START),
-    right(
-        "4.7",
-        "NumPy scalars",
-        start_with(
-            softmax={"constant": np.float32(0.8), "glorot": np.array(0.81)},
-            distinct_units={"constant": np.int64(1), "glorot": np.int64(256)},
-        ),
-    ),
-    right(
-        "4.7",
-        "another order of the minibatches",
-        start_with(softmax={"constant": 0.725, "glorot": 0.825}),
-    ),
-    wrong(
-        "4.7",
-        "exchanged",
-        "not exchanged",
-        start_with(mlp={"constant": 0.81, "glorot": 0.22}),
-    ),
-    right("4.7", "better network", start_with(mlp={"constant": 0.4, "glorot": 0.88})),
-    wrong(
-        "4.7",
-        "percent",
-        "divided by 100",
-        start_with(softmax={"constant": 79.0, "glorot": 79.0}),
-    ),
-    wrong("4.7", "missing", "lacks the entry 'glorot'", start_with(mlp={"constant": 0.2})),
-    wrong(
-        "4.7",
-        "no network hurt",
-        "one hidden unit",
-        start_with(mlp={"constant": 0.82, "glorot": 0.83}),
-    ),
-    wrong(
-        "4.7",
-        "softmax hurt",
-        "about the same accuracy",
-        start_with(softmax={"constant": 0.1, "glorot": 0.8}),
-    ),
-    wrong(
-        "4.7",
-        "units differ",
-        "all hidden units stay equal",
-        start_with(distinct_units={"constant": 64, "glorot": 64}),
-    ),
+    *start_cases(),
     right("4.2", "svd", product_bounds, nilpotent),
     right("4.2", "Gram matrices, float32", product_bounds_gram, shears),
     right("4.2", "TensorFlow", product_bounds_tf, shears_single),
     right("4.2", "norms of inverses", product_bounds_norms, nilpotent),
+    right("4.2", "eigenvalues of A A^T", product_bounds_eigenvalues, random_counterexample),
+    wrong("4.2", "lower zero", "not the tightest", lower_zero, nilpotent),
+    wrong("4.2", "determinants", "determinants", determinants, nilpotent),
+    wrong("4.2", "trivial", "finite numbers", lambda matrices: (0.0, np.inf), nilpotent),
+    wrong("4.2", "bounds alone", "`counterexample` is still None", product_bounds, None),
     wrong("4.2", "eigenvalues", "come from eigenvalues", eigenvalue_bounds, nilpotent),
     wrong("4.2", "Frobenius", "loose one", frobenius_bounds, nilpotent),
     wrong("4.2", "own values", "product's own", own_values, nilpotent),
+    wrong("4.2", "squares", "take the root", squared_bounds, nilpotent),
+    wrong("4.2", "single values", "multiply over the factors", single_bounds, nilpotent),
+    wrong("4.2", "commuting", "commute", product_bounds, commuting_pair),
+    wrong("4.2", "complex", "real numbers", product_bounds, lambda: (1j * np.eye(2), np.eye(2))),
     wrong("4.2", "upper first", "lower first", upper_first, nilpotent),
     wrong("4.2", "symmetric", "are symmetric", product_bounds, symmetric_pair),
     wrong("4.2", "no gain", "has to be the larger", product_bounds, commuting_pair),
@@ -819,6 +1168,19 @@ CASES = [
         lambda i, o: xavier_variance(i, o) ** 0.5,
         xavier_bound,
     ),
+    wrong(
+        "4.8", "product of the fans", "product of the fans", lambda i, o: 2 / (i * o), xavier_bound
+    ),
+    wrong("4.8", "whole number", "cut off", lambda i, o: 2 // (i + o), xavier_bound),
+    wrong(
+        "4.8",
+        "root of the 6",
+        "over the whole fraction",
+        xavier_variance,
+        lambda i, o: 6**0.5 / (i + o),
+    ),
+    wrong("4.8", "lower bound", "positive", xavier_variance, lambda i, o: -xavier_bound(i, o)),
+    wrong("4.8", "bound by fan-in", "both fans", xavier_variance, lambda i, o: (6 / i) ** 0.5),
     wrong("4.8", "fan-in only", "fan-in alone", lambda i, o: 1 / i, xavier_bound),
     wrong("4.8", "no 2", "factor 2", lambda i, o: 1 / (i + o), xavier_bound),
     wrong(
@@ -837,6 +1199,13 @@ CASES = [
     wrong(
         "4.9", "variance as scale", "wants the standard deviation", normal_with(lambda i, o: 2 / i)
     ),
+    right("4.9", "RandomNormal", he_random_normal),
+    right("4.9", "VarianceScaling", he_variance_scaling),
+    wrong("4.9", "TruncatedNormal", "cut off at two", he_truncated),
+    wrong("4.9", "root of the 2", "over the whole fraction", normal_with(lambda i, o: 2**0.5 / i)),
+    wrong(
+        "4.9", "root of the fan", "over the whole fraction", normal_with(lambda i, o: 2 / i**0.5)
+    ),
     wrong("4.9", "no 2", "factor 2", normal_with(lambda i, o: (1 / i) ** 0.5)),
     wrong("4.9", "fan-out", "divides by the fan-out", normal_with(lambda i, o: (2 / o) ** 0.5)),
     wrong("4.9", "Xavier", "Xavier's", normal_with(lambda i, o: (2 / (i + o)) ** 0.5)),
@@ -852,7 +1221,12 @@ CASES = [
         "from the seed",
         normal_with(lambda i, o: (2 / i) ** 0.5, seeded=False),
     ),
-    wrong("4.9", "uniform", "look uniform", he_uniform),
+    wrong("4.9", "uniform", "draw normal ones", he_uniform),
+    wrong("4.9", "two values", "draw normal ones", he_two_values),
+    wrong("4.9", "Laplace", "draw normal ones", he_laplace),
+    wrong("4.9", "one column repeated", "repeat each other", he_one_column),
+    wrong("4.9", "one row repeated", "repeat each other", he_one_row),
+    wrong("4.9", "no scale", "the deviation is 1", normal_with(lambda i, o: 1.0)),
     wrong("4.9", "seed ignored", "seed is not used", lambda i, o, seed: he_weights(i, o, 0)),
     right("4.10", "grid", choose_scale),
     right("4.10", "four million draws", choose_scale_draws),
@@ -863,42 +1237,16 @@ CASES = [
     wrong("4.10", "He always", "right for ReLU only", he_for_all),
     wrong("4.10", "centred", "subtracts the mean", centred),
     wrong("4.10", "no fan-in", "fan-in is missing", without_fan_in),
-    wrong("4.10", "hundred draws", "draw more", few_draws),
-    right("4.11", "histories", training_with()),
-    right(
-        "4.11",
-        "arrays",
-        training_with(
-            {"loss": np.full(5, 2.3026), "accuracy": np.full(5, 0.1)},
-            {"loss": np.linspace(2.2, 0.6, 5), "accuracy": np.linspace(0.2, 0.78, 5)},
-        ),
-    ),
-    right(
-        "4.11",
-        "with validation",
-        training_with(SMALL | {"val_loss": [2.3] * 3}, HE | {"val_loss": [1.0] * 3}),
-    ),
-    wrong("4.11", "swapped", "two runs exchanged", training_with(HE, SMALL)),
-    wrong("4.11", "not learning", "should fall below 1.5", training_with(SMALL, SMALL)),
-    wrong(
-        "4.11",
-        "diverged",
-        "diverged",
-        training_with(SMALL, HE | {"loss": [2.0, float("nan"), float("nan")]}),
-    ),
-    wrong("4.11", "no accuracy", "lacks 'accuracy'", training_with({"loss": SMALL["loss"]}, HE)),
-    wrong(
-        "4.11",
-        "one epoch",
-        "at least 3 epochs",
-        training_with({"loss": [2.3], "accuracy": [0.1]}, HE),
-    ),
-    wrong(
-        "4.11",
-        "impossible pair",
-        "do not belong together",
-        training_with(SMALL | {"accuracy": [0.5, 0.6, 0.7]}, HE),
-    ),
+    wrong("4.10", "hundred draws", "draw at least a million", few_draws),
+    right("4.10", "one number at a time", choose_scale_scalars),
+    wrong("4.10", "upside down", "upside down", lambda f, n: 1 / choose_scale(f, n)),
+    wrong("4.10", "density without 2", "has no 2", density_without_2),
+    wrong("4.10", "narrow grid", "go to 6 at least", narrow_grid),
+    wrong("4.10", "no weights", "normal density", unweighted_grid),
+    wrong("4.10", "root missing", "has its root", lambda f, n: choose_scale(f, n) ** 2 * n**0.5),
+    wrong("4.10", "mean size", "mean of its square", mean_size),
+    wrong("4.10", "always ReLU", "on which the scale depends", lambda f, n: 1.3 / n**0.5),
+    *DEEP,
     right("4.12", "NumPy", lars_step),
     right("4.12", "TensorFlow", lars_step_tf),
     right("4.12", "sums in a loop, tuple", lars_step_sums),
@@ -955,6 +1303,19 @@ CASES = [
         lars_by(lambda w, g, trust, beta: trust * length(w) / length(g + beta * w)),
     ),
     wrong("4.12", "decay apart", "beside the local rate", lars_apart),
+    wrong("4.12", "epsilon", "use a condition", lars_epsilon),
+    wrong(
+        "4.12",
+        "first layer",
+        "loop over all layers",
+        lambda ws, *rest: [lars_step(ws, *rest)[0], *ws[1:]],
+    ),
+    wrong(
+        "4.12",
+        "rates exchanged",
+        "in its place",
+        lambda ws, gs, rate, trust, beta: lars_step(ws, gs, trust, rate, beta),
+    ),
     wrong("4.12", "steps alone", "return the new weights", lars_steps_alone),
     wrong("4.12", "trust at zero", "without the trust", lars_trust_at_zero),
 ]

@@ -21,10 +21,11 @@ SHOWN = "[...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden)')]
 DIRTY = "document.querySelectorAll('.lm-TabBar-tab.jp-mod-dirty').length"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+@pytest.fixture
+def lab(tmp_path):
     """Start the workbook as `make lab` does, in a home of its own; return its address and log."""
-    top = tmp_path_factory.mktemp("lab")
+    top = tmp_path / "lab"
+    top.mkdir()
     log = top / "log"
     names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     homes = {f"JUPYTER_{name}": str(top / name.lower()) for name in names}
@@ -59,10 +60,10 @@ def lab(tmp_path_factory):
         server.wait(timeout=60)
 
 
-@pytest.fixture(scope="module")
-def browser(lab, tmp_path_factory):
+@pytest.fixture
+def browser(lab, tmp_path):
     """Open the address that the terminal shows, as a student does."""
-    driven = started(tmp_path_factory.mktemp("browser") / "profile")
+    driven = started(tmp_path / "profile")
     try:
         driven.open(lab[0])
         driven.wait(f"{SHOWN}?.querySelector('h1')?.textContent.includes('the map')")
@@ -75,22 +76,16 @@ def _link(text: str) -> str:
     return f"[...{SHOWN}.querySelectorAll('a')].find(a => a.textContent === {text!r})"
 
 
-@pytest.fixture(scope="module")
-def first_page(browser):
-    """Click through from the map to page 1."""
-    browser.click(_link("1. Perceptrons"))
-    browser.wait(f"{SHOWN}.querySelector('h1')?.textContent.startsWith('1. Perceptrons')")
-    browser.wait(f"{SHOWN}.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')")
-    return browser
-
-
-def test_opening_a_page_leaves_no_unsaved_mark(first_page):
+def _open_first_page(page) -> None:
+    """Click through from the map to page 1, which opens without an unsaved mark."""
+    page.click(_link("1. Perceptrons"))
+    page.wait(f"{SHOWN}.querySelector('h1')?.textContent.startsWith('1. Perceptrons')")
+    page.wait(f"{SHOWN}.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')")
     time.sleep(3)
-    assert first_page.run(DIRTY) == 0
+    assert page.run(DIRTY) == 0
 
 
-def test_link_to_a_term_opens_the_glossary_at_the_term(first_page):
-    page = first_page
+def _follow_a_term_to_the_glossary_and_back(page) -> None:
     assert "weighted sum" in page.run(f"{_link('threshold')}.title"), "shown on hovering"
     page.click(_link("threshold"))
     page.wait("document.querySelector('.jp-MarkdownViewer h2')")
@@ -101,10 +96,6 @@ def test_link_to_a_term_opens_the_glossary_at_the_term(first_page):
         "const at = heading.getBoundingClientRect().top - viewer.getBoundingClientRect().top;"
         "return at > -20 && at < 300 })()"
     )
-
-
-def test_glossary_links_lead_back_to_the_chapter(first_page):
-    page = first_page
     page.run(
         "[...document.querySelectorAll('.jp-MarkdownViewer a')]"
         ".find(a => a.textContent === 'chapter 1').click()"
@@ -112,8 +103,8 @@ def test_glossary_links_lead_back_to_the_chapter(first_page):
     page.wait(f"{SHOWN}.querySelector('h1')?.textContent.startsWith('1. Perceptrons')")
 
 
-def test_links_to_the_book_open_in_a_tab_of_their_own(first_page):
-    found = first_page.run(
+def _see_that_links_to_the_book_open_in_a_tab_of_their_own(page) -> None:
+    found = page.run(
         f"[...{SHOWN}.querySelectorAll('.jp-RenderedMarkdown a[href^=http]')]"
         ".filter(a => !a.href.startsWith(location.origin)).map(a => a.target)"
     )
@@ -151,9 +142,8 @@ def or_gate(x1, x2):
 hint("1.1")"""
 
 
-def test_typed_answer_turns_into_correct(first_page):
+def _answer_an_exercise(page) -> None:
     """Setup, an untouched stub, a typed answer with a hint, the check, the released answer."""
-    page = first_page
     _run_cell(page, "from helpers import check")
     _run_cell(page, "def and_gate")
     _run_cell(page, 'check("1.1"')
@@ -175,7 +165,12 @@ def test_typed_answer_turns_into_correct(first_page):
     page.wait(f"{SHOWN}.innerText.includes('3 of')")
 
 
-def test_terminal_stays_quiet(first_page, lab):
+def test_first_session_of_a_student(browser, lab):
+    """One test, since each step starts where the one before it ended."""
+    _open_first_page(browser)
+    _follow_a_term_to_the_glossary_and_back(browser)
+    _see_that_links_to_the_book_open_in_a_tab_of_their_own(browser)
+    _answer_an_exercise(browser)
     lines = [line for line in lab[1].read_text().splitlines() if line]
     assert len(lines) <= 4, lines
     assert lines[-1] == "Press Ctrl-C here to stop it."

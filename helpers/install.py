@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+__all__ = ["Failed", "install", "main"]
+
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 DOWNLOAD = {"requirements.lock": "400 MB", "requirements-test.lock": "60 MB"}

@@ -134,7 +134,7 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 #
 # **Write** `squeeze(W, width)`, which returns `W1` and `W2` of two layers with `width` units
 # between them, whose product is as close to `W` as it can be (least Frobenius norm of the
-# difference).
+# difference). One of the two matrices takes the singular values.
 #
 # **Shapes** `W` (d, q); `W1` (d, width), `W2` (width, q); width ≤ min(d, q).
 #
@@ -223,14 +223,14 @@ plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prel
 # ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
 # *1 point · ★☆☆ · 5 min · stuck? run `hint("2.3")`*
 #
-# **Given** an array `x` without zeros, and a number `alpha`.
+# **Given** an array `x` without zeros, whose entries may be as close to zero as $10^{-9}$, and a
+# number `alpha`.
 #
-# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry, by a formula of
-# your own (no tape).
+# **Write** `prelu_derivative(x, alpha)`, the derivative of (5.1.5) at each entry.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it holds for small, large and negative `alpha`.
+# **Done when** it holds for zero, small, large and negative `alpha`, and close to $x = 0$.
 
 # %%
 def prelu_derivative(x, alpha):
@@ -309,12 +309,12 @@ assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 # **Given** an array `x` and a positive number `beta`.
 #
 # **Write** `swish_derivative(x, beta)`, the derivative of $x \operatorname{sigmoid}(\beta x)$ with
-# respect to $x$, by a formula.
+# respect to $x$.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** it agrees with finite differences, and gives 0 at $x = -1000$ and 1 at $x = 1000$
-# without NaN.
+# **Done when** it is right for $|x|$ up to $10^6$ and $\beta$ from $10^{-4}$ to $10^6$, without NaN.
+# Difference quotients are not accurate enough for that; a formula is.
 
 # %%
 def swish_derivative(x, beta):
@@ -369,8 +369,9 @@ assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
 #
 # **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
 #
-# **Done when** it is right for units that share a place, and leaves out units that cannot bend
-# anything because one of their weights is 0. At least one unit bends.
+# **Done when** it is right for any number of units, also if some share a place, and leaves out units
+# that cannot bend anything because one of their weights is 0. At least one unit bends, and units
+# that share a place do not cancel.
 
 # %%
 def pieces(w1, b1, w2):
@@ -461,11 +462,12 @@ assert errors[0] > 0.5 and errors[-1] < 1e-3
 #
 # **Write** `tanh_from_sigmoid(sigmoid, x)`, which returns $\tanh(x)$ and uses nothing but the given
 # function and arithmetic. Derive the identity from (5.1.6) and (5.1.8): $\tanh(x) + 1 = 2
-# \operatorname{sigmoid}(2x)$.
+# \operatorname{sigmoid}(2x)$. The check also hands in a steeper sigmoid, $\operatorname{sigmoid}(k
+# x)$; your result is then $\tanh(k x)$.
 #
 # **Shapes** any shape in, the same shape out.
 #
-# **Done when** the result is tanh, and comes from the function that was handed in.
+# **Done when** the result comes from the function that was handed in, for any $k$.
 
 # %%
 def tanh_from_sigmoid(sigmoid, x):
@@ -488,9 +490,9 @@ check("2.7", tanh_from_sigmoid)
 #
 # **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
 #
-# **Done when** outputs agree for one and for three hidden layers. With the way back, which works
-# alike, this proves that both activations give the same class of functions: the affine layers have
-# biases that absorb the shift.
+# **Done when** outputs agree for any number of hidden layers, none included. With the way back, which
+# is analogous, this proves that both activations give the same class of functions: the affine layers
+# have biases that absorb the shift.
 
 # %%
 def tanh_to_sigmoid(layers):
@@ -702,11 +704,13 @@ assert np.isnan(naive[1]).all() and not np.isnan(naive[0]).any()
 #
 # **Given** a batch of `logits`, as large or small as they may be.
 #
-# **Write** `softmax(logits)` from exponentials, sums and comparisons; not `tf.nn.softmax`.
+# **Write** `softmax(logits)` from exponentials, sums and comparisons, not by calling the softmax of
+# a library.
 #
 # **Shapes** (n, q) in, (n, q) out, every row with the sum 1.
 #
-# **Done when** it is right for ordinary logits and for rows near 1000 and −1000 in one batch.
+# **Done when** it is right for ordinary logits, for rows near 1000 and −1000 in one batch, and for
+# rows whose logits are thousands apart.
 
 # %%
 def softmax(logits):
@@ -746,7 +750,7 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 # ### Exercise 2.13 — Accuracy and the confusion matrix
 # *2 points · ★★☆ · 15 min · stuck? run `hint("2.13")`*
 #
-# **Given** `scores`, one row of logits or probabilities an example, and integer `labels`.
+# **Given** `scores`, one row of logits or probabilities per example, and integer `labels`.
 #
 # **Write** `accuracy(scores, labels)`, the share of rows whose largest score is at the label, and
 # `confusion_matrix(scores, labels)`, whose entry [i, j] counts the rows of true class i that are
@@ -754,7 +758,7 @@ assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 #
 # **Shapes** `scores` (n, q), `labels` (n,); a number, and a (q, q) matrix.
 #
-# **Done when** both are right even if some class is never true.
+# **Done when** both are right even if some class is never true. Each is worth a point.
 
 # %%
 def accuracy(scores, labels):
@@ -818,7 +822,7 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 #
 # **Shapes** `X` (n, d), `W` (m, k), `b` (k,); (n, q) out.
 #
-# **Done when** it is right for one, two and four layers.
+# **Done when** it is right for one layer and for more, of any widths.
 
 # %%
 def mlp_forward(X, layers):
@@ -879,12 +883,15 @@ assert abs(losses[0] - np.log(10)) < 0.01 and falling
 # `y`; and a `learning_rate`.
 #
 # **Write** `sgd_step(layers, X, y, learning_rate)`, which returns the mean cross-entropy before the
-# step and the list of new pairs after it. Use a tape that watches tensors, or derive the gradients
-# yourself. Any depth, ReLU between layers.
+# step and the list of new pairs after it. A tape records tensors, as opposed to variables, only if
+# you convert the arrays with `tf.convert_to_tensor` and call `tape.watch(tensors)` inside the `with`
+# before the forward pass, as in `slope_of` above; or derive the gradients yourself. Any depth, ReLU
+# between layers.
 #
 # **Shapes** `X` (n, d) float32, `y` (n,) integers; a number and pairs shaped as before.
 #
-# **Done when** loss and all new parameters are right, and the given arrays are unchanged.
+# **Done when** loss and all new parameters are right for any learning rate, and the given arrays are
+# unchanged.
 
 # %%
 def sgd_step(layers, X, y, learning_rate):
@@ -1047,7 +1054,7 @@ print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 
 #
 # **Shapes** the input and output shapes of the given model.
 #
-# **Done when** both give identical outputs, also after the weights of one of them change.
+# **Done when** both give identical outputs, also after the weights of either of them change.
 
 # %%
 def functional_twin(sequential):
@@ -1355,7 +1362,8 @@ check("2.22", joint_search, best_configuration)
 # **Shapes** the winner is one of the configurations; rounds are pairs `(epochs, number of
 # configurations scored)`, for eight of them `[(1, 8), (2, 4), (4, 2)]`.
 #
-# **Done when** the winner and the rounds are right for eight and for five configurations.
+# **Done when** the winner and the rounds are right for any number of configurations from one on, and
+# the given list is unchanged.
 
 # %%
 def successive_halving(configurations, evaluate):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -15,12 +16,14 @@ class Case:
         name: What kind of answer this is, in a few words.
         answers: One object for each name the exercise asks for.
         says: Words the message must contain; None for a right answer.
+        slow: Whether it is judged only where slow tests are asked for.
     """
 
     id: str
     name: str
     answers: tuple[Any, ...]
     says: str | None
+    slow: bool = False
 
 
 def right(id: str, name: str, *answers: Any) -> Case:
@@ -31,3 +34,8 @@ def right(id: str, name: str, *answers: Any) -> Case:
 def wrong(id: str, name: str, says: str, *answers: Any) -> Case:
     """Return an answer that must be refused with a message that contains `says`."""
     return Case(id, name, answers, says)
+
+
+def in_slow_runs(names: Container[tuple[str, str]], cases: Iterable[Case]) -> list[Case]:
+    """Return the cases with those named, as (exercise, name), left to slow runs."""
+    return [replace(case, slow=(case.id, case.name) in names) for case in cases]

@@ -32,7 +32,7 @@ COLLAPSE = [
     right("2.1", "by probing with unit rows", collapse_by_probing),
     wrong("2.1", "b1 forgotten", "leaves out b1", lambda W1, b1, W2, b2: (W1 @ W2, b2)),
     wrong("2.1", "b2 forgotten", "leaves out b2", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2)),
-    wrong("2.1", "only W", "must return 2 arrays", lambda W1, b1, W2, b2: W1 @ W2),
+    wrong("2.1", "only W", "should be 2 things", lambda W1, b1, W2, b2: W1 @ W2),
     wrong(
         "2.1",
         "elementwise, broadcast",
@@ -78,7 +78,7 @@ SQUEEZE = [
     right("2.2", "svd", squeeze_svd),
     right("2.2", "eigenvectors of W^T W", squeeze_eigen),
     right("2.2", "tensorflow, float32, root split", squeeze_tf),
-    wrong("2.2", "singular values twice", "each of them once", squeeze_twice),
+    wrong("2.2", "singular values twice", "in both matrices", squeeze_twice),
     wrong("2.2", "smallest kept", "keep the largest", squeeze_smallest),
     wrong(
         "2.2",
@@ -87,7 +87,7 @@ SQUEEZE = [
         lambda W, width: (W[:, :width], np.eye(W.shape[1])[:width]),
     ),
     wrong("2.2", "full width", "shape (5, 1)", lambda W, width: (W, np.eye(W.shape[1]))),
-    wrong("2.2", "product", "must return 2 arrays", lambda W, width: W),
+    wrong("2.2", "product", "should be 2 things", lambda W, width: W),
 ]
 
 # d2l 5.1.2 and 5.1.3
@@ -251,7 +251,7 @@ PIECES = [
         "shape (6,)",
         with_result(pieces_numpy, lambda b, s: (b, s[1:])),
     ),
-    wrong("2.5", "bends alone", "must return 2", with_result(pieces_numpy, lambda b, s: b)),
+    wrong("2.5", "bends alone", "should be 2 things", with_result(pieces_numpy, lambda b, s: b)),
 ]
 
 # d2l 5.1.5
@@ -270,6 +270,8 @@ def to_sigmoid_loop(layers):
 
 def to_sigmoid_tf(layers):
     layers = [(tf.cast(W, "float32"), tf.cast(b, "float32")) for W, b in layers]
+    if len(layers) == 1:
+        return layers
     first = [(2.0 * layers[0][0], 2.0 * layers[0][1])]
     inner = [(4.0 * W, 2.0 * (b - tf.reduce_sum(W, 0))) for W, b in layers[1:-1]]
     W, b = layers[-1]
@@ -358,7 +360,7 @@ TANH = [
     wrong("2.8", "sign of the shift", "wrong sign", careless(sign=1)),
     wrong("2.8", "shift after doubling", "meets the old W", careless(late=True)),
     wrong("2.8", "last layer too", "No sigmoid follows", careless(every=True)),
-    wrong("2.8", "weights only", "list of (W, b) pairs", lambda layers: [W for W, _ in layers]),
+    wrong("2.8", "weights only", "tuple of 2 arrays", lambda layers: [W for W, _ in layers]),
 ]
 
 # d2l 5.1.6 and 5.1.7
@@ -459,7 +461,12 @@ VANISHING = [
         "without its sigmoids",
         lambda: ([(np.eye(4), np.zeros(4))] * 20, np.zeros(4)),
     ),
-    wrong("2.11", "shapes", "chain", lambda: ([(np.ones((4, 3)), np.zeros(3))] * 2, np.ones(4))),
+    wrong(
+        "2.11",
+        "shapes",
+        "what comes before",
+        lambda: ([(np.ones((4, 3)), np.zeros(3))] * 2, np.ones(4)),
+    ),
     wrong("2.11", "layers alone", "(layers, x)", lambda: [(np.eye(4), np.zeros(4))]),
 ]
 
@@ -721,7 +728,7 @@ STEP = [
     wrong(
         "2.15", "one loss a row", "take the mean", functools.partial(step_tf, reduce=tf.identity)
     ),
-    wrong("2.15", "loss alone", "in this order", lambda *a: step_tf(*a)[0]),
+    wrong("2.15", "loss alone", "should be 2 things", lambda *a: step_tf(*a)[0]),
 ]
 
 
@@ -760,8 +767,8 @@ TWIN = [
     wrong("2.16", "itself", "build a new model", lambda m: m),
     wrong("2.16", "sequential", "build a new model", lambda m: keras.Sequential(m.layers)),
     wrong("2.16", "copies", "not copies", twin_copies),
-    wrong("2.16", "fresh weights", "differs", twin_fresh),
-    wrong("2.16", "relu at the end", "once too often", twin_relu),
+    wrong("2.16", "fresh weights", "different outputs", twin_fresh),
+    wrong("2.16", "relu at the end", "different outputs", twin_relu),
 ]
 
 # d2l 5.2: tables as a student hands them in
@@ -1015,7 +1022,7 @@ HALVING = [
         "were expected",
         functools.partial(halving_rounds, change=lambda r: r[::-1]),
     ),
-    wrong("2.24", "winner alone", "must return the winner", lambda c, e: halving(c, e)[0]),
+    wrong("2.24", "winner alone", "should be 2 things", lambda c, e: halving(c, e)[0]),
 ]
 
 STEPS = {
@@ -1133,7 +1140,71 @@ CHOICES = [
     wrong("2.30", "training accuracy", "not a share", {**STARTS, "he_normal": [0.90123, 0.91234]}),
 ]
 
+# Answers that keep to the letter of a prompt in one case and break it in another
+
+
+def differences(function, h):
+    return lambda x, a: (function(x + h, a) - function(x - h, a)) / (2 * h)
+
+
+def from_one_sigmoid(sigmoid, x):
+    """tanh from sigmoid(x) alone: the odds of the sigmoid are exp(x)."""
+    s = sigmoid(x)
+    return (s**2 - (1 - s) ** 2) / (s**2 + (1 - s) ** 2)
+
+
+def softmax_by_row_mean(logits):
+    with np.errstate(all="ignore"):
+        exponentials = np.exp(logits - logits.mean(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def step_without_watch(layers, X, y, learning_rate):
+    layers = [(tf.constant(W), tf.constant(b)) for W, b in layers]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layers[0][0])
+    gradients = tape.gradient(loss, layers)
+    return loss, [
+        (W - learning_rate * dW, b - learning_rate * db)
+        for (W, b), (dW, db) in zip(layers, gradients, strict=True)
+    ]
+
+
+def halving_that_empties(configurations, evaluate):
+    winner, rounds = halving(configurations, evaluate)
+    configurations.clear()
+    return winner, rounds
+
+
+KINDS = [
+    wrong(
+        "2.3",
+        "differences",
+        "difference quotient",
+        differences(lambda x, alpha: np.where(x > 0, x, alpha * x), 1e-5),
+    ),
+    wrong("2.3", "truth values", "truth value", lambda x, alpha: x > 0),
+    wrong("2.3", "complex", "real numbers", lambda x, alpha: np.where(x > 0, 1, alpha) + 0j),
+    wrong("2.4", "wide differences", "", differences(lambda x, b: x * sigmoid(b * x), 1e-5)),
+    wrong("2.4", "narrow differences", "", differences(lambda x, b: x * sigmoid(b * x), 1e-8)),
+    right("2.7", "from the left side", lambda sigmoid, x: 1 - 2 * sigmoid(-2 * x)),
+    right("2.7", "difference of both sides", lambda s, x: s(2 * x) - s(-2 * x)),
+    right("2.7", "from sigmoid(x)", from_one_sigmoid),
+    wrong("2.12", "mean of the row", "own largest logit", softmax_by_row_mean),
+    wrong("2.13", "one of two", "`confusion_matrix` is still None", accuracy_numpy, None),
+    wrong("2.13", "the other of two", "`accuracy` is still None", None, matrix_numpy),
+    wrong(
+        "2.15",
+        "rate of the lesson",
+        "use the argument",
+        lambda p, X, y, rate: step_tf(p, X, y, 0.1),
+    ),
+    wrong("2.15", "no watch", "A gradient is None", step_without_watch),
+    wrong("2.24", "empties the list", "in place", halving_that_empties),
+]
+
 CASES = [
+    *KINDS,
     *COLLAPSE,
     *SQUEEZE,
     *PRELU,

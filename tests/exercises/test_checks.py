@@ -24,8 +24,16 @@ def _label(case) -> str:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=_label)
-@pytest.mark.parametrize("seed", [0, 20260])
+def _each_case_with_seeds():
+    """Give each answer two seeds, of which the second is slow where a check trains networks."""
+    for case in CASES:
+        for seed in (0, 20260):
+            trains = find(case.id).kind == "X"
+            marks = [pytest.mark.slow] if case.slow or seed and trains else []
+            yield pytest.param(case, seed, marks=marks, id=f"{_label(case)}-{seed}")
+
+
+@pytest.mark.parametrize("case, seed", _each_case_with_seeds())
 def test_check_answer_gets_its_outcome(case, seed):
     exercise = find(case.id)
     outcome = exercise.run(exercise.local_answers(case.answers), seed)

@@ -45,14 +45,15 @@ class Browser:
         self._process = subprocess.Popen(command, stdout=self._errors, stderr=self._errors)
         self._loop = asyncio.new_event_loop()
         self._number = 0
-        port = self._port(folder)
-        listed = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=30))
-        address = next(t["webSocketDebuggerUrl"] for t in listed if t["type"] == "page")
-        self._socket = self._loop.run_until_complete(self._connect(address))
-        self("Page.enable")
-        self.resize(*size)
+        try:
+            self._socket = self._loop.run_until_complete(self._connect(self._port()))
+            self("Page.enable")
+            self.resize(*size)
+        except BaseException:  # nobody else could end the process
+            self.close()
+            raise
 
-    def _port(self, folder: Path) -> int:
+    def _port(self) -> int:
         for _ in range(480):
             told = Path(self._errors.name).read_text(encoding="utf-8")
             if found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", told):
@@ -66,7 +67,9 @@ class Browser:
         call = {"id": self._number, "method": method, "params": parameters}
         return self._loop.run_until_complete(asyncio.wait_for(self._ask(call), 240))
 
-    async def _connect(self, address: str) -> Any:
+    async def _connect(self, port: int) -> Any:
+        listed = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=120))
+        address = next(t["webSocketDebuggerUrl"] for t in listed if t["type"] == "page")
         return await websocket_connect(address, max_message_size=2**28)
 
     async def _ask(self, call: dict) -> dict:
@@ -84,7 +87,7 @@ class Browser:
     def close(self) -> None:
         """End the browser and wait for it."""
         self._process.terminate()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=120)
         self._errors.close()
         self._loop.close()
 

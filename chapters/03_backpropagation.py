@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 75 min | 27 s on 2 cores | not measured | ★★★ | 21, 48 points | TensorFlow 2.21, Keras 3.15 |
+# | 100 min | 60 s on 2 cores | not measured | ★★★ | 21, 48 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -35,17 +35,19 @@
 # ## Setup
 #
 # `autograd` and `numeric` are the finished forms of what this page builds; each is used after its
-# lesson.
+# lesson. The exercises take about five and a half hours, so plan more than one sitting.
 
 # %%
-from helpers import autograd, check, hint, numeric, plotting, progress, training
+from helpers import autograd, check, data, hint, numeric, plotting, progress, training
 
 import functools
+import itertools
 import subprocess
 import sys
 import time
 import timeit
 
+import ipywidgets as widgets
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -71,9 +73,9 @@ print(training.device())
 def forward_difference(f, x, h):
     return (f(x + h) - f(x)) / h
 
-for h in (1.0, 0.1, 0.01, 0.001):
-    estimate = forward_difference(np.exp, 0.0, h)
-    print(f"h = {h:<6} estimate {estimate:.5f}   error {estimate - 1:.5f}")
+for step in (1.0, 0.1, 0.01, 0.001):
+    estimate = forward_difference(np.exp, 0.0, step)
+    print(f"h = {step:<6} estimate {estimate:.5f}   error {estimate - 1:.5f}")
 
 # %% [markdown]
 # A step ten times smaller makes the error ten times smaller: it is about $h/2$ here.
@@ -103,8 +105,8 @@ plt.show()
 
 
 # %% [markdown]
-# The forward line joins the dots at 0 and 1 and is far too steep. The central line joins those at
-# −1 and 1, and is nearly parallel to the tangent at 0.
+# The forward line joins the dots at 0 and 1; its slope is 72 % too large. The central line joins
+# those at −1 and 1; its slope, 1.18, is 18 % too large even for this huge step.
 
 # %% [markdown]
 # ### Exercise 3.1 — Central difference
@@ -117,7 +119,7 @@ plt.show()
 # **Shapes** a number in, a number out; for an array `x` and a function that works entry by entry,
 # an array of the same shape.
 #
-# **Done when** for a cubic and $h = 0.5$ the result is the one of (3.2), to the last digits.
+# **Done when** for rising and falling functions and several $h$ the result is the one of (3.2).
 
 # %%
 def central_difference(f, x, h=1e-5):
@@ -140,6 +142,7 @@ check("3.1", central_difference)
 #
 # The sum is smallest near $h = \varepsilon^{1/3} \approx 10^{-5}$; for the forward difference near
 # $\sqrt{\varepsilon} \approx 10^{-8}$. Both are measured here for sine, as a mean over 50 points.
+# Before you look: which of the two curves has the steeper right side, and which the lower minimum?
 
 # %%
 steps = 10.0 ** np.linspace(0, -14, 57)
@@ -153,13 +156,17 @@ errors = {"forward": [mean_error(forward_difference, h) for h in steps],
 plotting.lines(steps, errors, xlabel="step h", ylabel="mean error of the slope",
                xscale="log", yscale="log")
 best = {name: steps[np.argmin(values)] for name, values in errors.items()}
-print("best forward step between 1e-9 and 1e-7:", 1e-9 < best["forward"] < 1e-7)
-print("best central step between 1e-6 and 1e-4:", 1e-6 < best["central"] < 1e-4)
+
+# %%
+for name, values in errors.items():
+    print(f"{name}: best h = {best[name]:.0e} with a mean error of {min(values):.0e}")
+
 
 # %% [markdown]
 # Read the curves from right to left. Truncation falls, with slope 1 for the forward and slope 2 for
-# the central difference; then rounding takes over and rises. The central difference has a better
-# best, at a larger step. `numeric.numerical_gradient` uses $h = 10^{-5}$ for this reason.
+# the central difference; then rounding takes over and rises. The central difference reaches a
+# smaller minimum error, at a larger step. `numeric.numerical_gradient` uses $h = 10^{-5}$ for this
+# reason.
 
 # %% [markdown]
 # ### Exercise 3.2 — The best step in float32
@@ -167,22 +174,30 @@ print("best central step between 1e-6 and 1e-4:", 1e-6 < best["central"] < 1e-4)
 #
 # Neural networks are trained in float32, which keeps 7 digits.
 #
-# **Given** $f = \sin$ at $x = 1$, whose slope is $\cos(1)$.
+# **Given** $f = \sin$ at $x = 1$, whose slope is $\cos(1)$, and a step `h`.
 #
-# **Write** `steps_float32`, a dict with the keys `"h"`, `"forward"`, `"central"` (lists: at least
-# 12 steps from 0.1 or more down to $10^{-6}$ or less, and the absolute error of each estimate),
-# `"best_forward"` and `"best_central"` (the step of the smallest error). Compute the estimates in
-# `np.float32`, and plot the errors.
+# **Write** `float32_errors(h)`, which returns the absolute errors of the forward and of the central
+# difference, both computed in `np.float32`. Convert `h` inside the function: the entries of
+# `10.0 ** np.linspace(...)` are float64, and one float64 operand makes the whole result float64.
+# Then fill `steps_float32` by calling it for at least 12 steps from 0.1 or more down to $10^{-6}$
+# or less, at least one per power of ten, and plot the errors.
 #
-# **Shapes** three lists of equal length, two numbers.
+# **Shapes** a number in, two numbers out; `steps_float32` is a dict with the lists `"h"`,
+# `"forward"` and `"central"` and the steps `"best_forward"` and `"best_central"` of the smallest
+# errors.
 #
 # **Done when** both errors fall and rise again. It takes less than a second to run.
 
 # %%
+def float32_errors(h):
+    """Return the errors of the forward and the central difference of sine at 1."""
+    raise NotImplementedError("Exercise 3.2")
+
+
 steps_float32 = None
 
 # %%
-check("3.2", steps_float32)
+check("3.2", float32_errors, steps_float32)
 
 
 # %% [markdown]
@@ -217,7 +232,7 @@ def draw_bowl(axes):
 
 # %%
 grid = np.array([(a, b) for a in np.linspace(-3, 3, 9) for b in np.linspace(-2, 2, 7)])
-field = np.array([-numeric.numerical_gradient(bowl, point) for point in grid])
+field = np.array([-numeric.numerical_gradient(bowl, corner) for corner in grid])
 figure, axes = plt.subplots(figsize=(6, 4))
 draw_bowl(axes)
 axes.quiver(*grid.T, *field.T, angles="xy", scale_units="xy", scale=6, color="C1", width=0.006)
@@ -233,13 +248,13 @@ print("gradient at (2, 1):", numeric.numerical_gradient(bowl, [2.0, 1.0]).round(
 # %% [markdown]
 # ## A trap: integers
 #
-# To differentiate numerically you change an entry by $h$. In an array of integers there is no room
-# for it.
+# To differentiate numerically you change an entry by $h$. An array of integers cannot hold
+# such a change.
 
 # %%
-x = np.array([3, 4])
-x[0] = x[0] + 1e-5
-print("after adding 0.00001:", x[0], "- changed:", bool(x[0] != 3))
+whole = np.array([3, 4])
+whole[0] = whole[0] + 1e-5
+print("3 plus 0.00001 is stored as", whole[0])
 
 
 # %% [markdown]
@@ -257,7 +272,8 @@ print("after adding 0.00001:", x[0], "- changed:", bool(x[0] != 3))
 # **Shapes** `x` of any shape and any real dtype, integers and float32 included; the gradient has
 # the shape of `x` and is float64.
 #
-# **Done when** it is right for one, two and three axes, and `x` is left as it was.
+# **Done when** it is right for one, two and three axes and entries of both signs, and `x` is left
+# as it was.
 
 # %%
 def numerical_gradient(f, x):
@@ -277,18 +293,19 @@ check("3.3", numerical_gradient)
 # $$\mathbf{x} \leftarrow \mathbf{x} - \eta\, \nabla f(\mathbf{x}).\tag{3.5}$$
 #
 # The [learning rate](glossary.md#learning-rate) $\eta$ sets its length. Take
-# 15 steps down the bowl with three learning rates, using the exact gradient $(x_0/5, 2x_1)$.
+# 15 steps down the bowl with three learning rates, using the exact gradient $(x_0/5, 2x_1)$. Which
+# of 0.1, 0.8 and 1.02 will end lowest?
 
 # %%
 figure, axes = plt.subplots(figsize=(6, 4))
 draw_bowl(axes)
 ends = {}
 for learning_rate, style in ((0.1, "o-"), (0.8, "s--"), (1.02, "^:")):
-    x, path = np.array([-2.8, 1.2]), []
+    point, path = np.array([-2.8, 1.2]), []
     for _ in range(15):
-        path.append(x)
-        x = x - learning_rate * np.array([x[0] / 5, 2 * x[1]])
-    ends[learning_rate] = bowl(x)
+        path.append(point)
+        point = point - learning_rate * np.array([point[0] / 5, 2 * point[1]])
+    ends[learning_rate] = bowl(point)
     axes.plot(*np.transpose(path), style, markersize=4, label=f"learning rate {learning_rate}")
 axes.legend(loc="lower right", fontsize="small", frameon=True)
 plt.show()
@@ -316,7 +333,7 @@ print({rate: f"height {height:.4f}" for rate, height in ends.items()})
 
 # %%
 def gradient_descent(gradient, start, learning_rate, steps):
-    """Return the path of gradient descent, one point a row."""
+    """Return the path of gradient descent, one point per row."""
     raise NotImplementedError("Exercise 3.4")
 
 
@@ -333,19 +350,19 @@ check("3.4", gradient_descent)
 
 # %%
 features, label = np.array([0.6, 0.9]), 2
-W = np.array([[0.5, 1.0, 0.8], [0.9, 0.1, 0.7]])
+class_weights = np.array([[0.5, 1.0, 0.8], [0.9, 0.1, 0.7]])
 
 def matrix_loss(W):
     logits = features @ W
     return np.log(np.exp(logits).sum()) - logits[label]
 
-gradient = numeric.numerical_gradient(matrix_loss, W)
-print("loss", round(matrix_loss(W), 4), "- gradient of shape", gradient.shape)
-print(gradient.round(4))
+matrix_gradient = numeric.numerical_gradient(matrix_loss, class_weights)
+print("loss", round(matrix_loss(class_weights), 4), "- gradient of shape", matrix_gradient.shape)
+print(matrix_gradient.round(4))
 
 # %% [markdown]
-# The column of the true class is negative: larger weights there lower the loss. The columns of the
-# two other classes are positive, and every row sums to zero.
+# Both features are positive, so larger weights raise a logit: those of the true class lower the
+# loss (negative column), those of the other classes raise it. Every row sums to zero.
 
 # %% [markdown]
 # ### Exercise 3.5 — The shape of a gradient (d2l 5.3.1)
@@ -359,6 +376,8 @@ print(gradient.round(4))
 # - **b** $n \times m$
 # - **c** $m \times n$
 # - **d** $nm \times nm$
+#
+# Answer with a letter in quotes, such as `choice_3_5 = "a"`.
 
 # %%
 choice_3_5 = None
@@ -374,12 +393,12 @@ check("3.5", choice_3_5)
 # **Given** a matrix `X` and two vectors `a` and `b`, and $f(\mathbf{X}) =
 # \mathbf{a}^\top\mathbf{X}\mathbf{b}$.
 #
-# **Write** `bilinear_gradient(X, a, b)`, the exact gradient of $f$ with respect to $\mathbf{X}$,
-# without differences.
+# **Write** `bilinear_gradient(X, a, b)`, the exact gradient of $f$ with respect to $\mathbf{X}$, not
+# an estimate by differences: it does not change when the entries of $\mathbf{X}$ are huge.
 #
 # **Shapes** `X` (n, m), `a` (n,), `b` (m,); the gradient as in the question before.
 #
-# **Done when** it agrees with differences, for square and other matrices.
+# **Done when** it is right for square and other matrices, and for any $\mathbf{X}$.
 
 # %%
 def bilinear_gradient(X, a, b):
@@ -434,7 +453,7 @@ print({name: np.shape(value) for name, value in kept.items()})
 # ### Exercise 3.7 — Forward pass of a minibatch
 # *2 points · ★☆☆ · 15 min · stuck? run `hint("3.7")`*
 #
-# Now for $n$ examples at once, one a row, with ReLU: $\mathbf{Z} = \mathbf{X}\mathbf{W}^{(1)}$,
+# Now for $n$ examples together, one per row, with ReLU: $\mathbf{Z} = \mathbf{X}\mathbf{W}^{(1)}$,
 # $\mathbf{H} = \max(\mathbf{Z}, 0)$, $\mathbf{O} = \mathbf{H}\mathbf{W}^{(2)}$, $L =
 # \frac{1}{2n}\|\mathbf{O} - \mathbf{Y}\|_F^2$, and $s$ and $J$ as before.
 #
@@ -445,7 +464,7 @@ print({name: np.shape(value) for name, value in kept.items()})
 # **Shapes** `X` (n, d), `Y` (n, q), `W1` (d, h), `W2` (h, q); a dict with the keys `"z"` (n, h),
 # `"h"` (n, h), `"o"` (n, q), and the numbers `"L"`, `"s"`, `"J"`.
 #
-# **Done when** all six values are right.
+# **Done when** all six values are right for one and for several examples.
 
 # %%
 def forward(X, Y, W1, W2, weight_decay):
@@ -472,14 +491,14 @@ edges = [("$x$", "$z$"), ("$W^{(1)}$", "$z$"), ("$z$", "$h$"), ("$h$", "$o$"), (
 plotting.graph(edges)
 
 # %% [markdown]
-# Each weight matrix reaches $J$ on two ways: through the loss $L$ and through the penalty $s$. So
-# its gradient is going to have two terms.
+# Each weight matrix reaches $J$ on two paths: through the loss $L$ and through the penalty $s$. The
+# derivative is the **sum over all paths**, so its gradient will have two terms.
 
 # %% [markdown]
 # ### Exercise 3.8 — The graph with a bias (d2l 5.3.2a)
 # *1 point · ★☆☆ · 10 min · stuck? run `hint("3.8")`*
 #
-# Add a bias $\mathbf{b}^{(1)}$ to the hidden layer, outside the penalty, and draw one operation a
+# Add a bias $\mathbf{b}^{(1)}$ to the hidden layer, outside the penalty, and draw one operation per
 # node: $\mathbf{u} = \mathbf{W}^{(1)}\mathbf{x}$ and $\mathbf{z} = \mathbf{u} + \mathbf{b}^{(1)}$;
 # the rest as before.
 #
@@ -487,9 +506,9 @@ plotting.graph(edges)
 #
 # **Write** `edges_with_bias`, the list of the graph's edges, and draw it with `plotting.graph`.
 #
-# **Shapes** a list of pairs of names, from the operand to the result.
+# **Shapes** a list of pairs of names in quotes, from the operand to the result.
 #
-# **Done when** no edge is missing and none is too many.
+# **Done when** each edge of the graph is listed once, and nothing else.
 
 # %%
 edges_with_bias = None
@@ -511,16 +530,70 @@ check("3.8", edges_with_bias)
 # more by differences.
 
 # %%
-slope = np.diag(1 - kept["h"] ** 2)  # the Jacobian of tanh, entry by entry
-product = W2 @ slope @ W1
+tanh_slope = np.diag(1 - kept["h"] ** 2)  # the Jacobian of tanh, entry by entry
+product = W2 @ tanh_slope @ W1
 
 rows = [numeric.numerical_gradient(lambda v, i=i: (W2 @ np.tanh(W1 @ v))[i], x) for i in (0, 1)]
-print("shapes", W2.shape, slope.shape, W1.shape, "->", product.shape)
-print("equal to differences:", np.allclose(product, rows, atol=1e-8))
+print("shapes", W2.shape, tanh_slope.shape, W1.shape, "->", product.shape)
+print("as a product:\n", product.round(4), "\nby differences:\n", np.round(rows, 4), sep="")
+
 
 # %% [markdown]
 # The product can be computed from either end. From the left, each step is a row times a matrix, and
 # for a loss, which is one number, there is a single row. That is why we go backward.
+
+# %% [markdown]
+# ## A circuit with numbers
+#
+# Before matrices, follow single numbers through $p = ab$, $q = p + c$, $r = \max(q, 0)$, $J = rd$.
+# Each operation treats the gradient that arrives in its own way. A **sum passes it on** to both
+# operands. A **product swaps**: each operand gets the gradient times the other operand. **ReLU is a
+# gate**: open, it passes the gradient on; shut, it stops it.
+
+# %%
+def circuit(c, a=2.0, b=-3.0, d=5.0):
+    """Return the values, forward, and the gradients, backward, in the order of computation."""
+    p = a * b
+    q = p + c
+    r = max(q, 0.0)
+    values = {"a": a, "b": b, "c": c, "d": d, "p": p, "q": q, "r": r, "J": r * d}
+    dr, dd = d, r
+    dq = dr * (q > 0)
+    gradients = {"J": 1.0, "r": dr, "d": dd, "q": dq, "p": dq, "c": dq, "a": dq * b, "b": dq * a}
+    return values, gradients
+
+
+# %% [markdown]
+# `fill` draws the circuit after a number of steps: four values forward, then eight gradients
+# backward, written below the values. Predict the gradient of $a$ for $c = 10$ before you look.
+
+# %%
+wires = [("a", "p"), ("b", "p"), ("p", "q"), ("c", "q"), ("q", "r"), ("r", "J"), ("d", "J")]
+
+def fill(step, c):
+    values, gradients = circuit(c)
+    known, passed = list(values)[: 4 + min(step, 4)], list(gradients)[: max(step - 4, 0)]
+    words = {name: name + (f" = {values[name]:g}" if name in known else "")
+             + (f"\ngrad {gradients[name]:g}" if name in passed else "") for name in values}
+    plotting.graph([(words[start], words[end]) for start, end in wires])
+
+fill(step=12, c=10.0)
+print(circuit(10.0)[1])
+
+# %% [markdown]
+# The gradient 5 passes the open gate and the sum unchanged; the product $ab$ turns it into
+# $5 \cdot (-3) = -15$ for $a$ and $5 \cdot 2 = 10$ for $b$. With a running kernel, move the sliders:
+# `step` fills the graph, and below $c = 6$ the gate shuts.
+
+# %%
+_ = widgets.interact(fill, step=widgets.IntSlider(12, min=0, max=12),
+                     c=widgets.FloatSlider(1.0, min=-5.0, max=15.0))
+
+# %% [markdown]
+# At $c = 1$, where the slider starts, $q = -5$: the value 0 reaches $J$, and every gradient behind
+# the gate is 0. A unit whose gate is shut for all examples is called a
+# [dead ReLU](glossary.md#dead-relu) and learns
+# nothing.
 
 # %% [markdown]
 # ## Backward through the output layer
@@ -532,20 +605,22 @@ print("equal to differences:", np.allclose(product, rows, atol=1e-8))
 # $$\frac{\partial J}{\partial \mathbf{o}} = \text{prod}\left(\frac{\partial J}{\partial L}, \frac{\partial L}{\partial \mathbf{o}}\right) = \frac{\partial L}{\partial \mathbf{o}},\tag{5.3.9}$$
 # $$\frac{\partial s}{\partial \mathbf{W}^{(1)}} = \lambda \mathbf{W}^{(1)}, \qquad \frac{\partial s}{\partial \mathbf{W}^{(2)}} = \lambda \mathbf{W}^{(2)}.\tag{5.3.10}$$
 #
-# $\mathbf{W}^{(2)}$ has two ways to $J$, so its gradient adds two terms:
+# $\mathbf{W}^{(2)}$ has two paths to $J$, so its gradient is a sum of two terms:
 #
-# $$\frac{\partial J}{\partial \mathbf{W}^{(2)}} = \frac{\partial J}{\partial \mathbf{o}} \mathbf{h}^\top + \lambda \mathbf{W}^{(2)}.\tag{5.3.11}$$
+# $$\frac{\partial J}{\partial \mathbf{W}^{(2)}} = \text{prod}\left(\frac{\partial J}{\partial \mathbf{o}}, \frac{\partial \mathbf{o}}{\partial \mathbf{W}^{(2)}}\right) + \text{prod}\left(\frac{\partial J}{\partial s}, \frac{\partial s}{\partial \mathbf{W}^{(2)}}\right) = \frac{\partial J}{\partial \mathbf{o}} \mathbf{h}^\top + \lambda \mathbf{W}^{(2)} \in \mathbb{R}^{q \times h}.\tag{5.3.11}$$
 
 # %%
 do = kept["o"] - y
 dW2 = np.outer(do, kept["h"]) + weight_decay * W2
 
-by_differences = numeric.numerical_gradient(lambda V: objective(W1, V)["J"], W2)
-print("dJ/dW2 of shape", dW2.shape, "- right:", np.allclose(dW2, by_differences, atol=1e-8))
+dW2_estimate = numeric.numerical_gradient(lambda V: objective(W1, V)["J"], W2)
+print("dJ/dW2 of shape", dW2.shape, "by hand\n", dW2.round(4))
+print("and by differences\n", dW2_estimate.round(4))
 
 # %% [markdown]
 # For half of the squared distance, $\partial L / \partial \mathbf{o}$ is $\mathbf{o} - \mathbf{y}$.
-# Note that (5.3.11) needs $\mathbf{h}$, a value from the forward pass.
+# Note that (5.3.11) needs $\mathbf{h}$, a value from the forward pass: the derivative of
+# $o_i = \sum_j W^{(2)}_{ij} h_j$ with respect to $W^{(2)}_{ij}$ is $h_j$.
 
 # %% [markdown]
 # ## Backward through the hidden layer
@@ -553,25 +628,52 @@ print("dJ/dW2 of shape", dW2.shape, "- right:", np.allclose(dW2, by_differences,
 # From $\mathbf{o}$ the gradient passes to $\mathbf{h}$, through the activation to $\mathbf{z}$, and
 # to the first weights:
 #
-# $$\frac{\partial J}{\partial \mathbf{h}} = {\mathbf{W}^{(2)}}^\top \frac{\partial J}{\partial \mathbf{o}},\tag{5.3.12}$$
-# $$\frac{\partial J}{\partial \mathbf{z}} = \frac{\partial J}{\partial \mathbf{h}} \odot \phi'(\mathbf{z}),\tag{5.3.13}$$
-# $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \frac{\partial J}{\partial \mathbf{z}} \mathbf{x}^\top + \lambda \mathbf{W}^{(1)}.\tag{5.3.14}$$
+# $$\frac{\partial J}{\partial \mathbf{h}} = \text{prod}\left(\frac{\partial J}{\partial \mathbf{o}}, \frac{\partial \mathbf{o}}{\partial \mathbf{h}}\right) = {\mathbf{W}^{(2)}}^\top \frac{\partial J}{\partial \mathbf{o}} \in \mathbb{R}^h,\tag{5.3.12}$$
+# $$\frac{\partial J}{\partial \mathbf{z}} = \text{prod}\left(\frac{\partial J}{\partial \mathbf{h}}, \frac{\partial \mathbf{h}}{\partial \mathbf{z}}\right) = \frac{\partial J}{\partial \mathbf{h}} \odot \phi'(\mathbf{z}) \in \mathbb{R}^h,\tag{5.3.13}$$
+# $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \text{prod}\left(\frac{\partial J}{\partial \mathbf{z}}, \frac{\partial \mathbf{z}}{\partial \mathbf{W}^{(1)}}\right) + \text{prod}\left(\frac{\partial J}{\partial s}, \frac{\partial s}{\partial \mathbf{W}^{(1)}}\right) = \frac{\partial J}{\partial \mathbf{z}} \mathbf{x}^\top + \lambda \mathbf{W}^{(1)} \in \mathbb{R}^{h \times d}.\tag{5.3.14}$$
 #
-# $\odot$ multiplies entry by entry, because the activation works entry by entry. For tanh,
-# $\phi'(\mathbf{z}) = 1 - \mathbf{h}^2$.
+# $h_j$ reaches $J$ through every $o_i$: the product with the transpose is the sum over these paths.
+# $\odot$ multiplies entry by entry, as the activation works. For tanh, $\phi'(\mathbf{z}) = 1 -
+# \mathbf{h}^2$.
 
 # %%
 dh = W2.T @ do
 dz = dh * (1 - kept["h"] ** 2)
 dW1 = np.outer(dz, x) + weight_decay * W1
 
-by_differences = numeric.numerical_gradient(lambda V: objective(V, W2)["J"], W1)
-print("dJ/dW1 of shape", dW1.shape, "- right:", np.allclose(dW1, by_differences, atol=1e-8))
+dW1_estimate = numeric.numerical_gradient(lambda V: objective(V, W2)["J"], W1)
+print("dJ/dW1 of shape", dW1.shape, "by hand\n", dW1.round(4))
+print("and by differences\n", dW1_estimate.round(4))
+
+# %% [markdown]
+# Five lines give all 20 derivatives. Each product of the forward pass has two in the backward pass,
+# one for its weights and one for its input, so a backward pass costs about two forward passes.
+# Differences ran the network 40 times.
+
+# %% [markdown]
+# ## A batch: one example per row
+#
+# In code, a batch $\mathbf{X}$ has one example per row, as in exercise 3.7. A row is a transposed
+# column, and $(\mathbf{A}\mathbf{b})^\top = \mathbf{b}^\top\mathbf{A}^\top$: so **every product
+# changes sides**, weights are stored transposed, and the equations become, with their shapes,
+#
+# $$\frac{\partial J}{\partial \mathbf{O}}\;(n \times q), \qquad \frac{\partial J}{\partial \mathbf{W}^{(2)}} = \mathbf{H}^\top \frac{\partial J}{\partial \mathbf{O}} + \lambda\mathbf{W}^{(2)}\;(h \times q),\tag{3.6}$$
+# $$\frac{\partial J}{\partial \mathbf{H}} = \frac{\partial J}{\partial \mathbf{O}} {\mathbf{W}^{(2)}}^\top\;(n \times h), \qquad \frac{\partial J}{\partial \mathbf{Z}} = \frac{\partial J}{\partial \mathbf{H}} \odot \phi'(\mathbf{Z})\;(n \times h),\tag{3.7}$$
+# $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \mathbf{X}^\top \frac{\partial J}{\partial \mathbf{Z}} + \lambda\mathbf{W}^{(1)}\;(d \times h).\tag{3.8}$$
+#
+# Each weight acts in every example, which is one more set of paths: $\mathbf{H}^\top$ times the
+# gradient sums over the examples.
+
+# %%
+one_row_dO = do[None, :]  # shape (1, q): a batch of one example
+row_form = kept["h"][None, :].T @ one_row_dO + weight_decay * W2.T
+print("column form", dW2.shape, "row form", row_form.shape)
+print(f"largest difference after transposing: {np.abs(row_form - dW2.T).max():.0e}")
 
 
 # %% [markdown]
-# Five lines give all 20 derivatives, for about the cost of one more forward pass. Differences ran
-# the network 40 times.
+# The same numbers, arranged the other way. When you are in doubt about a transpose, write down the
+# shapes: only one arrangement fits.
 
 # %% [markdown]
 # ### Exercise 3.9 — The backward pass by hand
@@ -582,11 +684,13 @@ print("dJ/dW1 of shape", dW1.shape, "- right:", np.allclose(dW1, by_differences,
 # **Given** the dict `values` that `forward` returns, and the arguments of `forward`.
 #
 # **Write** `backward(values, X, Y, W1, W2, weight_decay)`, which returns $\partial J/\partial
-# \mathbf{W}^{(1)}$ and $\partial J/\partial \mathbf{W}^{(2)}$, in this order.
+# \mathbf{W}^{(1)}$ and $\partial J/\partial \mathbf{W}^{(2)}$, in this order, by (3.6) to (3.8). Take
+# $\mathbf{Z}$, $\mathbf{H}$ and $\mathbf{O}$ from `values`: nothing is computed a second time, and
+# neither a tape nor differences are needed.
 #
 # **Shapes** as in 3.7; each gradient has the shape of its matrix.
 #
-# **Done when** both agree with differences.
+# **Done when** both agree with differences, and follow whatever is in `values`.
 
 # %%
 def backward(values, X, Y, W1, W2, weight_decay):
@@ -613,7 +717,8 @@ check("3.9", backward)
 #
 # **Shapes** `x` (d,), `y` (q,), `W1` (h, d), `b1` (h,), `W2` (q, h).
 #
-# **Done when** all gradients agree with differences.
+# **Done when** all gradients agree with differences. Do not estimate them by differences yourself:
+# the check also asks for labels so large that differences are lost in rounding.
 
 # %%
 def cost_with_bias(x, y, W1, b1, W2, weight_decay):
@@ -645,13 +750,64 @@ with tf.GradientTape() as tape:
     penalty = weight_decay / 2 * (tf.reduce_sum(V1**2) + tf.reduce_sum(V2**2))
     J = loss + penalty
 tape_dW1, tape_dW2 = tape.gradient(J, [V1, V2])
-print("by hand and tape agree to 1e-12:", np.allclose(dW1, tape_dW1, rtol=0, atol=1e-12),
-      np.allclose(dW2, tape_dW2, rtol=0, atol=1e-12))
-print("tape and differences agree to 1e-8:", np.allclose(tape_dW1, by_differences, atol=1e-8))
+by_tape = np.abs(dW1 - tape_dW1).max(), np.abs(dW2 - tape_dW2).max()
+by_estimate = np.abs(dW1_estimate - tape_dW1).max(), np.abs(dW2_estimate - tape_dW2).max()
+
+# %%
+print(f"by hand against tape, W1 and W2:     {by_tape[0]:.0e} and {by_tape[1]:.0e}")
+print(f"differences against tape, W1 and W2: {by_estimate[0]:.0e} and {by_estimate[1]:.0e}")
+
 
 # %% [markdown]
-# Hand and tape differ by rounding only. Differences are coarser, and still close enough to find a
-# mistake.
+# These are the largest absolute differences. Hand and tape differ by rounding only. Differences are
+# coarser, about $10^{-10}$, and still close enough to find a mistake.
+
+# %% [markdown]
+# ## What a gradient costs
+#
+# Backpropagation is [reverse mode](glossary.md#reverse-mode): one pass from the result back gives the derivatives with
+# respect to all inputs. [Forward mode](glossary.md#forward-mode) carries a derivative along with each value, from one input
+# at a time, so $n$ inputs need $n$ passes. Differences need $2n$ runs. Time the three for growing
+# $n$. How will each curve rise? On these logarithmic axes, time in proportion to $n$ has slope 1.
+
+# %%
+def wave(v):
+    return tf.reduce_sum(tf.sin(v) * tf.cumsum(v))
+
+def reverse_mode(v):
+    with tf.GradientTape() as tape:
+        tape.watch(v)
+        value = wave(v)
+    return tape.gradient(value, v)
+
+def forward_mode(v):
+    slopes = []
+    for unit in tf.unstack(tf.eye(len(v), dtype=v.dtype)):
+        with tf.autodiff.ForwardAccumulator(v, unit) as accumulator:
+            value = wave(v)
+        slopes.append(accumulator.jvp(value))
+    return tf.stack(slopes)
+
+
+# %%
+def differences(v):
+    return numeric.numerical_gradient(lambda u: wave(tf.constant(u)).numpy(), v.numpy())
+
+inputs = [1, 10, 100]
+modes = {"differences": differences, "forward mode": forward_mode, "reverse mode": reverse_mode}
+seconds = {name: [] for name in modes}
+for n in inputs:
+    point_n = tf.linspace(tf.constant(0.1, tf.float64), 1.0, n)
+    for name, mode in modes.items():
+        runs = timeit.repeat(functools.partial(mode, point_n), number=1, repeat=3)
+        seconds[name].append(min(runs))
+plotting.lines(inputs, seconds, xlabel="inputs n", ylabel="time (s)", xscale="log", yscale="log")
+print({name: f"{times[-1] / times[0]:.0f} times as long" for name, times in seconds.items()})
+
+# %% [markdown]
+# For a hundred times as many inputs, forward mode and differences take many times as long; reverse
+# mode hardly changes. A network has millions of inputs (its weights) and one output (its loss), the case
+# for which reverse mode is made. With one input and many outputs it would be the other way round.
 
 # %% [markdown]
 # ## Gradient checking
@@ -669,13 +825,14 @@ planted[2, 1] -= weight_decay * W1[2, 1]
 def cost(V):
     return objective(V, W2)["J"]
 
-print("right gradient passes:", bool(numeric.gradient_check(cost, dW1, W1)))
-print("planted error passes:", bool(numeric.gradient_check(cost, planted, W1)))
-print("found at", numeric.gradient_check(cost, planted, W1).index)
+found = numeric.gradient_check(cost, planted, W1)
+print(f"largest difference {found.difference:.4f}, at {found.index}")
+print(f"given {found.given:.4f}, by differences {found.numerical:.4f}")
 
 
 # %% [markdown]
-# The check names the entry. With ReLU, stay away from $z = 0$: differences step across the kink and
+# The check names the entry, and the difference is the weight decay that is missing there. For the
+# right gradient the largest difference is about $10^{-10}$. With ReLU, stay away from $z = 0$: differences step across the kink and
 # disagree with a right gradient there.
 
 # %% [markdown]
@@ -705,41 +862,90 @@ check("3.11", gradient_check)
 # %% [markdown]
 # ## What training has to remember
 #
-# Look at the backward equations again: (5.3.11) uses $\mathbf{h}$, (5.3.13) uses $\mathbf{z}$,
-# (5.3.14) uses $\mathbf{x}$. So every intermediate value must be kept until the backward pass has
-# come by. Prediction can forget a layer as soon as the next one is computed. The weights are there
-# once; the intermediates exist once for every example of the batch. The cell runs a 784-256-256-10
-# network and adds up the bytes of what it would have to keep.
+# Look at the backward equations again: (5.3.11) uses $\mathbf{h}$, (5.3.14) uses $\mathbf{x}$, and
+# (5.3.13) uses $\phi'(\mathbf{z})$, which code may compute from $\mathbf{z}$ or, for tanh and ReLU,
+# from $\mathbf{h}$. What a backward pass needs must be kept until it has used it. Prediction can
+# forget a layer as soon as the next one is computed. There is only one copy of the weights and of
+# their gradients; the intermediate values exist once per example. The cell runs a 784-256-256-10
+# network and adds up the bytes of its inputs, of $\mathbf{z}$ and $\mathbf{h}$ of both hidden
+# layers, and of its outputs.
 
 # %%
-weights = [np.zeros(shape, np.float32) for shape in ((784, 256), (256, 256), (256, 10))]
+layer_weights = [np.zeros(shape, np.float32) for shape in ((784, 256), (256, 256), (256, 10))]
 
 def bytes_kept(batch_size):
-    value, total = np.zeros((batch_size, 784), np.float32), 0
-    for matrix in weights:
-        z = value @ matrix
-        value = np.maximum(z, 0)
-        total += z.nbytes + value.nbytes
-    return total
+    value = np.zeros((batch_size, 784), np.float32)
+    total = value.nbytes
+    for matrix in layer_weights[:-1]:
+        pre_activation = value @ matrix
+        value = np.maximum(pre_activation, 0)
+        total += pre_activation.nbytes + value.nbytes
+    return total + (value @ layer_weights[-1]).nbytes
 
 print(f"for one example: {bytes_kept(1):,} bytes")
 
 # %% [markdown]
-# Two vectors of 256 numbers and one of 10, before and after the activation, 4 bytes each. Now for
-# growing batches, beside the weights.
+# That is $784 + 4 \cdot 256 + 10$ numbers of 4 bytes. Now for growing batches, beside the weights
+# and their gradients. At which batch size do you expect the two to meet?
 
 # %%
-sizes = [1, 16, 64, 256, 1024, 4096]
-stored = [bytes_kept(batch_size) / 2**20 for batch_size in sizes]
-own = sum(matrix.nbytes for matrix in weights) / 2**20
-plotting.lines(sizes, {"intermediate values": stored, "weights": [own] * len(sizes)},
+batch_sizes = [1, 16, 64, 256, 1024, 4096]
+stored = [bytes_kept(batch_size) / 2**20 for batch_size in batch_sizes]
+own = 2 * sum(matrix.nbytes for matrix in layer_weights) / 2**20
+plotting.lines(batch_sizes, {"inputs and intermediates": stored, "weights, gradients": [own] * 6},
                xlabel="batch size (examples)", ylabel="memory (MiB)", xscale="log", yscale="log")
+print(f"weights and gradients {own:.2f} MiB; 256 examples {stored[3]:.2f}, 4096 {stored[5]:.1f} MiB")
+
+# %% [markdown]
+# The curves meet at about 300 examples, and the memory for intermediates keeps growing in
+# proportion to the batch. When a GPU runs out of memory, the batch is the first thing to shrink.
+
+# %% [markdown]
+# ## Trading memory for time
+#
+# [Activation checkpointing](glossary.md#activation-checkpointing) keeps the output of every $k$-th layer only. The backward pass computes
+# the layers in between again, one stretch at a time. For $L$ layers it holds about $L/k + k$
+# outputs instead of $L$, and pays one more forward pass. Try it on 100 tanh layers.
+
+# %%
+chain = np.random.default_rng(5).normal(0, 0.5, size=(100, 4, 4))
+
+def layer(h, matrix):
+    return np.tanh(h @ matrix)
+
+
+# %%
+def checkpointed(start, every):
+    """Return the gradient of the last layer's sum and the most outputs held at a time."""
+    h, starts = start, []
+    for number, matrix in enumerate(chain):
+        starts += [h] if number % every == 0 else []
+        h = layer(h, matrix)
+    gradient, most = np.ones(4), 0
+    for index in reversed(range(len(starts))):
+        stretch = chain[index * every : (index + 1) * every]
+        outputs = list(itertools.accumulate(stretch, layer, initial=starts[index]))
+        most = max(most, index + len(outputs))
+        for h, matrix in zip(outputs[:0:-1], stretch[::-1]):
+            gradient = matrix @ (gradient * (1 - h**2))
+    return gradient, most
 
 
 # %% [markdown]
-# The weights need about 1 MiB at any batch size. At 256 examples the intermediate values need as
-# much, and they keep growing in proportion. When a GPU runs out of memory, the batch is the first
-# thing to shrink.
+# Which spacing $k$ needs the least memory?
+
+# %%
+spacings = [1, 2, 5, 10, 20, 50, 100]
+runs = {every: checkpointed(np.ones(4), every) for every in spacings}
+held = [most for _, most in runs.values()]
+plotting.lines(spacings, {"outputs held": held}, xlabel="spacing k of the layers kept",
+               ylabel="layer outputs held", xscale="log")
+print("outputs held:", dict(zip(spacings, held)))
+
+
+# %% [markdown]
+# Every spacing gives the same gradient. The best is $k = \sqrt{L} = 10$, with 20 outputs held
+# instead of 101. In TensorFlow, `tf.recompute_grad` does this to a function.
 
 # %% [markdown]
 # ### Exercise 3.12 — Memory for training and prediction (d2l 5.3.3)
@@ -818,7 +1024,7 @@ class Function:
 
     def input_gradients(self, gradient):
         gradients = self.backward(gradient)
-        return gradients if isinstance(gradients, tuple) else (gradients,)
+        return tuple(gradients) if isinstance(gradients, tuple | list) else (gradients,)
 
 
 # %% [markdown]
@@ -878,12 +1084,13 @@ class Tanh(Function):
     def backward(self, gradient):
         return (1 - self.output.data**2) * gradient
 
-y = Sub()(Tanh()(0.5), 1.0)
-print("value", y.data.round(4), "- made by", type(y.creator).__name__, "- generation", y.generation)
+made = Sub()(Tanh()(0.5), 1.0)
+print("value", made.data.round(4), "- made by", type(made.creator).__name__,
+      "- generation", made.generation)
 
 
 # %% [markdown]
-# `y` knows `Sub`; `Sub` knows its inputs; the first of them knows `Tanh`; and so on to the leaves.
+# `made` knows `Sub`; `Sub` knows its inputs; the first of them knows `Tanh`; and so on to the leaves.
 
 # %% [markdown]
 # ### Exercise 3.13 — Five functions
@@ -898,7 +1105,8 @@ print("value", y.data.round(4), "- made by", type(y.creator).__name__, "- genera
 # **Shapes** `Add` and `Mul` take two arrays of one shape, `MatMul` takes (n, d) and (d, h); each
 # gradient has the shape of its input.
 #
-# **Done when** all five agree with differences. Each is worth a point.
+# **Done when** all five agree with differences and write into no array that is not their own. Each
+# is worth a point.
 
 # %%
 class Square(Function):
@@ -966,24 +1174,24 @@ def backward_line(result):
     result.grad = np.ones_like(result.data)
     function = result.creator
     while function is not None:
-        (x,) = function.inputs
-        (x.grad,) = function.input_gradients(function.output.grad)
-        function = x.creator
+        (variable,) = function.inputs
+        (variable.grad,) = function.input_gradients(function.output.grad)
+        function = variable.creator
 
 
 # %% [markdown]
 # Each turn of the loop is one link of the chain rule. Try it on a long chain:
 
 # %%
-x = y = Variable(0.5)
+bottom = top = Variable(0.5)
 for _ in range(10_000):
-    y = Tanh()(y)
-backward_line(y)
-print("10,000 operations, gradient between 0 and 1:", bool(0 < x.grad < 1))
+    top = Tanh()(top)
+backward_line(top)
+print(f"{top.generation:,} operations, gradient {bottom.grad:.3e}")
 
 
 # %% [markdown]
-# The loop takes ten thousand operations in its stride. A function that calls itself once for every
+# Ten thousand operations are no problem for a loop. A function that calls itself once for every
 # operation would stop at about a thousand: Python limits the depth of its stack.
 
 # %% [markdown]
@@ -1009,11 +1217,11 @@ def backward_as_found(result):
 # It looks right: gradients are added, and no function is left out.
 
 # %%
-x = Variable(0.5)
-a = Tanh()(x)
-backward_as_found(Sub()(Tanh()(a), a))
+root = Variable(0.5)
+used_twice = Tanh()(root)
+backward_as_found(Sub()(Tanh()(used_twice), used_twice))
 truth = numeric.numerical_gradient(lambda v: np.tanh(np.tanh(v)) - np.tanh(v), 0.5)
-print(f"as found {x.grad:.4f}, true {truth:.4f}")
+print(f"as found {root.grad:.4f}, true {truth:.4f}")
 
 # %% [markdown]
 # Wrong. The first `Tanh` was visited as soon as `Sub` had put a gradient on $a$, before the second
@@ -1029,11 +1237,11 @@ print(f"as found {x.grad:.4f}, true {truth:.4f}")
 # function on the list twice.
 
 # %%
-x = Variable(0.5)
-a = Tanh()(x)
+x_leaf = Variable(0.5)
+a = Tanh()(x_leaf)
 b = Tanh()(a)
-y = Sub()(b, a)
-for name, variable in (("y", y), ("b", b), ("a", a)):
+result = Sub()(b, a)
+for name, variable in (("result", result), ("b", b), ("a", a)):
     function = variable.creator
     print(f"{type(function).__name__:4} made {name}, generation {function.generation}")
 
@@ -1051,10 +1259,10 @@ for name, variable in (("y", y), ("b", b), ("a", a)):
 # **Write** `backward_by_generation(result)`, which sets `grad` of every variable that the result
 # came from.
 #
-# **Shapes** each `grad` has the shape of its `data`; it returns nothing.
+# **Shapes** each `grad` has the shape of its `data`.
 #
-# **Done when** shared values are right, each function is visited once, and a chain of 10,000
-# operations works.
+# **Done when** shared values are right, each function is visited once, intermediate values keep
+# their `grad`, the graph is otherwise unchanged, and a chain of 10,000 operations works.
 
 # %%
 def backward_by_generation(result):
@@ -1073,12 +1281,12 @@ check("3.14", backward_by_generation)
 # same gradient once more, so the ratio should be 2.
 
 # %%
-x = Variable(0.5)
-y = Tanh()(Tanh()(x))
-backward_as_found(y)
-once = x.grad
-backward_as_found(y)
-print("second call over first:", float((x.grad / once).round(6)))
+low = Variable(0.5)
+high = Tanh()(Tanh()(low))
+backward_as_found(high)
+once = low.grad
+backward_as_found(high)
+print(f"first call {once:.4f}, second call {low.grad:.4f}, ratio {low.grad / once:.2f}")
 
 
 # %% [markdown]
@@ -1096,10 +1304,10 @@ print("second call over first:", float((x.grad / once).round(6)))
 # first), and `clear_gradients(result)`, which sets `grad` back to `None` for the result and every
 # variable it came from.
 #
-# **Shapes** `gradient` has the shape of `variable.data`; both return nothing.
+# **Shapes** `gradient` has the shape of `variable.data`.
 #
-# **Done when** an array that two variables share survives, and a chain of 5,000 operations is
-# cleared.
+# **Done when** an array that two variables share survives, a chain of 5,000 operations is cleared,
+# and nothing but `grad` has changed.
 
 # %%
 def accumulate(variable, gradient):
@@ -1136,14 +1344,13 @@ check("3.15", accumulate, clear_gradients)
 # shape of its variable. And gradients are themselves variables; we come to that next.
 
 # %%
-x = autograd.Variable(0.5)
-a = autograd.tanh(x)
-y = autograd.tanh(a) - a
-y.backward()
-print("right:", np.isclose(x.grad.data, truth))
-once = x.grad.data
-y.backward()
-print("second call over first:", float((x.grad.data / once).round(6)))
+finished = autograd.Variable(0.5)
+inner = autograd.tanh(finished)
+difference = autograd.tanh(inner) - inner
+difference.backward()
+first_call = finished.grad.data
+difference.backward()
+print(f"true {truth:.4f}, first call {first_call:.4f}, second call {finished.grad.data:.4f}")
 
 # %% [markdown]
 # Two calls give twice the gradient. And a bias that is added to five rows:
@@ -1154,7 +1361,7 @@ bias = autograd.Variable(np.zeros(3))
 print("gradient of the bias:", bias.grad.data)
 
 # %% [markdown]
-# It has the shape of the bias, one number an entry: the five rows are summed.
+# It has the shape of the bias, one number per entry: the five rows are summed.
 
 # %% [markdown]
 # ## The same as the tape
@@ -1163,21 +1370,22 @@ print("gradient of the bias:", bias.grad.data)
 # operators on `autograd.Variable` and with `GradientTape`.
 
 # %%
-x, y = rng.normal(size=3), rng.normal(size=2)
+new_x, new_y = np.array([0.2, -1.0, 0.7]), np.array([1.0, -0.5])
 U1, U2 = autograd.Variable(W1), autograd.Variable(W2)
-o = U2 @ autograd.tanh(U1 @ x)
-(((o - y) ** 2).sum() / 2 + weight_decay / 2 * ((U1**2).sum() + (U2**2).sum())).backward()
+error = U2 @ autograd.tanh(U1 @ new_x) - new_y
+((error**2).sum() / 2 + weight_decay / 2 * ((U1**2).sum() + (U2**2).sum())).backward()
 
-with tf.GradientTape() as tape:
-    o = tf.linalg.matvec(V2, tf.tanh(tf.linalg.matvec(V1, x)))
-    J = tf.reduce_sum((o - y) ** 2) / 2 + weight_decay / 2 * (
+with tf.GradientTape() as second_tape:
+    tape_error = tf.linalg.matvec(V2, tf.tanh(tf.linalg.matvec(V1, new_x))) - new_y
+    tape_J = tf.reduce_sum(tape_error**2) / 2 + weight_decay / 2 * (
         tf.reduce_sum(V1**2) + tf.reduce_sum(V2**2))
-theirs = tape.gradient(J, [V1, V2])
-print("largest difference below 1e-12:",
-      all(np.abs(u.grad.data - v).max() < 1e-12 for u, v in zip((U1, U2), theirs, strict=True)))
+theirs = second_tape.gradient(tape_J, [V1, V2])
+gaps = [np.abs(u.grad.data - v).max() for u, v in zip((U1, U2), theirs, strict=True)]
+print("autograd", U2.grad.data[0].round(4), "tape", theirs[1][0].numpy().round(4))
 
 # %% [markdown]
-# They agree to twelve digits: our loop does what the tape does.
+# These are the first rows of the gradient of $\mathbf{W}^{(2)}$. All entries of both gradients agree
+# to twelve digits: our loop does what the tape does.
 
 # %% [markdown]
 # ## Derivatives of derivatives
@@ -1188,42 +1396,67 @@ print("largest difference below 1e-12:",
 # derivatives, third, any. For $f(x) = x^4$ at 2 the derivatives are 32, 48, 48 and 24.
 
 # %%
-x = autograd.Variable(2.0)
-y = x**4
+two = autograd.Variable(2.0)
+power = two**4
 derivatives = []
 for _ in range(4):
-    x.clear_grad()
-    y.backward(create_graph=True)
-    y = x.grad
-    derivatives.append(float(y.data))
+    two.clear_grad()
+    power.backward(create_graph=True)
+    power = two.grad
+    derivatives.append(float(power.data))
 print(derivatives)
-
 
 # %% [markdown]
 # Each pass differentiated the graph that the pass before it had built.
+
+# %% [markdown]
+# ## A tape inside a tape
+#
+# In TensorFlow an outer tape records what an inner tape does. Two things are easily missed. Taking
+# entry $i$ of a gradient is an operation, too: done **outside** the outer tape it is not recorded.
+# And a tape can be asked once, unless it was made with `persistent=True`. Take $f(x_0, x_1) =
+# x_0^2 x_1$ at (3, 5): its gradient is $(2 x_0 x_1, x_0^2)$, and its second derivatives are
+# $2 x_1 = 10$, $2 x_0 = 6$, 6 and 0.
+
+# %%
+pair = tf.constant([3.0, 5.0])
+with tf.GradientTape(persistent=True) as outer:
+    outer.watch(pair)
+    with tf.GradientTape() as inner_tape:
+        inner_tape.watch(pair)
+        value = pair[0] ** 2 * pair[1]
+    pair_gradient = inner_tape.gradient(value, pair)
+    entry_inside = pair_gradient[0]
+entry_outside = pair_gradient[1]
+print("gradient", pair_gradient.numpy())
+print("entry 0, taken inside: ", outer.gradient(entry_inside, pair).numpy())
+print("entry 1, taken outside:", outer.gradient(entry_outside, pair))
+
+
+# %% [markdown]
+# `None` means that the tape knows no path from the entry to the variable. Without `persistent=True`
+# the second question would raise a `RuntimeError`. And a tape that is asked for the derivative of
+# the whole gradient returns the **sum** over its entries, here (16, 6).
 
 # %% [markdown]
 # ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
 # *3 points · ★★★ · 25 min · stuck? run `hint("3.17")`*
 #
 # The matrix of all second derivatives of $f$ is its [Hessian](glossary.md#hessian).
-# TensorFlow computes it with a tape inside a tape.
 #
-# **Given** a TensorFlow function `f` of one tensor `x` that returns a scalar.
+# **Given** a TensorFlow function `f` of one tensor `x` that returns a scalar; and a number `n`.
 #
-# **Write** `hessian(f, x)`, without differences: ask the outer tape, made with `persistent=True`,
-# for one row after the other, or for its `jacobian` with `experimental_use_pfor=False` (without
-# that option each call first builds a graph, which takes longer than the rest). Then measure
-# `timings` for at least 4 growing sizes `"n"`, the last at least 8 times the first. Call each
-# function once, then time it at least 3 times and keep every repeat, unrounded. `"total_seconds"`
-# is the time from before the first size to after the last.
+# **Write** `hessian(f, x)` with a tape inside a tape, not with differences: make the outer tape
+# persistent, and ask it for one row after the other, or for its
+# `jacobian(..., experimental_use_pfor=False)`. Then
+# `derivative_seconds(n)`: for a function of your choice and an `x` with `n` entries, call a gradient
+# (one tape) and your `hessian` once, and then time at least 3 more calls of each. Draw both times
+# for growing n, say 4 to 64. Which curve will rise, and how fast?
 #
-# **Shapes** `x` (n,), the Hessian (n, n); `timings` is a dict `{"n": [...], "gradient_seconds":
-# [[repeat, repeat, repeat], ...], "hessian_seconds": [[...], ...], "total_seconds": number}` with
-# one list of repeats a size.
+# **Shapes** `x` (n,), the Hessian (n, n); `derivative_seconds` returns a dict `{"gradient":
+# [seconds, ...], "hessian": [seconds, ...]}` with at least 3 numbers each.
 #
-# **Done when** the Hessian is right, its time grows with n, and the repeats fit into the total.
-# Sizes up to 64 take about two seconds.
+# **Done when** the Hessian is right, and the times are those of single calls after the first.
 
 # %%
 def hessian(f, x):
@@ -1231,10 +1464,15 @@ def hessian(f, x):
     raise NotImplementedError("Exercise 3.17")
 
 
-timings = None
+def derivative_seconds(n):
+    """Return the seconds that each of several gradients and Hessians of n inputs takes."""
+    raise NotImplementedError("Exercise 3.17")
+
+
+
 
 # %%
-check("3.17", hessian, timings)
+check("3.17", hessian, derivative_seconds)
 
 # %% [markdown]
 # ### Exercise 3.18 — What second derivatives cost (d2l 5.3.4)
@@ -1255,25 +1493,26 @@ check("3.17", hessian, timings)
 
 # %%
 X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]])
-rng = np.random.default_rng(0)
-start = [rng.normal(size=(2, 8)), np.zeros(8), rng.normal(size=(8, 1)), np.zeros(1)]
+draw = np.random.default_rng(0)
+xor_start = [draw.normal(size=(2, 8)), np.zeros(8), draw.normal(size=(8, 1)), np.zeros(1)]
 
 # %% [markdown]
 # Four rows, 33 numbers to learn. A thousand steps:
 
 # %%
-parameters, losses = [autograd.Variable(array.copy()) for array in start], []
+parameters = [autograd.Variable(array.copy()) for array in xor_start]
+losses = []
 for _ in range(1000):
-    W1, b1, W2, b2 = parameters
-    output = autograd.sigmoid(autograd.tanh(X @ W1 + b1) @ W2 + b2)
-    loss = ((output - Y) ** 2).mean()
-    losses.append(float(loss.data))
+    A1, c1, A2, c2 = parameters
+    output = autograd.sigmoid(autograd.tanh(X @ A1 + c1) @ A2 + c2)
+    xor_loss = ((output - Y) ** 2).mean()
+    losses.append(float(xor_loss.data))
     for parameter in parameters:
         parameter.clear_grad()
-    loss.backward()
+    xor_loss.backward()
     for parameter in parameters:
         parameter.data -= 1.0 * parameter.grad.data
-print("rounded outputs:", output.data.round().ravel(), "- loss below 0.01:", losses[-1] < 0.01)
+print("outputs:", output.data.round(2).ravel(), f"- loss {losses[0]:.3f} to {losses[-1]:.5f}")
 
 
 # %% [markdown]
@@ -1281,9 +1520,9 @@ print("rounded outputs:", output.data.round().ravel(), "- loss below 0.01:", los
 
 # %%
 def network(points):
-    W1, b1, W2, b2 = (parameter.data for parameter in parameters)
-    hidden = np.tanh(points @ W1 + b1)
-    return 1 / (1 + np.exp(-(hidden @ W2 + b2)))[:, 0]
+    A1, c1, A2, c2 = (parameter.data for parameter in parameters)
+    hidden = np.tanh(points @ A1 + c1)
+    return 1 / (1 + np.exp(-(hidden @ A2 + c2)))[:, 0]
 
 plotting.decision_boundary(network, X, Y)
 
@@ -1302,16 +1541,65 @@ model = keras.Sequential([
     keras.layers.Dense(8, activation="tanh", dtype="float64"),
     keras.layers.Dense(1, activation="sigmoid", dtype="float64"),
 ])
-model.set_weights(start)
+model.set_weights(xor_start)
 model.compile(optimizer=keras.optimizers.SGD(learning_rate=1.0), loss="mse")
 history = training.fit(model, X, Y, epochs=1000, batch_size=4, verbose=0)
 
 plotting.lines(np.arange(1, 1001), {"our autograd": losses, "Keras": history.history["loss"]},
                xlabel="step", ylabel="loss", yscale="log")
-print("same loss at every step:", np.allclose(losses, history.history["loss"], rtol=1e-3))
+xor_gap = np.abs(np.divide(history.history["loss"], losses) - 1).max()
+
+# %%
+print(f"largest relative difference of the losses in 1000 steps: {xor_gap:.0e}")
 
 # %% [markdown]
 # The two curves lie on top of each other for a thousand steps: Keras computes what you have built.
+
+# %% [markdown]
+# ## The autograd reads digits
+#
+# Is it more than a toy? Train 784-128-10 with ReLU on all 60,000 digits of MNIST, in float32, on
+# minibatches of 128, with the cross-entropy of chapter 2. How accurate will three epochs be?
+
+# %%
+digits = data.load_mnist()
+print(digits)
+
+# %%
+train_X, test_X = (images.reshape(-1, 784).astype(np.float32) / 255
+                   for images in (digits.train_images, digits.test_images))
+one_hot = np.eye(10, dtype=np.float32)[digits.train_labels]
+draw = np.random.default_rng(1)
+B1, B2 = (autograd.Variable(draw.normal(0, np.sqrt(2 / shape[0]), shape).astype(np.float32))
+          for shape in ((784, 128), (128, 10)))
+d1, d2 = (autograd.Variable(np.zeros(units, np.float32)) for units in (128, 10))
+
+def logits(images):
+    return autograd.relu(images @ B1 + d1) @ B2 + d2
+
+
+# %% [markdown]
+# The loop has the same four parts as for XOR.
+
+# %%
+began, accuracies = time.process_time(), []
+for epoch in range(3):
+    for batch in np.split(draw.permutation(60_000)[:59_904], 468):
+        batch_loss = -(autograd.log_softmax(logits(train_X[batch])) * one_hot[batch]).sum() / 128
+        for parameter in (B1, d1, B2, d2):
+            parameter.clear_grad()
+        batch_loss.backward()
+        for parameter in (B1, d1, B2, d2):
+            parameter.data -= 0.3 * parameter.grad.data
+    with autograd.no_grad():
+        right = logits(test_X).data.argmax(axis=1) == digits.test_labels
+    accuracies.append(right.mean())
+    print(f"epoch {epoch + 1}: test accuracy {right.mean():.4f} after "
+          f"{time.process_time() - began:.0f} s of processor time")
+
+# %% [markdown]
+# On the real digits three epochs reach about 0.97 in less than a minute of processor time, with
+# functions like those that you wrote and nothing but NumPy below.
 
 # %% [markdown]
 # ## A graph on two devices
@@ -1333,7 +1621,7 @@ with tf.device("/CPU:0"):
 with tf.device("/CPU:1"):
     bottom = tf.nn.relu(X[3:] @ W)
 gap = tf.reduce_max(abs(tf.concat([top, bottom], axis=0) - tf.nn.relu(X @ W)))
-print(top.device[-5:], "and", bottom.device[-5:], "- same as on one device:", bool(gap < 1e-5))
+print(top.device[-5:], "and", bottom.device[-5:], f"- difference from one device {gap:.6f}")
 """
 print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout)
 
@@ -1394,8 +1682,9 @@ check("3.19", split_forward)
 #
 # - A central difference has an error of order $h^2$ until rounding takes over; $10^{-5}$ is a good
 #   step in float64.
-# - Forward propagation keeps every intermediate value; backpropagation walks the graph in reverse
-#   and multiplies by one local derivative at a time.
+# - Forward propagation keeps the intermediate values; backpropagation walks the graph in reverse
+#   and multiplies by one local derivative at a time, for about the cost of two forward passes.
+# - A sum passes a gradient on, a product swaps its operands, ReLU is a gate.
 # - A gradient has the shape of its variable. Where a value is used twice, its gradients add up.
 # - Check a hand-written gradient against differences, and look at the largest difference.
 # - An automatic differentiation needs a value that knows its creator, a function that knows its
@@ -1408,13 +1697,16 @@ progress("backpropagation")
 # %% [markdown]
 # ## Terms
 #
+# [activation checkpointing](glossary.md#activation-checkpointing) ·
 # [automatic differentiation](glossary.md#automatic-differentiation) ·
 # [backpropagation](glossary.md#backpropagation) ·
 # [central difference](glossary.md#central-difference) ·
 # [chain rule](glossary.md#chain-rule) ·
 # [computational graph](glossary.md#computational-graph) ·
 # [data parallelism](glossary.md#data-parallelism) ·
+# [dead ReLU](glossary.md#dead-relu) ·
 # [forward difference](glossary.md#forward-difference) ·
+# [forward mode](glossary.md#forward-mode) ·
 # [forward propagation](glossary.md#forward-propagation) ·
 # [Frobenius norm](glossary.md#frobenius-norm) ·
 # [generation](glossary.md#generation) ·
@@ -1431,6 +1723,7 @@ progress("backpropagation")
 # [numerical differentiation](glossary.md#numerical-differentiation) ·
 # [objective function](glossary.md#objective-function) ·
 # [partial derivative](glossary.md#partial-derivative) ·
+# [reverse mode](glossary.md#reverse-mode) ·
 # [topological order](glossary.md#topological-order) ·
 # [truncation error](glossary.md#truncation-error)
 #
@@ -1438,7 +1731,10 @@ progress("backpropagation")
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, [section
 #   5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), CC BY-SA 4.0: the network,
-#   formulas (5.3.1) to (5.3.14), exercises 3.6 to 5.3.5.
+#   formulas (5.3.1) to (5.3.14), exercises 5.3.1 to 5.3.5.
+# - LeCun and Cortes, MNIST, CC BY-SA 3.0: the handwritten digits.
+# - Chen, Xu, Zhang, Guestrin, ["Training deep nets with sublinear memory
+#   cost"](https://arxiv.org/abs/1604.06174), 2016: activation checkpointing.
 # - Saito, *Deep Learning from Scratch*, O'Reilly Japan: numerical gradients, gradient checking.
 # - Saito, [DeZero](https://github.com/oreilly-japan/deep-learning-from-scratch-3), MIT licence, and
 #   Karpathy, [micrograd](https://github.com/karpathy/micrograd), MIT licence: the design of the

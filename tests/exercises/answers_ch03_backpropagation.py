@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
 import numpy as np
 
 from helpers import numeric
@@ -31,6 +35,11 @@ def central_halves(f, x, h=1e-5):
     return (right_side + left_side) / 2
 
 
+def central_width(f, x, h=1e-5):
+    low, high = x - h, x + h
+    return (f(high) - f(low)) / (high - low)
+
+
 CENTRAL = [
     right("3.1", "formula", central),
     right("3.1", "numpy functions", central_numpy),
@@ -41,7 +50,31 @@ CENTRAL = [
     wrong("3.1", "parentheses", "/ (2 * h)", lambda f, x, h=1e-5: (f(x + h) - f(x - h)) / 2 * h),
     wrong("3.1", "sign", "sign is turned", lambda f, x, h=1e-5: (f(x - h) - f(x + h)) / (2 * h)),
     wrong("3.1", "rise only", "rise only", lambda f, x, h=1e-5: f(x + h) - f(x - h)),
+    wrong("3.1", "absolute slope", "absolute value", lambda f, x, h=1e-5: abs(central(f, x, h))),
+    wrong("3.1", "large default", "default is h = 1e-5", lambda f, x, h=1e-2: central(f, x, h)),
+    wrong("3.1", "h ignored", "h = ", lambda f, x, h=1e-5: central(f, x)),
+    right("3.1", "rounded width", central_width),
     wrong("3.1", "no default", "argument", lambda f, x, h: central(f, x, h)),
+    right("3.1", "product with a half", lambda f, x, h=1e-5: 0.5 * (f(x + h) - f(x - h)) / h),
+    wrong("3.1", "half steps", "steps by h to each", lambda f, x, h=1e-5: central(f, x, h / 2)),
+    wrong(
+        "3.1",
+        "fourth order",
+        "exact for this f",
+        lambda f, x, h=1e-5: (4 * central(f, x, h) - central(f, x, 2 * h)) / 3,
+    ),
+    wrong(
+        "3.1",
+        "second derivative",
+        "second derivative",
+        lambda f, x, h=1e-5: (f(x + h) - 2 * f(x) + f(x - h)) / h**2,
+    ),
+    wrong(
+        "3.1",
+        "both on the right",
+        "on the right of x",
+        lambda f, x, h=1e-5: (f(x + 2 * h) - f(x)) / (2 * h),
+    ),
     wrong("3.1", "prints", "is None", lambda f, x, h=1e-5: None),
 ]
 
@@ -49,54 +82,108 @@ CENTRAL = [
 # 3.2
 
 
-def best_step(dtype=np.float32, steps=None, index=False, absolute=True):
+def float32_errors(h, dtype=np.float32, absolute=True):
+    one, h = dtype(1), dtype(h)
+    forward = float((np.sin(one + h) - np.sin(one)) / h) - np.cos(1.0)
+    central = float((np.sin(one + h) - np.sin(one - h)) / (2 * h)) - np.cos(1.0)
+    return (abs(forward), abs(central)) if absolute else (forward, central)
+
+
+def best_step(steps=None, measure=float32_errors, index=False):
     steps = 10.0 ** np.linspace(0, -7, 29) if steps is None else steps
-    x, table = dtype(1), {"h": list(steps), "forward": [], "central": []}
-    for h in map(dtype, steps):
-        for name, estimate in (
-            ("forward", (np.sin(x + h) - np.sin(x)) / h),
-            ("central", (np.sin(x + h) - np.sin(x - h)) / (2 * h)),
-        ):
-            error = float(estimate) - np.cos(1.0)
-            table[name].append(abs(error) if absolute else error)
+    pairs = [measure(h) for h in steps]
+    table = {"h": list(steps), "forward": [p[0] for p in pairs], "central": [p[1] for p in pairs]}
     for name in ("forward", "central"):
         best = int(np.argmin(table[name]))
         table[f"best_{name}"] = best if index else steps[best]
     return table
 
 
-def tensorflow_steps():
-    table = best_step()
-    h = tf().constant(table["h"], tf().float32)
-    one = tf().constant(1.0)
+class Later(Mapping):
+    """A dict that is computed when a check reads it, so that collecting the tests is quick."""
+
+    def __init__(self, compute: Callable[[], dict[str, Any]]):
+        self._compute = functools.cache(compute)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._compute()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._compute())
+
+    def __len__(self) -> int:
+        return len(self._compute())
+
+    def items(self):
+        return self._compute().items()
+
+
+def tensorflow_errors(h):
+    one, h = tf().constant(1.0), tf().constant(h, tf().float32)
     up, here, down = tf().sin(one + h), tf().sin(one), tf().sin(one - h)
-    table["forward"] = np.abs(((up - here) / h).numpy() - np.cos(1.0))
-    table["central"] = np.abs(((up - down) / (2 * h)).numpy() - np.cos(1.0))
-    for name in ("forward", "central"):
-        table[f"best_{name}"] = table["h"][int(np.argmin(table[name]))]
-    return table
+    estimates = tf().stack([(up - here) / h, (up - down) / (2 * h)])
+    return np.abs(estimates.numpy().astype(float) - np.cos(1.0))
+
+
+def taken_step_errors(h):
+    """Divide by the step that is left after rounding."""
+    one, h = np.float32(1), np.float32(h)
+    up, down = one + h, one - h
+    forward = (np.sin(up) - np.sin(one)) / (up - one) if up > one else np.float32(0)
+    central = (np.sin(up) - np.sin(down)) / (up - down) if up > down else np.float32(0)
+    return {"f": abs(float(forward) - np.cos(1)), "c": abs(float(central) - np.cos(1))}.values()
 
 
 def without(table, key):
     return {name: value for name, value in table.items() if name != key}
 
 
+def steps(**change):
+    return best_step() | change
+
+
 STEPS = [
-    right("3.2", "float32 loop", best_step()),
-    right("3.2", "coarse grid", best_step(steps=10.0 ** np.linspace(-1, -6.5, 12))),
-    right("3.2", "rising grid, arrays", best_step(steps=10.0 ** np.linspace(-7, 0, 36))),
-    right("3.2", "tensorflow", tensorflow_steps()),
-    wrong("3.2", "float64", "float64", best_step(np.float64)),
-    wrong("3.2", "signed errors", "absolute", best_step(absolute=False)),
-    wrong("3.2", "index for step", "neither its index", best_step(index=True)),
-    wrong("3.2", "few steps", "at least 12", best_step(steps=[0.1, 0.01, 1e-3])),
-    wrong("3.2", "no key", "keys h, forward, central", without(best_step(), "central")),
-    wrong("3.2", "no best", "best_central", without(best_step(), "best_central")),
-    wrong("3.2", "a list", "dict", [1.0, 2.0]),
-    wrong(
-        "3.2", "relative", "|estimate - cos(1)|",
-        best_step() | {"forward": [e / 0.54 for e in best_step()["forward"]]},
+    right("3.2", "float32 loop", float32_errors, best_step()),
+    right("3.2", "coarse grid", float32_errors, best_step(10.0 ** np.linspace(-1, -6.5, 12))),
+    right("3.2", "rising grid", float32_errors, best_step(10.0 ** np.linspace(-7, 0, 36))),
+    right("3.2", "fine grid", float32_errors, best_step(np.logspace(0, -6, 61))),
+    right("3.2", "ten a decade", float32_errors, best_step(np.logspace(-1, -7, 61))),
+    right("3.2", "powers of two", float32_errors, best_step(2.0 ** -np.arange(1, 24))),
+    right(
+        "3.2", "tensorflow", tensorflow_errors,
+        Later(lambda: best_step(measure=tensorflow_errors)),
     ),
+    right(
+        "3.2", "the step that was taken", lambda h: tuple(taken_step_errors(h)),
+        best_step(measure=lambda h: tuple(taken_step_errors(h))),
+    ),
+    wrong("3.2", "float64", "float64", lambda h: float32_errors(h, np.float64), best_step()),
+    wrong(
+        "3.2", "signed errors", "absolute", lambda h: float32_errors(h, absolute=False), best_step()
+    ),
+    wrong("3.2", "exchanged", "exchanged", lambda h: float32_errors(h)[::-1], best_step()),
+    wrong("3.2", "no errors", "cos(1)|", lambda h: np.add(float32_errors(h), np.cos(1)), {}),
+    wrong("3.2", "relative", "relative", lambda h: np.divide(float32_errors(h), np.cos(1)), {}),
+    wrong("3.2", "one number", "2 values", lambda h: float32_errors(h)[0], steps()),
+    wrong("3.2", "index for step", "neither its index", float32_errors, best_step(index=True)),
+    wrong("3.2", "few steps", "at least 12", float32_errors, best_step([0.1, 0.01, 1e-3])),
+    wrong(
+        "3.2", "a gap", "per power of ten", float32_errors,
+        best_step([*np.linspace(0.1, 1, 20), 1e-6]),
+    ),
+    wrong("3.2", "no key", "keys h, forward, central", float32_errors, without(steps(), "central")),
+    wrong("3.2", "no best", "best_central", float32_errors, without(steps(), "best_central")),
+    wrong("3.2", "a list", "dict", float32_errors, [1.0, 2.0]),
+    wrong("3.2", "table alone", "`float32_errors` is still None", None, best_step()),
+    wrong("3.2", "function alone", "`steps_float32` is still None", float32_errors, None),
+    wrong("3.2", "table of float64", "by calling it", float32_errors,
+          best_step(measure=lambda h: float32_errors(h, np.float64))),
+    wrong(
+        "3.2", "invented", "by calling it", float32_errors,
+        steps(forward=10.0 ** np.linspace(-1, -4, 29)),
+    ),
+    wrong("3.2", "best exchanged", "smallest of your", float32_errors,
+          steps(best_forward=best_step()["best_central"])),
 ]  # fmt: skip
 
 
@@ -112,6 +199,12 @@ def gradient_loop(f, x):
         down[index] -= 1e-5
         gradient[index] = (f(up) - f(down)) / 2e-5
     return gradient
+
+
+def gradient_step(f, x, h):
+    x = np.array(x, dtype=np.float64)
+    units = np.eye(x.size).reshape(x.size, *x.shape) * h
+    return np.array([(f(x + unit) - f(x - unit)) / (2 * h) for unit in units]).reshape(x.shape)
 
 
 def gradient_nditer(f, x):
@@ -187,6 +280,18 @@ GRADIENT = [
     right("3.3", "nditer, restores", gradient_nditer),
     right("3.3", "unit vectors", gradient_flat),
     right("3.3", "helpers", numeric.numerical_gradient),
+    right("3.3", "list", lambda f, x: gradient_flat(f, x).tolist()),
+    wrong("3.3", "large step", "Your step is h = 0.01", lambda f, x: gradient_step(f, x, 1e-2)),
+    wrong("3.3", "larger step", "Your step is h = 0.001", lambda f, x: gradient_step(f, x, 1e-3)),
+    wrong("3.3", "tiny step", "differs most", lambda f, x: gradient_step(f, x, 1e-12)),
+    wrong("3.3", "small step", "Your step is h = 1e-07", lambda f, x: gradient_step(f, x, 1e-7)),
+    wrong(
+        "3.3",
+        "one entry alone",
+        "the whole array",
+        lambda f, x: np.reshape([float(gradient_loop(f, [v])[0]) for v in np.ravel(x)], x.shape),
+    ),
+    wrong("3.3", "absolute", "signs are lost", lambda f, x: np.abs(gradient_loop(f, x))),
     wrong("3.3", "integer zeros", "integer", gradient_integer),
     wrong("3.3", "in place", "changes its argument", gradient_in_place),
     wrong("3.3", "float32 steps", "float32", gradient_float32),
@@ -228,6 +333,11 @@ def descend_list(gradient, start, learning_rate, steps):
     return path
 
 
+def descend_frozen(gradient, start, learning_rate, steps):
+    slope = gradient(np.asarray(start, dtype=float))
+    return np.array([start - k * learning_rate * slope for k in range(steps + 1)])
+
+
 def descend_aliased(gradient, start, learning_rate, steps):
     x = np.array(start, dtype=float)
     path = [x]
@@ -257,9 +367,19 @@ DESCENT = [
     right("3.4", "list of arrays", descend),
     right("3.4", "table", descend_table),
     right("3.4", "plain lists", descend_list),
+    wrong("3.4", "a rate of its own", "the path", lambda g, x, rate, n: descend(g, x, 0.3, n)),
+    wrong("3.4", "gradient of the start", "at the start in every step", descend_frozen),
     wrong("3.4", "climbs", "path climbs", lambda g, x, rate, n: descend(g, x, -rate, n)),
     wrong("3.4", "no rate", "learning rate is missing", lambda g, x, rate, n: descend(g, x, 1, n)),
     wrong("3.4", "aliased", "every row is the last point", descend_aliased),
+    wrong("3.4", "columns", "each row of the path", lambda *a: descend(*a).T),
+    wrong("3.4", "one too many", "one step too many", lambda g, x, r, n: descend(g, x, r, n + 1)),
+    wrong(
+        "3.4",
+        "gradients",
+        "not the start",
+        lambda g, *a: np.array([g(point) for point in descend(g, *a)]),
+    ),
     wrong("3.4", "last only", "only one point", lambda *a: descend(*a)[-1]),
     wrong("3.4", "no start", "rows came back", lambda *a: descend(*a)[1:]),
     wrong("3.4", "integers", "cut off the fractions", descend_integer),
@@ -269,16 +389,59 @@ DESCENT = [
 
 # 5.3.1
 
+
+def bilinear_autograd(X, a, b):
+    from helpers import autograd
+
+    matrix = autograd.Variable(X)
+    (a @ matrix @ b).backward()
+    return matrix.grad.data
+
+
+def bilinear_tape(X, a, b):
+    t = tf()
+    matrix = t.Variable(X)
+    with t.GradientTape() as tape:
+        value = t.tensordot(a, t.linalg.matvec(matrix, b), 1)
+    return tape.gradient(value, matrix)
+
+
+def bilinear_units(X, a, b):
+    gradient = np.zeros(X.shape)
+    for index in np.ndindex(X.shape):
+        unit = np.zeros(X.shape)
+        unit[index] = 1.0
+        gradient[index] = a @ unit @ b
+    return gradient
+
+
+def bilinear_large_step(X, a, b):
+    gradient = np.zeros(X.shape)
+    for index in np.ndindex(X.shape):
+        moved = X.copy()
+        moved[index] += 1.0
+        gradient[index] = a @ moved @ b - a @ X @ b
+    return gradient
+
+
 BILINEAR = [
     right("3.6", "outer", lambda X, a, b: np.outer(a, b)),
     right("3.6", "column times row", lambda X, a, b: a[:, None] @ b[None, :]),
     right("3.6", "float32 loop", lambda X, a, b: [[np.float32(p * q) for q in b] for p in a]),
     right("3.6", "tensorflow", lambda X, a, b: tf().tensordot(a, b, 0)),
+    right("3.6", "autograd", bilinear_autograd),
+    right("3.6", "tape", bilinear_tape),
+    right("3.6", "unit matrices", bilinear_units),
+    wrong("3.6", "flattened", "wrong shape", lambda X, a, b: np.outer(a, b).ravel()),
+    wrong("3.6", "twice", "no factor 2", lambda X, a, b: 2 * np.outer(a, b)),
+    wrong("3.6", "X itself", "that is X itself", lambda X, a, b: X),
+    wrong("3.6", "absolute", "signs are lost", lambda X, a, b: np.abs(np.outer(a, b))),
+    wrong("3.6", "large differences", "Differences of f are lost", bilinear_large_step),
     wrong("3.6", "transposed", "shape (2, 3)", lambda X, a, b: np.outer(b, a)),
     wrong(
         "3.6",
         "differences",
-        "Differences drown",
+        "Differences of f are lost",
         lambda X, a, b: numeric.numerical_gradient(lambda V: a @ V @ b, X),
     ),
     wrong("3.6", "f itself", "that is f itself", lambda X, a, b: a @ X @ b),
@@ -375,6 +538,29 @@ def backward_tape(values, X, Y, W1, W2, weight_decay):
     return tape.gradient(J, [V1, V2])
 
 
+def backward_differences(values, X, Y, W1, W2, weight_decay):
+    return (
+        numeric.numerical_gradient(lambda V: forward(X, Y, V, W2, weight_decay)["J"], W1),
+        numeric.numerical_gradient(lambda V: forward(X, Y, W1, V, weight_decay)["J"], W2),
+    )
+
+
+def backward_again(values, X, Y, W1, W2, weight_decay):
+    return backward(forward(X, Y, W1, W2, weight_decay), X, Y, W1, W2, weight_decay)
+
+
+def backward_relu_again(values, X, Y, W1, W2, weight_decay):
+    return backward(values | {"h": np.maximum(values["z"], 0)}, X, Y, W1, W2, weight_decay)
+
+
+def backward_einsum(values, X, Y, W1, W2, weight_decay):
+    do = np.subtract(values["o"], Y) / np.shape(X)[0]
+    dh = np.einsum("nq,hq->nh", do, W2)
+    dz = np.where(values["h"] > 0, dh, 0.0)
+    dW1 = np.einsum("nd,nh->dh", X, dz)
+    return [dW1 + weight_decay * W1, np.einsum("nh,nq->hq", values["h"], do) + weight_decay * W2]
+
+
 def backward_rows(values, X, Y, W1, W2, weight_decay):
     dW1, dW2 = weight_decay * W1, weight_decay * W2
     for x, y, z, h, o in zip(X, Y, values["z"], values["h"], values["o"], strict=True):
@@ -391,7 +577,30 @@ def backward_float32(values, *rest):
 
 BACKWARD = [
     right("3.9", "equations", backward),
-    right("3.9", "tape", backward_tape),
+    wrong("3.9", "tape", "do not follow them", backward_tape),
+    wrong("3.9", "differences", "do not follow them", backward_differences),
+    wrong("3.9", "ReLU again", "do not follow them", backward_relu_again),
+    wrong(
+        "3.9",
+        "all times n",
+        "the weight decay included",
+        lambda *a: [len(a[1]) * each for each in backward(*a)],
+    ),
+    wrong(
+        "3.9",
+        "a dict",
+        "a dict with the keys dW1",
+        lambda *a: dict(zip(("dW1", "dW2"), backward(*a), strict=True)),
+    ),
+    wrong("3.9", "forward pass again", "do not follow them", backward_again),
+    right("3.9", "gate from h, einsum", backward_einsum),
+    wrong(
+        "3.9", "gate turned", "gate is turned", lambda *a: backward(*a, gate=lambda v: v["z"] < 0)
+    ),
+    wrong("3.9", "half decay", "without the 1/2", lambda *a: backward(*a, decay=0.5)),
+    wrong("3.9", "factor 2", "without a 2", lambda *a: backward(*a, n=len(a[1]) / 2)),
+    wrong("3.9", "decay over n", "is no mean", lambda *a: backward(*a, decay=1 / len(a[1]))),
+    wrong("3.9", "None", "None", lambda *a: (None, None)),
     right("3.9", "row by row", backward_rows),
     right("3.9", "float32", backward_float32),
     wrong("3.9", "no batch size", "divide by the batch size", lambda *a: backward(*a, n=1)),
@@ -424,7 +633,10 @@ EDGES = [
 GRAPH = [
     right("3.8", "pairs", EDGES),
     right("3.8", "other order, lists", [list(edge) for edge in reversed(EDGES)]),
-    right("3.8", "an edge twice, a tuple", (*EDGES, EDGES[0])),
+    right("3.8", "a tuple, spaces", tuple((f" {a}", f"{b} ") for a, b in EDGES)),
+    wrong("3.8", "an edge twice", "listed twice", [*EDGES, EDGES[0]]),
+    wrong("3.8", "numbers", "names in quotes", [*EDGES, (1, 2)]),
+    wrong("3.8", "text", "list of pairs", "x to u"),
     wrong("3.8", "bias in penalty", "leaves the bias out", [*EDGES, ("b1", "s")]),
     wrong("3.8", "turned", "against the computation", [edge[::-1] for edge in EDGES]),
     wrong("3.8", "no u", "through u", [e for e in EDGES if "u" not in e] + [("x", "z")]),
@@ -470,6 +682,19 @@ def gradients_by_differences(x, y, W1, b1, W2, weight_decay):
     )
 
 
+def cost_columns(x, y, W1, b1, W2, weight_decay):
+    h = np.tanh(W1 @ x[:, None] + b1[:, None])
+    gap = (W2 @ h).ravel() - y
+    return 0.5 * gap @ gap + 0.5 * weight_decay * (np.vdot(W1, W1) + np.vdot(W2, W2))
+
+
+def gradients_columns(x, y, W1, b1, W2, weight_decay):
+    h = np.tanh(W1 @ x[:, None] + b1[:, None])
+    do = W2 @ h - y[:, None]
+    dz = (W2.T @ do) * (1 - h * h)
+    return dz @ x[None, :] + weight_decay * W1, dz[:, 0], do @ h.T + weight_decay * W2
+
+
 def decayed_bias(x, y, W1, b1, W2, weight_decay):
     dW1, db1, dW2 = gradients(x, y, W1, b1, W2, weight_decay)
     return dW1, db1 + weight_decay * b1, dW2
@@ -483,7 +708,9 @@ def swapped(*arguments):
 BIAS = [
     right("3.10", "equations", cost, gradients),
     right("3.10", "tensorflow", cost_tensorflow, gradients_tape),
-    right("3.10", "differences", cost, gradients_by_differences),
+    wrong("3.10", "differences", "lost in rounding", cost, gradients_by_differences),
+    right("3.10", "float32", cost, lambda *a: [np.float32(g) for g in gradients(*a)]),
+    right("3.10", "columns", cost_columns, gradients_columns),
     wrong(
         "3.10", "cost without bias", "the bias is missing",
         lambda x, y, W1, b1, W2, wd: cost(x, y, W1, 0 * b1, W2, wd), gradients,
@@ -517,6 +744,11 @@ BIAS = [
 
 def worst(f, gradient, x):
     difference = np.abs(gradient - gradient_loop(f, x))
+    index = np.unravel_index(np.argmax(difference), difference.shape)
+    return difference[index], index
+
+
+def worst_of(difference):
     index = np.unravel_index(np.argmax(difference), difference.shape)
     return difference[index], index
 
@@ -564,6 +796,15 @@ CHECK = [
     right("3.11", "loop", worst_loop),
     right("3.11", "argwhere", worst_where),
     right("3.11", "helpers", worst_helpers),
+    right("3.11", "negative zero axis, list", lambda f, g, x: list(worst_loop(f, g, x))),
+    wrong(
+        "3.11", "absolute values of each", "Subtract first",
+        lambda f, g, x: worst_of(np.abs(np.abs(g) - np.abs(gradient_loop(f, x)))),
+    ),
+    wrong(
+        "3.11", "squared", "squared difference",
+        lambda f, g, x: worst_of((g - gradient_loop(f, x)) ** 2),
+    ),
     wrong("3.11", "signed", "absolute values", worst_signed),
     wrong("3.11", "flat index", "unravel_index", worst_flat),
     wrong("3.11", "relative", "relative difference", worst_relative),
@@ -617,15 +858,17 @@ MEMORY = [
     right("3.12", "formula", footprint),
     right("3.12", "sizes of arrays", footprint_arrays),
     right("3.12", "floats in a list", footprint_float),
-    wrong("3.12", "no gradients", "gradients of the", memory(lambda d, h, q, n: -h * (d + q))),
-    wrong("3.12", "no inputs", "inputs X are missing", memory(lambda d, h, q, n: -n * d)),
+    wrong("3.12", "no gradients", "a gradient for each", memory(lambda d, h, q, n: -h * (d + q))),
+    wrong("3.12", "no inputs", "the inputs X", memory(lambda d, h, q, n: -n * d)),
     wrong("3.12", "order", "wrong order", lambda d, h, q, n: footprint(d, h, q, n)[::-1]),
-    wrong("3.12", "no labels", "labels Y are missing", memory(lambda d, h, q, n: -n * q)),
+    wrong("3.12", "labels or outputs", "Y and the outputs o", memory(lambda d, h, q, n: -n * q)),
+    wrong("3.12", "neither of them", "the outputs o", memory(lambda d, h, q, n: -2 * n * q)),
+    wrong("3.12", "bytes", "count numbers", lambda *sizes: [4 * c for c in footprint(*sizes)]),
     wrong("3.12", "no values", "intermediates", memory(lambda d, h, q, n: -n * (2 * h + q))),
     wrong("3.12", "z or h", "z is kept beside h", memory(lambda d, h, q, n: -n * h)),
     wrong("3.12", "bias", "no bias", memory(lambda d, h, q, n: 2 * (h + q))),
     wrong(
-        "3.12", "prediction keeps all", "lets go",
+        "3.12", "prediction keeps all", "can discard",
         memory(prediction=lambda d, h, q, n: h * (d + q) + n * (d + 2 * h + q)),
     ),
     wrong(
@@ -720,7 +963,51 @@ def finished_form():
     return (square, autograd.Exp, autograd.Add, autograd.Mul, autograd.MatMul)
 
 
+class OneForAll(Function):
+    """Keeps what backward needs on the class, which all its instances share."""
+
+    def forward(self, x):
+        OneForAll.x = x
+        return x**2
+
+    def backward(self, gradient):
+        return 2 * OneForAll.x * gradient
+
+
+class WritingAdd(Function):
+    def forward(self, a, b):
+        a += b
+        return a
+
+    def backward(self, gradient):
+        return gradient, gradient
+
+
+class WritingMul(Function):
+    def forward(self, a, b):
+        return a * b
+
+    def backward(self, gradient):
+        a, b = self.inputs
+        first = gradient * b.data
+        gradient *= a.data
+        return first, gradient
+
+
+class Unfinished(Function):
+    def forward(self, x):
+        raise NotImplementedError("Exercise 3.13")
+
+
 FUNCTIONS = [
+    wrong("3.13", "kept on the class", "is written on the class", *five(Square=OneForAll)),
+    wrong("3.13", "forward writes", "changes its input", *five(Add=WritingAdd)),
+    wrong("3.13", "backward writes", "writes into the gradient", *five(Mul=WritingMul)),
+    wrong("3.13", "one unfinished", "`Square` is not written yet", *five(Square=Unfinished)),
+    wrong(
+        "3.13", "two faults", "Exp and inputs",
+        *five(Square=Unfinished, Exp=function(np.exp, lambda self, g: g)),
+    ),
     right("3.13", "as on the page", *five()),
     right("3.13", "stored inputs, tuples, lists", *five(Square=KeepsSquare, Mul=ListMul)),
     right("3.13", "finished form", *finished_form()),
@@ -728,20 +1015,26 @@ FUNCTIONS = [
         "3.13", "a tensor",
         *five(Exp=function(np.exp, lambda self, g: self.output.data * tf().constant(g))),
     ),
+    wrong("3.13", "a function", "should be a class", *five(Mul=lambda a, b: a * b)),
+    wrong("3.13", "one missing", "`Mul` is still None", *five(Mul=None)),
+    wrong(
+        "3.13", "power rule", "rule for a power",
+        *five(Exp=function(np.exp, one(lambda x, g: x * np.exp(x - 1) * g))),
+    ),
     wrong(
         "3.13", "square without gradient", "multiply it by the gradient",
         *five(Square=function(lambda x: x**2, one(lambda x, g: 2 * x))),
     ),
     wrong(
-        "3.13", "square without 2", "gradient of input 0",
+        "3.13", "square without 2", "factor 2 is missing",
         *five(Square=function(lambda x: x**2, one(lambda x, g: x * g))),
     ),
     wrong(
-        "3.13", "exp passes on", "gradient of input 0",
+        "3.13", "exp passes on", "passed on as it is",
         *five(Exp=function(np.exp, lambda self, g: g)),
     ),
     wrong(
-        "3.13", "add returns one", "each gets its own",
+        "3.13", "add returns one", "input gets its own",
         *five(Add=function(lambda a, b: a + b, lambda self, g: g)),
     ),
     wrong(
@@ -831,9 +1124,7 @@ def by_waves(result):
                 stack.append(variable.creator)
     result.grad = np.ones_like(result.data)
     for function in sorted(found, key=lambda each: -each.generation):
-        for variable, gradient in zip(
-            function.inputs, function.backward(function.output.grad), strict=True
-        ):
+        for variable, gradient in inputs_of(function):
             add_to(variable, gradient)
 
 
@@ -908,17 +1199,103 @@ def lowest_first(result):
                 waiting.append(variable.creator)
 
 
+def without_sort(result, take=-1):
+    result.grad = np.ones_like(result.data)
+    waiting, seen = [result.creator], {result.creator}
+    while waiting:
+        for variable, gradient in inputs_of(waiting.pop(take)):
+            add_to(variable, gradient)
+            if variable.creator is not None and variable.creator not in seen:
+                seen.add(variable.creator)
+                waiting.append(variable.creator)
+
+
+def first_found_first(result):
+    without_sort(result, 0)
+
+
+def variables_of(result):
+    found, waiting = {result}, [result]
+    while waiting:
+        variable = waiting.pop()
+        for each in variable.creator.inputs if variable.creator else ():
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
+
+
+def leaves_only(result):
+    by_sorting(result)
+    for variable in variables_of(result):
+        if variable.creator is not None and variable is not result:
+            variable.grad = None
+
+
+def cuts_creators(result):
+    variables = variables_of(result)
+    by_sorting(result)
+    for variable in variables:
+        variable.creator = None
+
+
+def visit_all(result, gradients_of=lambda function, gradient: function.input_gradients(gradient)):
+    """Visit every function, the highest generation first, from the grad that the result has."""
+    waiting = {result.creator}
+    while waiting:
+        function = max(waiting, key=lambda each: each.generation)
+        waiting.remove(function)
+        gradients = gradients_of(function, function.output.grad)
+        for variable, gradient in zip(function.inputs, gradients, strict=False):
+            variable.grad = gradient if variable.grad is None else variable.grad + gradient
+            if variable.creator is not None:
+                waiting.add(variable.creator)
+
+
+def by_set(result):
+    result.grad = np.ones_like(result.data)
+    visit_all(result)
+
+
+def calls_backward(result):
+    result.grad = np.ones_like(result.data)
+    visit_all(result, lambda function, gradient: function.backward(gradient))
+
+
+def seeds_with_data(result):
+    result.grad = result.data
+    visit_all(result)
+
+
+def seeds_with_one(result):
+    result.grad = 1.0
+    visit_all(result)
+
+
 LOOP = [
+    right("3.14", "a set and its maximum", by_set),
     right("3.14", "sorted list", by_sorting),
     right("3.14", "heap", by_heap),
     right("3.14", "collected first", by_waves),
+    wrong("3.14", "no sort", "highest generation first", without_sort),
+    wrong("3.14", "first in, first out", "highest generation first", first_found_first),
+    wrong("3.14", "leaves only", "Every variable", leaves_only),
+    wrong("3.14", "cuts creators", "not what it was", cuts_creators),
     wrong("3.14", "recursion along paths", "visited once", by_recursion),
     wrong("3.14", "topological recursion", "stack ran out", by_deep_recursion),
     wrong("3.14", "as found", "visited once", as_found),
     wrong("3.14", "adds in place", "`+=` works in place", adds_in_place),
     wrong("3.14", "replaces", "gradients add up", replaces),
     wrong("3.14", "one step", "x.grad is None", one_step),
-    wrong("3.14", "no seed", "TypeError", lambda result: list(inputs_of(result.creator))),
+    wrong("3.14", "backward itself", "`input_gradients`", calls_backward),
+    wrong("3.14", "seed is the data", "result.data itself", seeds_with_data),
+    wrong("3.14", "seed is one number", "it has shape ()", seeds_with_one),
+    wrong(
+        "3.14",
+        "no seed",
+        "before the first function",
+        lambda result: list(inputs_of(result.creator)),
+    ),
     wrong("3.14", "lowest first", "highest generation first", lowest_first),
 ]
 
@@ -1010,11 +1387,34 @@ def add_first(variable, gradient):
         variable.grad = gradient
 
 
+def clear_cuts(result):
+    waiting = [result]
+    while waiting:
+        variable = waiting.pop()
+        variable.grad = None
+        waiting.extend(variable.creator.inputs if variable.creator else ())
+        variable.creator = None
+
+
+def clear_to_zeros(result):
+    for variable in variables_of(result):
+        variable.grad = np.zeros_like(variable.data)
+
+
 ACCUMULATE = [
     right("3.15", "new array", add_to, clear),
     right("3.15", "starts from zeros", add_copy, clear_by_functions),
     right("3.15", "own copy, in place", add_own, clear_layers),
-    wrong("3.15", "in place on a shared array", "in place", add_in_place, clear),
+    wrong("3.15", "in place on a shared array", "shared array", add_in_place, clear),
+    wrong("3.15", "clear cuts", "not what it was", add_to, clear_cuts),
+    wrong("3.15", "clear to zeros", "grad of zeros", add_to, clear_to_zeros),
+    wrong(
+        "3.15",
+        "subtracts",
+        "subtracted",
+        lambda v, g: add_to(v, g if v.grad is None else -g),
+        clear,
+    ),
     wrong("3.15", "replaces", "replaced the first", add_replace, clear),
     wrong("3.15", "keeps the first", "was lost", add_first, clear),
     wrong("3.15", "forgets to set", "still None", lambda variable, gradient: gradient, clear),
@@ -1091,82 +1491,126 @@ def only_gradient(f, x):
     return tape.gradient(value, x)
 
 
-def repeats(medians, count=3):
-    """Return `count` measured-looking times around each median."""
-    noise = np.random.default_rng(5).normal(1, 0.03, size=(len(medians), count))
-    return (np.array(medians)[:, None] * np.sort(noise, axis=1)).tolist()
+def hessian_by_differences(f, x):
+    t = tf()
+    columns = []
+    for unit in np.eye(len(x)) * 1e-5:
+        up, down = only_gradient(f, x + unit), only_gradient(f, x - unit)
+        columns.append((up - down) / 2e-5)
+    return t.stack(columns, axis=1)
 
 
-TIMES = {
-    "n": [4, 8, 16, 32],
-    "gradient_seconds": repeats([1.0e-3, 1.1e-3, 1.0e-3, 1.2e-3]),
-    "hessian_seconds": repeats([5e-3, 9e-3, 17e-3, 33e-3]),
-    "total_seconds": 0.41,
-}
+def hessian_none(f, x):
+    t = tf()
+    with t.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with t.GradientTape() as inner:
+            inner.watch(x)
+            value = f(x)
+        gradient = inner.gradient(value, x)
+    return [outer.gradient(gradient[i], x) for i in range(len(x))]
 
 
-def times(**change):
-    return TIMES | change
+def hessian_once(f, x):
+    """Ask a tape that is not persistent for several rows."""
+    t = tf()
+    with t.GradientTape() as outer:
+        outer.watch(x)
+        with t.GradientTape() as inner:
+            inner.watch(x)
+            value = f(x)
+        entries = t.unstack(inner.gradient(value, x))
+    return t.stack([outer.gradient(entry, x) for entry in entries])
+
+
+def hessian_forward_mode(f, x):
+    t = tf()
+    columns = []
+    for unit in t.unstack(t.eye(len(x), dtype=x.dtype)):
+        with t.autodiff.ForwardAccumulator(x, unit) as forward_mode:
+            with t.GradientTape() as tape:
+                tape.watch(x)
+                value = f(x)
+            gradient = tape.gradient(value, x)
+        columns.append(forward_mode.jvp(gradient))
+    return t.stack(columns)
+
+
+def wavy(x):
+    return tf().reduce_sum(tf().tanh(x) * tf().exp(-tf().reduce_sum(x**2)))
+
+
+def timed(n, *, count=3, warm=True, factor=1.0, size=None):
+    import timeit
+
+    point = tf().cast(tf().linspace(-0.5, 0.5, size or n), tf().float64)
+    found = {}
+    for name, function in (("gradient", only_gradient), ("hessian", hessian)):
+        call = functools.partial(function, wavy, point)
+        if warm:
+            call()
+        found[name] = [factor * s for s in timeit.repeat(call, number=1, repeat=count)]
+    return found
+
+
+def timed_by_hand(n):
+    import time
+
+    point = tf().random.stateless_normal((n,), (1, 2), dtype=tf().float64)
+    found = {"gradient": np.zeros(5), "hessian": np.zeros(5)}
+    for name, function in (("gradient", only_gradient), ("hessian", hessian)):
+        for repeat in range(-2, 5):
+            began = time.perf_counter()
+            function(wavy, point)
+            if repeat >= 0:
+                found[name][repeat] = time.perf_counter() - began
+    return found
+
+
+def timed_backwards(n):
+    found = timed(n)
+    return {"gradient": found["hessian"], "hessian": found["gradient"]}
+
+
+def invented(n, calls=4):
+    for _ in range(calls):
+        hessian(wavy, tf().zeros(n, tf().float64))
+    return {"gradient": [0.001, 0.0011, 0.0012], "hessian": [0.02, 0.021, 0.0219]}
+
+
+def unfinished(n):
+    raise NotImplementedError("Exercise 3.17")
 
 
 SECOND = [
-    right("3.17", "rows", hessian, TIMES),
-    right(
-        "3.17", "jacobian, arrays", hessian_jacobian,
-        {name: np.array(column) for name, column in TIMES.items()},
-    ),
-    right(
-        "3.17", "products with unit vectors, a slow start", hessian_products,
-        times(n=np.array([2, 5, 10, 40]), hessian_seconds=repeats([0.1, 0.2, 0.3, 0.9], 5),
-              total_seconds=60.0),
-    ),
-    wrong("3.17", "sums", "sum of each row", hessian_row_sums, TIMES),
-    wrong("3.17", "gradient only", "that is the gradient", only_gradient, TIMES),
-    wrong("3.17", "outside the tape", "outside the outer tape", hessian_outside, TIMES),
-    wrong(
-        "3.17", "few sizes", "at least 4", hessian,
-        {k: v[:3] if k != "total_seconds" else v for k, v in TIMES.items()},
-    ),
-    wrong("3.17", "no key", "keys n", hessian, without(TIMES, "hessian_seconds")),
-    wrong("3.17", "no total", "total_seconds", hessian, without(TIMES, "total_seconds")),
-    wrong(
-        "3.17", "exchanged", "less time than a gradient", hessian,
-        times(gradient_seconds=TIMES["hessian_seconds"], hessian_seconds=TIMES["gradient_seconds"]),
-    ),
-    wrong(
-        "3.17", "same n every time", "should grow with n", hessian,
-        times(hessian_seconds=repeats([5e-3, 5.1e-3, 5e-3, 5.2e-3])),
-    ),
-    wrong(
-        "3.17", "jacobian that builds a graph", "experimental_use_pfor=False", hessian,
-        times(hessian_seconds=repeats([0.104, 0.11, 0.101, 0.104]), total_seconds=2.0),
-    ),
-    wrong("3.17", "zeros", "above 0", hessian, times(gradient_seconds=[[0.0] * 3] * 4)),
-    wrong(
-        "3.17", "milliseconds", "milliseconds", hessian,
-        times(hessian_seconds=repeats([500.0, 900.0, 1700.0, 3300.0])),
-    ),
-    wrong(
-        "3.17", "one time a size", "3 repeats", hessian,
-        times(hessian_seconds=[5.1234e-3, 9.2345e-3, 17.3456e-3, 33.4567e-3]),
-    ),
-    wrong(
-        "3.17", "made up", "without rounding", hessian,
-        times(gradient_seconds=[[0.001, 0.0011, 0.0012]] * 4,
-              hessian_seconds=[[0.005, 0.0051, 0.0049], [0.01, 0.011, 0.0099],
-                               [0.02, 0.021, 0.0199], [0.04, 0.041, 0.039]]),
-    ),
-    wrong(
-        "3.17", "one run three times", "without rounding", hessian,
-        times(hessian_seconds=[[5.1234e-3] * 3, [9.2345e-3] * 3, [17.3456e-3] * 3,
-                               [33.4567e-3] * 3]),
-    ),
-    wrong(
-        "3.17", "first call timed", "call it once before", hessian,
-        times(gradient_seconds=repeats([1e-5, 1e-5, 1e-5, 4e-3])),
-    ),
-    wrong("3.17", "a total below its parts", "contains the repeats", hessian,
-          times(total_seconds=0.05)),
+    right("3.17", "rows", hessian, timed),
+    right("3.17", "jacobian, five repeats by hand", hessian_jacobian, timed_by_hand),
+    right("3.17", "products with unit vectors", hessian_products, lambda n: timed(n, count=4)),
+    right("3.17", "forward over reverse", hessian_forward_mode, timed),
+    wrong("3.17", "sums", "sum of each row", hessian_row_sums, timed),
+    wrong("3.17", "gradient only", "that is the gradient", only_gradient, timed),
+    wrong("3.17", "outside the tape", "outside the outer tape", hessian_outside, timed),
+    wrong("3.17", "rows outside the tape", "outside the outer tape", hessian_none, timed),
+    wrong("3.17", "differences of gradients", "result of differences", hessian_by_differences,
+          timed),
+    wrong("3.17", "no times", "`derivative_seconds` is not written yet", hessian, unfinished),
+    wrong("3.17", "no key", "'hessian' is missing", hessian, lambda n: {"gradient": [1, 2, 3]}),
+    wrong("3.17", "one repeat", "3 repeats", hessian, lambda n: timed(n, count=1)),
+    wrong("3.17", "milliseconds", "milliseconds", hessian, lambda n: timed(n, factor=1000)),
+    wrong("3.17", "minutes", "in seconds", hessian, lambda n: timed(n, factor=1 / 60)),
+    wrong("3.17", "first call timed", "once before", hessian, lambda n: timed(n, warm=False)),
+    wrong("3.17", "the same n", "should have n", hessian, lambda n: timed(n, size=2)),
+    wrong("3.17", "exchanged", "whole calls of", hessian, timed_backwards),
+    wrong("3.17", "invented", "which a clock does not", hessian, invented),
+    wrong("3.17", "not persistent", "persistent=True", hessian_once, timed),
+    wrong("3.17", "sums of repeats", "neither add repeats", hessian,
+          lambda n: {key: [sum(found)] * 3 for key, found in timed(n).items()}),
+    wrong("3.17", "always five", "should have n", hessian, lambda n: timed(5)),
+    wrong("3.17", "upper half", "below the diagonal",
+          lambda f, x: tf().linalg.band_part(hessian(f, x), 0, -1), timed),
+    wrong("3.17", "two calls", "of a call of its own", hessian, lambda n: invented(n, 2)),
+    wrong("3.17", "not its Hessian", "does not call your", hessian,
+          lambda n: {"gradient": [1, 2, 3], "hessian": [1, 2, 3]}),
 ]  # fmt: skip
 
 
@@ -1291,11 +1735,31 @@ def split_tf_split(X, W1, W2, devices):
         return t.add(*shares)
 
 
+def split_at_fixed_devices(X, W1, W2, devices):
+    return split(X, W1, W2, ["/CPU:0", "/CPU:1" if len(set(devices)) > 1 else "/CPU:0"])
+
+
+def split_one_relu(X, W1, W2, devices):
+    half = W1.shape[1] // 2
+    return split_first(X, W1, W2, devices) + X @ W1[:, half:] @ W2[half:]
+
+
+def split_every_other(X, W1, W2, devices):
+    t = tf()
+    with t.device(devices[0]):
+        first = t.nn.relu(X @ W1[:, ::2]) @ W2[::2]
+    with t.device(devices[1]):
+        return first + t.nn.relu(X @ W1[:, 1::2]) @ W2[1::2]
+
+
 DEVICES = [
+    right("3.19", "every other unit", split_every_other),
+    wrong("3.19", "names of its own", "no matrix product was placed", split_at_fixed_devices),
+    wrong("3.19", "one ReLU", "missing in the second half", split_one_relu),
     right("3.19", "tf.split", split_tf_split),
     wrong("3.19", "layers dealt out", "its share of the output", split_by_layer),
     wrong("3.19", "an output share outside", "its share of the output", split_outputs_outside),
-    wrong("3.19", "one unit outside", "stand outside", split_three_ways),
+    wrong("3.19", "one unit outside", "are outside", split_three_ways),
     wrong("3.19", "one unit and the rest", "gets 4 units", lambda *a: split(*a, half=1)),
     right("3.19", "two halves", split),
     right("3.19", "loop, first gets one more", split_loop),

@@ -32,7 +32,7 @@
 # %% [markdown]
 # ## Setup
 #
-# New here is TensorFlow itself: this page first writes a network in its operations, then in Keras.
+# This page adds TensorFlow. It first writes a network in TensorFlow's operations, then in Keras.
 
 # %%
 from helpers import check, data, hint, models, plotting, progress, training
@@ -54,7 +54,7 @@ print(training.device())
 # ## Affine after affine is affine
 #
 # Put two linear layers on top of each other. The first maps a batch
-# $\mathbf{X} \in \mathbb{R}^{n \times d}$ to $h$ numbers a row, the second maps those to $q$:
+# $\mathbf{X} \in \mathbb{R}^{n \times d}$ to $h$ numbers per row, the second maps those to $q$:
 #
 # $$\mathbf{H} = \mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}, \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.1}$$
 #
@@ -86,7 +86,7 @@ print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
 
 
 # %% [markdown]
-# The stack of two behaves like one. In the first exercise you find that one.
+# The stack of two behaves like one layer. In the first exercise you find that layer.
 
 # %% [markdown]
 # ### Exercise 2.1 — A stack of linear layers collapses (d2l 5.1.1)
@@ -130,6 +130,17 @@ for name, W in {"one layer": direct, "two layers, 2 units between": through_two}
 # %% [markdown]
 # Five features go in and two independent directions arrive: the deeper network represents fewer
 # functions.
+#
+# Every matrix is a sum of matrices of rank 1, ordered by size: the [singular value
+# decomposition](glossary.md#singular-value-decomposition), or SVD,
+#
+# $$\mathbf{W} = \mathbf{U}\,\operatorname{diag}(s_1, s_2, \dots)\,\mathbf{V}^\top = s_1 \mathbf{u}_1 \mathbf{v}_1^\top + s_2 \mathbf{u}_2 \mathbf{v}_2^\top + \dots, \qquad s_1 \ge s_2 \ge \dots \ge 0.$$
+#
+# The columns $\mathbf{u}_i$ and $\mathbf{v}_i$ have length 1 and are at right angles to each other.
+# The size of a matrix is its Frobenius norm, the root of the sum of its squared entries. Eckart and
+# Young showed in 1936 that the first $k$ terms come closest to $\mathbf{W}$ among all matrices of
+# rank $k$. `np.linalg.svd(W, full_matrices=False)` returns $\mathbf{U}$, the $s_i$ and
+# $\mathbf{V}^\top$.
 
 # %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
@@ -220,7 +231,10 @@ plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prel
 
 
 # %% [markdown]
-# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there.
+# Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there. Networks used
+# sigmoids until about 2010. ReLU replaced them in deep networks because its derivative is 1 on half
+# of the line, so gradients survive many layers (Glorot, Bordes and Bengio, 2011), and because it
+# costs one comparison.
 
 # %% [markdown]
 # ### Exercise 2.3 — The derivative of pReLU (d2l 5.1.2)
@@ -391,7 +405,7 @@ check("2.5", pieces)
 #
 # That is the idea of the [universal approximation
 # theorem](glossary.md#universal-approximation-theorem): one hidden layer that is wide
-# enough comes as close as you like to any continuous function on a bounded interval. It says that
+# enough comes as close as you like to any continuous function on a closed, bounded interval. It says that
 # the weights exist. It does not say that training finds them, nor that one wide layer is the
 # cheapest way.
 
@@ -500,7 +514,7 @@ for name, crowd in crowds.items():
 
 # %% [markdown]
 # In training the same row comes out large beside zeros and small beside nines. For prediction Keras
-# uses running averages instead, here still at their start, and each row stands for itself.
+# uses running averages instead, here still at their start, so each row is treated by itself.
 
 # %% [markdown]
 # ### Exercise 2.9 — A row and its batch mates (d2l 5.1.6)
@@ -557,7 +571,8 @@ plt.show()
 
 # %% [markdown]
 # Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
-# layers leave less than a millionth of a millionth; tanh falls as surely, only more slowly.
+# layers leave less than a millionth of a millionth even in the best case. At $z = 1$ tanh loses more
+# than half per layer; at $z = 0$ tanh, like ReLU, would keep all.
 
 # %% [markdown]
 # ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
@@ -613,7 +628,7 @@ plotting.images(fashion.train_images[first], fashion.class_names, columns=5)
 # %% [markdown]
 # ## From scores to a loss
 #
-# The network puts out ten [logits](glossary.md#logit) $\mathbf{o}$ a row, any real
+# The network outputs ten [logits](glossary.md#logit) $\mathbf{o}$ per row, any real
 # numbers. [Softmax](glossary.md#softmax) turns them into probabilities, and the
 # [cross-entropy](glossary.md#cross-entropy) is minus the logarithm of the true class's
 # probability:
@@ -662,9 +677,9 @@ check("2.12", softmax)
 #
 # The predicted class is the one with the largest logit; softmax keeps the order, so it is not
 # needed for that. The share of right predictions is the
-# [accuracy](glossary.md#accuracy). One number hides which classes are mixed up, and for
-# that there is the [confusion matrix](glossary.md#confusion-matrix). A classifier that
-# knows nothing gives the bar that every network has to clear.
+# [accuracy](glossary.md#accuracy). One number hides which classes are mixed up; the
+# [confusion matrix](glossary.md#confusion-matrix) shows it. A classifier that knows
+# nothing gives the accuracy that every network has to exceed.
 
 # %%
 guesses = generator.integers(0, 10, size=len(y_valid))
@@ -738,7 +753,7 @@ print("logits for three images:", scratch_mlp(x_train[:3], parameters).shape)
 
 
 # %% [markdown]
-# One row an image, one column a class.
+# One row per image, one column per class.
 
 # %% [markdown]
 # ### Exercise 2.14 — The forward pass of any depth
@@ -917,7 +932,7 @@ plotting.histories({"Keras": history, "scratch": {"loss": scratch_losses}})
 print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.8)
 
 # %% [markdown]
-# The two training curves draw together. In the first epochs Keras is ahead, because its default start
+# The two training curves converge. In the first epochs Keras is ahead, because its default start
 # (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
 
 # %% [markdown]
@@ -977,7 +992,7 @@ check("2.16", functional_twin)
 # width, depth, learning rate, activation, start. Three habits make the answers worth something:
 # change one thing at a time, judge on images that took no part in training, and repeat with other
 # [seeds](glossary.md#seed), so that you know how much luck there is. Small experiments
-# are enough: 6,000 images, eight epochs, 128 hidden units, less than a second a run.
+# are enough: 6,000 images, eight epochs, 128 hidden units, less than a second per run.
 
 # %%
 def build(hidden_units=(128,), *, learning_rate=0.1, seed=0, **settings):
@@ -1193,7 +1208,8 @@ check("2.24", successive_halving)
 # ## Eager and graph execution
 #
 # By default TensorFlow is [eager](glossary.md#eager-execution): Python asks for each
-# operation and waits. `tf.function` [traces](glossary.md#tracing) instead: it runs the
+# operation, one after the other; on a CPU it waits for the result, on a GPU it may go on until a
+# value is read. `tf.function` [traces](glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
 # [graph](glossary.md#graph-execution) without Python. Whatever Python does besides,
 # like counting calls, happens only while tracing.
@@ -1221,7 +1237,7 @@ print("times Python ran the function:", calls)
 print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6))
 
 # %% [markdown]
-# Ten steps each and the same weights, but the traced function entered Python once.
+# Ten steps each and the same weights up to rounding, but the traced function entered Python once.
 
 # %% [markdown]
 # ## A whole epoch as one program
@@ -1229,7 +1245,7 @@ print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6
 # `model.fit` runs a graph for each batch and comes back to Python in between. When steps are small,
 # that return is a good part of the time. `training.fit` puts the loop over batches into the graph
 # as well: the images stay on the device, the epoch's random order goes in, and Keras's own
-# `train_step` runs for each batch. This is its heart.
+# `train_step` runs for each batch. This is the core of it.
 
 # %%
 model = concise_mlp()
@@ -1494,6 +1510,7 @@ progress("multilayer_perceptrons")
 # [saturation](glossary.md#saturation) ·
 # [seed](glossary.md#seed) ·
 # [sigmoid](glossary.md#sigmoid) ·
+# [singular value decomposition](glossary.md#singular-value-decomposition) ·
 # [softmax](glossary.md#softmax) ·
 # [Swish](glossary.md#swish) ·
 # [tanh](glossary.md#tanh) ·
@@ -1509,6 +1526,9 @@ progress("multilayer_perceptrons")
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
 #   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
+# - Eckart and Young, "The approximation of one matrix by another of lower rank", *Psychometrika* 1,
+#   1936.
+# - Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", *AISTATS* 2011.
 # - Cybenko, "Approximation by superpositions of a sigmoidal function", *Mathematics of Control,
 #   Signals and Systems* 2, 1989.
 # - Hendrycks and Gimpel, "Gaussian error linear units", 2016.

@@ -42,7 +42,8 @@ _ENTRYWISE = (
     keras.optimizers.Lion,
 )
 _ADAM = (keras.optimizers.Adam, keras.optimizers.AdamW)
-_SPARSE = (keras.layers.Embedding, keras.layers.ReversibleEmbedding)
+# Colab's Keras has no ReversibleEmbedding yet.
+_SPARSE = (keras.layers.Embedding, getattr(keras.layers, "ReversibleEmbedding", None))
 _MEANS_OVER_ROWS = (
     keras.losses.MeanSquaredError,
     keras.losses.MeanAbsoluteError,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tests.exercises.answers import right, wrong
@@ -39,8 +41,8 @@ def stacked_noisy_weights(X, y, sigma):
 
 def descended_noisy_weights(X, y, sigma):
     w = np.zeros(X.shape[1], dtype=np.float32)
-    for _ in range(3000):
-        w = w - 0.1 * (X.T @ (X @ w - y) / len(y) + sigma**2 * w)
+    for _ in range(5000):
+        w = w - 0.05 * (X.T @ (X @ w - y) / len(y) + sigma**2 * w)
     return w
 
 
@@ -62,7 +64,8 @@ def drawn_loss(X, y, w, sigma):
 
 
 def drawn_weights(X, y, sigma):
-    noisy = np.tile(X, (50, 1)) + np.random.default_rng().normal(scale=sigma, size=(50 * len(X), 3))
+    noise = np.random.default_rng().normal(scale=sigma, size=(50 * len(X), X.shape[1]))
+    noisy = np.tile(X, (50, 1)) + noise
     return np.linalg.lstsq(noisy, np.tile(y, 50), rcond=None)[0]
 
 
@@ -285,7 +288,22 @@ def softmax_monte_carlo(model, x, draws):
     return np.mean(outputs, axis=0), np.std(outputs, axis=0)
 
 
+def absolute_deviation(model, x, draws):
+    outputs = np.stack([np.asarray(model(x, training=True)) for _ in range(draws)])
+    mean = outputs.mean(axis=0)
+    return mean, np.abs(outputs - mean).mean(axis=0)
+
+
+def median_monte_carlo(model, x, draws):
+    outputs = np.stack([np.asarray(model(x, training=True)) for _ in range(draws)])
+    return np.median(outputs, axis=0), outputs.std(axis=0)
+
+
 MONTE_CARLO = [
+    wrong("6.3", "a draw less", "no more and no fewer", lambda m, x, n: monte_carlo(m, x, n - 1)),
+    wrong("6.3", "a draw more", "no more and no fewer", lambda m, x, n: monte_carlo(m, x, n + 1)),
+    wrong("6.3", "mean absolute deviation", "mean absolute deviation", absolute_deviation),
+    wrong("6.3", "median", "", median_monte_carlo),
     right("6.3", "numpy", monte_carlo),
     right("6.3", "one large batch", repeated_monte_carlo),
     right("6.3", "tensorflow", tf_monte_carlo),
@@ -303,90 +321,176 @@ MONTE_CARLO = [
 ]
 
 
-def accuracies(random, mean, rows):
-    return [float(np.round(value * rows) / rows) for value in mean + 0.004 * random.normal(size=3)]
+def train_once(model, seed, train, valid, epochs=15, weight_decay=0.0, callbacks=()):
+    """Train as the page does."""
+    import keras
+
+    from helpers import training
+
+    model.compile(
+        optimizer=keras.optimizers.AdamW(weight_decay=weight_decay),
+        metrics=["accuracy"],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    cosine = keras.callbacks.LearningRateScheduler(
+        lambda epoch: 0.0015 * (1 + np.cos(np.pi * epoch / epochs))
+    )
+    return training.fit(
+        model,
+        *train,
+        epochs=epochs,
+        batch_size=128,
+        seed=seed,
+        verbose=0,
+        callbacks=[cosine, *callbacks],
+        validation_data=valid,
+    ).history
 
 
-def rates(shift=0.0, pairs=((0, 0), (0.2, 0.5), (0.5, 0.2), (0.5, 0.5))):
-    random = np.random.default_rng(0)
-    return {
-        pair: {
-            "training": accuracies(random, 0.95 - 0.06 * sum(pair) + shift, 1024),
-            "validation": accuracies(random, 0.84 - 0.005 * sum(pair), 1024),
-        }
-        for pair in pairs
+def mlp(rate, seed):
+    from helpers import models
+
+    return models.mlp((256, 256), rate=rate, seed=seed)
+
+
+def accuracy(model, x, y):
+    return float(np.mean(np.asarray(model(x)).argmax(axis=1) == y))
+
+
+def rates_run(rates, seed, epochs, train, valid, *, build=mlp, **changes):
+    model = build(rates, seed)
+    history = train_once(model, seed, train, valid, epochs)
+    run = {
+        "model": model,
+        "training": accuracy(model, *train),
+        "validation": accuracy(model, *valid),
     }
+    return run | {name: change(run, history) for name, change in changes.items()}
 
 
-TABLE = rates()
-BEST, SMALLEST = (0, 0), (0.5, 0.5)
-ROUNDED = {
-    pair: {
-        part: [0.83, 0.84, 0.85] if part == "training" else [0.8333, 0.8127, 0.8271] for part in row
-    }
-    for pair, row in TABLE.items()
-}
-MADE_UP = {
-    pair: {"training": [0.95, 0.94, 0.93], "validation": [0.84, 0.83, 0.85]} for pair in TABLE
-}
-SAME = {pair: {**row, "validation": [860 / 1024] * 3} for pair, row in TABLE.items()}
-SWAPPED = {
-    pair: {
-        "training": accuracies(np.random.default_rng(1), 0.80, 1024),
-        "validation": row["validation"],
-    }
-    for pair, row in TABLE.items()
-}
-TURNED = {pair: TABLE[0.5 - pair[0], 0.5 - pair[1]] for pair in ((0, 0), (0.5, 0.5))}
+def rates_by_layers(rates, seed, epochs, train, valid):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((784,))]
+    for rate in rates:
+        layers += [keras.layers.Dense(256, "relu"), keras.layers.Dropout(rate)]
+    model = keras.Sequential([*layers, keras.layers.Dense(10)])
+    train_once(model, seed, train, valid, epochs)
+    found = [model.evaluate(*part, verbose=0)[1] for part in (train, valid)]
+    return {"model": model, "training": found[0], "validation": np.float32(found[1])}
+
+
+def rates_of_shared_model():
+    models = {}
+
+    def run(rates, seed, *a):
+        model = models.setdefault(tuple(rates), mlp(rates, seed))
+        return rates_run(rates, seed, *a, build=lambda *_: model)
+
+    return run
+
+
+def swapped_rates(rates, *a):
+    return rates_run(rates[::-1], *a)
+
+
+def changed(run, **changes):
+    return functools.partial(run, **changes)
+
 
 RATES = [
-    right("6.4", "four pairs", TABLE, BEST, SMALLEST),
-    right("6.4", "lists and floats", TABLE, [0.0, 0.0], [0.5, 0.5]),
-    right(
+    right("6.4", "mlp", rates_run, "b"),
+    right("6.4", "layers, evaluate", rates_by_layers, "B"),
+    right("6.4", "another entry", changed(rates_run, note=lambda *_: "none"), " b "),
+    wrong("6.4", "rates swapped", "The rates are swapped", swapped_rates, "b"),
+    wrong(
         "6.4",
-        "more pairs",
-        rates(pairs=(*TABLE, (0.3, 0.3), (0.0, 0.5))),
-        (0.0, 0.0),
-        (0.5, 0.5),
+        "one rate for all",
+        "Use the rates that are given",
+        lambda rates, *a: rates_run(rates[0], *a),
+        "b",
     ),
-    wrong("6.4", "pair missing", "no entry", rates(pairs=((0, 0), (0.5, 0.5))), BEST, SMALLEST),
-    wrong("6.4", "rounded", "do not round", ROUNDED, BEST, SMALLEST),
-    wrong("6.4", "made up", "no fraction of 1,024", MADE_UP, BEST, SMALLEST),
-    wrong("6.4", "same seed", "Use the seed", SAME, BEST, SMALLEST),
-    wrong("6.4", "swapped parts", "above training accuracy", SWAPPED, BEST, SMALLEST),
-    wrong("6.4", "rows swapped", "fitted worse", {**TABLE, **TURNED}, BEST, SMALLEST),
-    wrong("6.4", "percent", "between", rates(shift=80), BEST, SMALLEST),
-    wrong("6.4", "not the best", "your own table says", TABLE, (0.5, 0.5), SMALLEST),
-    wrong("6.4", "not a dict", "keys are pairs", [0.8, 0.9], BEST, SMALLEST),
+    wrong(
+        "6.4",
+        "training accuracy with dropout on",
+        "dropout on",
+        changed(rates_run, training=lambda run, history: history["accuracy"][-1]),
+        "b",
+    ),
+    wrong(
+        "6.4",
+        "test accuracy on training images",
+        "'validation' is",
+        changed(rates_run, validation=lambda run, history: run["training"]),
+        "b",
+    ),
+    wrong(
+        "6.4",
+        "percent",
+        "between 0 and 1",
+        changed(rates_run, training=lambda run, history: 100 * run["training"]),
+        "b",
+    ),
+    wrong(
+        "6.4",
+        "rounded",
+        "without rounding",
+        changed(rates_run, training=lambda run, history: round(run["training"] - 0.004, 2)),
+        "b",
+    ),
+    wrong(
+        "6.4",
+        "another network",
+        "784-256-256-10",
+        changed(rates_run, build=lambda r, s: mlp3(s)),
+        "b",
+    ),
+    wrong("6.4", "seed unused", "Two seeds", lambda r, s, *a: rates_run(r, 3, *a), "b"),
+    wrong("6.4", "one network", "Begin each run with a new network", rates_of_shared_model(), "b"),
+    wrong("6.4", "no model", "no entry 'model'", changed(rates_run, model=lambda *_: None), "b"),
+    wrong("6.4", "numbers alone", "a dict with the keys", lambda *a: (0.9, 0.8), "b"),
+    wrong("6.4", "conclusion", "spread over the seeds", rates_run, "c"),
+    wrong("6.4", "no letter", "in quotes", rates_run, (0.5, 0.5)),
 ]
 
 
-def curve(bottom, end, epochs=60, seeds=3):
-    random = np.random.default_rng(0)
-    time = np.arange(epochs)
-    fall = bottom + (1.4 - bottom) * np.exp(-time / 3) + (end - bottom) * (time / epochs) ** 2
-    return fall + 0.01 * random.normal(size=(seeds, epochs))
+def mlp3(seed):
+    from helpers import models
+
+    return models.mlp((256, 128), rate=0.2, seed=seed)
 
 
-WITHOUT, WITH = curve(0.45, 0.8), curve(0.42, 0.45)
+def loss_curve(rate, seed, epochs, train, valid, key="val_loss"):
+    history = train_once(mlp(rate, seed), seed, train, valid, epochs)
+    return history if key is None else history[key]
+
+
+def loss_curve_by_callback(rate, seed, epochs, train, valid):
+    import keras
+
+    losses, model = [], mlp((rate, rate), seed)
+    measure = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: losses.append(model.evaluate(*valid, verbose=0)[0])
+    )
+    train_once(model, seed, train, valid, epochs, callbacks=[measure])
+    return np.array(losses)
+
+
 LONGER = [
-    right("6.5", "arrays", {"without": WITHOUT, "with": WITH}),
-    right("6.5", "lists", {"without": WITHOUT.tolist(), "with": WITH.tolist()}),
-    right("6.5", "float32, two seeds", {"without": np.float32(WITHOUT[:2]), "with": WITH[:2]}),
-    wrong("6.5", "one seed", "at least 2 seeds", {"without": WITHOUT[:1], "with": WITH[:1]}),
-    wrong("6.5", "one row", "should have shape", {"without": WITHOUT[0], "with": WITH[0]}),
-    wrong("6.5", "swapped", "does not rise again", {"without": WITH, "with": WITHOUT}),
-    wrong("6.5", "too large", "not an accuracy", {"without": WITHOUT + 5, "with": WITH}),
-    wrong(
-        "6.5",
-        "accuracies",
-        "holds accuracies",
-        {"without": np.round(WITHOUT * 1024) / 1024, "with": WITH},
-    ),
-    wrong("6.5", "training loss", "does not rise", {"without": curve(0.2, 0.2), "with": WITH}),
-    wrong("6.5", "other length", "same time", {"without": WITHOUT, "with": WITH[:, :50]}),
-    wrong("6.5", "same run", "another seed", {"without": WITHOUT[[0, 0]], "with": WITH}),
-    wrong("6.5", "keys", "with the keys", {"no dropout": WITHOUT, "dropout": WITH}),
+    right("6.5", "history", loss_curve, "d"),
+    right("6.5", "callback", loss_curve_by_callback, "d"),
+    right("6.5", "float32", lambda *a: np.float32(loss_curve(*a)), "D"),
+    wrong("6.5", "accuracies", "accuracy", changed(loss_curve, key="val_accuracy"), "d"),
+    wrong("6.5", "training loss", "training loss", changed(loss_curve, key="loss"), "d"),
+    wrong("6.5", "whole history", "'val_loss' alone", changed(loss_curve, key=None), "d"),
+    wrong("6.5", "fixed epochs", "shape (6,)", lambda r, s, e, *a: loss_curve(r, s, 12, *a), "d"),
+    wrong("6.5", "no dropout", "", lambda r, *a: loss_curve(0.0, *a), "d"),
+    wrong("6.5", "rate kept", "expected with it", lambda r, *a: loss_curve(0.5 - r, *a), "d"),
+    wrong("6.5", "seed unused", "Two seeds", lambda r, s, *a: loss_curve(r, 1, *a), "d"),
+    wrong("6.5", "epochs as seed", "Two seeds", lambda r, s, e, *a: loss_curve(r, e, e, *a), "d"),
+    wrong("6.5", "conclusion", "before the last epoch", loss_curve, "b"),
+    wrong("6.5", "last loss", "shape", lambda *a: loss_curve(*a)[-1], "d"),
 ]
 
 
@@ -450,7 +554,28 @@ def before_dropout(model, x, training):
     return found
 
 
+def two_numbers(model, x, training):
+    found = activation_variances(model, x, training)
+    return (found + [found[-1]])[:2]
+
+
+def first_two(model, x, training):
+    return activation_variances(model, x, training)[:2]
+
+
+def what_each_dense_reads(model, x, training):
+    found = []
+    for layer in model.layers:
+        if "dense" in layer.name:
+            found.append(float(np.var(x)))
+        x = layer(x) if "dense" in layer.name else layer(x, training=training)
+    return found
+
+
 VARIANCE = [
+    wrong("6.6", "padded to two", "should have shape (1,)", two_numbers),
+    wrong("6.6", "cut to two", "should have shape (4,)", first_two),
+    wrong("6.6", "input counted", "begin with what the second", what_each_dense_reads),
     right("6.6", "loop", activation_variances),
     right("6.6", "tensorflow", tf_variances),
     right("6.6", "functional model", functional_variances),
@@ -487,7 +612,7 @@ VARIANCE = [
         lambda model, x, training: [np.var(model.get_weights()[index]) for index in (2, 4)],
     ),
     wrong("6.6", "output too", "not hidden", lambda *a: activation_variances(*a, last=True)),
-    wrong("6.6", "every layer", "should not change", every_layer),
+    wrong("6.6", "every layer", "not a hidden layer of its own", every_layer),
     wrong("6.6", "before dropout", "after the dropout layer", before_dropout),
     wrong(
         "6.6",
@@ -498,53 +623,90 @@ VARIANCE = [
 ]
 
 
-def growth(start, end, epochs=15):
-    time = np.linspace(0, 1, epochs + 1)[:, None]
-    return start + (np.array(end) - start) * time
+def variances_over_time(
+    rate,
+    seed,
+    epochs,
+    train,
+    valid,
+    *,
+    first=True,
+    statistic=np.var,
+    swap=False,
+    on=None,
+    late=True,
+):
+    import keras
+
+    model, rows = mlp(rate, seed), {True: [], False: []}
+
+    def measure(epoch=None, logs=None):
+        for mode in (True, False):
+            x = (valid if on is None else on(train, valid))[0]
+            if late or not rows[mode]:
+                rows[mode].append(activation_variances(model, x, mode, statistic))
+            else:
+                rows[mode].append(rows[mode][0])
+
+    if first:
+        measure()
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=measure)
+    train_once(model, seed, train, valid, epochs, callbacks=[watch])
+    if not first:
+        measure()
+    return {
+        "model": model,
+        "training": np.array(rows[not swap]),
+        "predicting": np.array(rows[swap]),
+    }
 
 
-START = np.array([0.06, 0.03])
-OVER_TIME = {
-    "without": growth(START, [0.5, 1.0]),
-    "with, training": growth(2.5 * START, [1.2, 2.5]),
-    "with, predicting": growth(START, [0.4, 0.6]),
-}
-MODES_TURNED = {
-    "without": OVER_TIME["without"],
-    "with, training": OVER_TIME["with, predicting"],
-    "with, predicting": OVER_TIME["with, training"],
-}
+def variances_epoch_by_epoch(rate, seed, epochs, train, valid):
+    """Read the activations from a model of several outputs after each epoch."""
+    import keras
+
+    model, rows = mlp(rate, seed), {"training": [], "predicting": []}
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.on_epoch_end(0)
+
+        def on_epoch_end(self, epoch, logs=None):
+            rows["training"].append(functional_variances(model, valid[0], True))
+            rows["predicting"].append(tf_variances(model, valid[0], False))
+
+    train_once(model, seed, train, valid, epochs, callbacks=[Watch()])
+    return rows | {"model": model}
+
+
+def short_rows(*a):
+    run = variances_over_time(*a)
+    return run | {name: run[name][1:] for name in ("training", "predicting")}
+
+
+def over_time(**options):
+    return functools.partial(variances_over_time, **options)
+
+
 TIME = [
-    right("6.7", "arrays", OVER_TIME),
-    right("6.7", "lists", {k: v.tolist() for k, v in OVER_TIME.items()}),
-    right("6.7", "float32", {k: np.float32(v) for k, v in OVER_TIME.items()}),
-    wrong("6.7", "short", "10 epochs", {k: v[:6] for k, v in OVER_TIME.items()}),
-    wrong("6.7", "keys", "with the keys", {"without": OVER_TIME["without"]}),
-    wrong("6.7", "turned", "predicting' swapped", MODES_TURNED),
-    wrong(
+    right("6.7", "arrays", variances_over_time),
+    right("6.7", "a callback of its own, lists", variances_epoch_by_epoch),
+    right(
         "6.7",
-        "training as predicting",
-        "Are the two swapped",
-        {**OVER_TIME, "with, training": OVER_TIME["with, predicting"]},
+        "float32",
+        lambda *a: {
+            k: v if k == "model" else np.float32(v) for k, v in variances_over_time(*a).items()
+        },
     ),
-    wrong(
-        "6.7",
-        "not measured again",
-        "do not change",
-        {**OVER_TIME, "with, predicting": np.tile(START, (16, 1))},
-    ),
-    wrong(
-        "6.7",
-        "no row 0",
-        "Row 0",
-        {k: v if k == "without" else np.vstack([v[1:], v[-1:]]) for k, v in OVER_TIME.items()},
-    ),
-    wrong(
-        "6.7",
-        "transposed",
-        "should have shape",
-        {k: v.T for k, v in OVER_TIME.items()},
-    ),
+    wrong("6.7", "row 0 missing", "once before the first epoch", short_rows),
+    wrong("6.7", "row 0 at the end", "Row 0 belongs", over_time(first=False)),
+    wrong("6.7", "deviations", "hand in variances", over_time(statistic=np.std)),
+    wrong("6.7", "swapped", "", over_time(swap=True)),
+    wrong("6.7", "training images", "validation images", over_time(on=lambda t, v: t)),
+    wrong("6.7", "measured once", "measure again", over_time(late=False)),
+    wrong("6.7", "seed unused", "Two seeds", lambda r, s, *a: variances_over_time(r, 1, *a)),
+    wrong("6.7", "rate unused", "Use the rates", lambda r, *a: variances_over_time(0.5, *a)),
+    wrong("6.7", "array alone", "a dict with the keys", lambda *a: np.ones((4, 2))),
 ]
 
 
@@ -586,12 +748,40 @@ def mean_class_differs(model, x, draws):
     return np.mean(np.argmax(mean, axis=1) != np.argmax(model(x), axis=1))
 
 
+def base_with_dropout(model, x, draws):
+    settled = np.argmax(model(x, training=True), axis=1)
+    passes = [np.argmax(model(x, training=True), axis=1) for _ in range(draws)]
+    return np.mean(np.any(np.array(passes) != settled, axis=0))
+
+
+def over_axis_0(model, x, draws):
+    settled = np.argmax(model(x), axis=0)
+    passes = [np.argmax(model(x, training=True), axis=0) for _ in range(draws)]
+    return np.mean(np.any(np.array(passes) != settled, axis=0))
+
+
+def one_large_batch(model, x, draws):
+    settled = np.argmax(model.predict(x, verbose=0), axis=-1)
+    passes = np.argmax(model(np.tile(x, (draws, 1)), training=True), axis=-1).reshape(draws, -1)
+    return float((passes != settled).any(axis=0).mean())
+
+
 CHANGES = [
+    right("6.9", "one large batch", one_large_batch),
+    wrong("6.9", "base with dropout", "every pass with dropout", base_with_dropout),
+    wrong("6.9", "argmax over axis 0", "`argmax` over axis 1", over_axis_0),
+    wrong(
+        "6.9",
+        "a draw less",
+        "",
+        lambda m, x, n: disagreement(m, x, n - 1) if n > 1 else disagreement(m, x, 1),
+    ),
+    wrong("6.9", "a draw more", "", lambda m, x, n: disagreement(m, x, n + 1)),
     right("6.9", "numpy", disagreement),
     right("6.9", "loop", loop_disagreement),
     right("6.9", "tensorflow", tf_disagreement),
     wrong("6.9", "no dropout", "training=True", lambda *a: disagreement(*a, training=False)),
-    wrong("6.9", "mean", "does not grow", lambda *a: disagreement(*a, over=np.mean)),
+    wrong("6.9", "mean", "counts once", lambda *a: disagreement(*a, over=np.mean)),
     wrong("6.9", "all", "you ask for all", lambda *a: disagreement(*a, over=np.all)),
     wrong(
         "6.9",
@@ -601,50 +791,103 @@ CHANGES = [
     ),
     wrong("6.9", "one pass", "as many passes", lambda m, x, n: disagreement(m, x, 1)),
     wrong("6.9", "own draws", "no more passes", lambda m, x, n: disagreement(m, x, 50)),
-    wrong("6.9", "among passes", "with the pass without dropout", passes_differ),
+    wrong("6.9", "among passes", "pass without dropout", passes_differ),
     wrong("6.9", "logits", "classes rather than the logits", logits_differ),
     wrong("6.9", "mean pass", "class of their mean", mean_class_differs),
     wrong("6.9", "count", "between 0 and 1", lambda m, x, n: len(x) * disagreement(m, x, n)),
 ]
 
 
-def four(plain=0.50, dropped=0.44, decayed=0.47, both=0.42, decay=0.3):
-    random = np.random.default_rng(0)
-    means = {(0.0, 0.0): plain, (0.5, 0.0): dropped, (0.0, decay): decayed, (0.5, decay): both}
-    return {
-        cell: (mean + 0.004 * np.array([-1, 0, 1]) * random.uniform(0.5, 1)).tolist()
-        for cell, mean in means.items()
-    }
+def decay_run(rate, decay, seed, epochs, train, valid, *, key="val_loss", place=-1, loss=None):
+    model = mlp(rate, seed)
+    history = train_once(model, seed, train, valid, epochs, weight_decay=decay)
+    return {"model": model, "loss": loss(history) if loss else history[key][place]}
+
+
+def verdict(table, *, sums=lambda a, b: a + b, share=0.2, base=(0.0, 0.0), largest=max):
+    mean = {recipe: np.mean(losses) for recipe, losses in table.items()}
+    decay = max(decay for _, decay in table)
+    dropped, decayed = (mean[base] - mean[key] for key in ((0.5, 0.0), (0.0, decay)))
+    both = mean[base] - mean[0.5, decay]
+    total = sums(dropped, decayed)
+    if abs(both - total) <= share * abs(total):
+        return "additive"
+    if both > total:
+        return "more"
+    return "diminished" if both > largest(dropped, decayed) else "cancel"
+
+
+def verdict_by_ratio(table):
+    plain = sum(table[0.0, 0.0]) / 3
+    gains = {key: plain - sum(losses) / 3 for key, losses in table.items() if any(key)}
+    both = next(gain for (rate, decay), gain in gains.items() if rate and decay)
+    single = [gain for (rate, decay), gain in gains.items() if not (rate and decay)]
+    ratio = both / sum(single)
+    if 0.8 <= ratio <= 1.2:
+        return "additive"
+    return "more" if ratio > 1 else "diminished" if both > max(single) else "cancel"
+
+
+def verdict_of_losses(table):
+    """Compare the losses in place of the gains."""
+    mean = {recipe: np.mean(losses) for recipe, losses in table.items()}
+    decay = max(decay for _, decay in table)
+    total = mean[0.5, 0.0] + mean[0.0, decay]
+    both = mean[0.5, decay]
+    return "additive" if abs(both - total) <= 0.2 * total else "more" if both > total else "cancel"
+
+
+def verdict_by_position(table):
+    plain, decayed, dropped, both = map(np.mean, table.values())
+    return verdict_by_ratio(
+        {
+            (0.0, 0.0): [plain] * 3,
+            (0.0, 1.0): [decayed] * 3,
+            (0.5, 0.0): [dropped] * 3,
+            (0.5, 1.0): [both] * 3,
+        }
+    )
+
+
+def decided(**options):
+    return functools.partial(verdict, **options)
+
+
+def decaying(**options):
+    return functools.partial(decay_run, **options)
 
 
 CELLS = [
-    right("6.11", "diminished", four(both=0.435), "diminished"),
+    right("6.11", "by the rule", decay_run, verdict),
+    right("6.11", "ratio", decay_run, verdict_by_ratio),
     right(
         "6.11",
-        "additive, integer rate",
-        {(int(r) if r == 0 else r, d): v for (r, d), v in four(both=0.41, decay=1).items()},
-        "additive",
-    ),
-    right("6.11", "cancel, arrays", {k: np.array(v) for k, v in four(both=0.46).items()}, "cancel"),
-    right("6.11", "more", four(both=0.35), "more"),
-    wrong("6.11", "verdict", "by the rule that is cancel", four(both=0.46), "additive"),
-    wrong("6.11", "word", "use one of", four(), "good"),
-    wrong(
-        "6.11", "cell missing", "four keys", {k: v for k, v in four().items() if k[0]}, "additive"
+        "float32",
+        lambda *a: decay_run(*a) | {"loss": np.float32(decay_run(*a)["loss"])},
+        verdict,
     ),
     wrong(
-        "6.11", "one seed", "at least 3 seeds", {k: v[:1] for k, v in four().items()}, "additive"
+        "6.11", "decay unused", "Hand the decay", lambda r, d, *a: decay_run(r, 0.0, *a), verdict
     ),
-    wrong("6.11", "dropout hurts", "does not lower", four(dropped=0.55), "additive"),
-    wrong("6.11", "percentages", "between", {k: [80.0, 81, 82] for k in four()}, "additive"),
+    wrong("6.11", "rate unused", "Use the rates", lambda r, *a: decay_run(0.5, *a), verdict),
+    wrong("6.11", "accuracy", "which is the accuracy", decaying(key="val_accuracy"), verdict),
+    wrong("6.11", "training loss", "last 'val_loss'", decaying(key="loss"), verdict),
     wrong(
         "6.11",
-        "accuracies",
-        "holds accuracies",
-        {k: np.round(np.array(v) * 1024) / 1024 for k, v in four().items()},
-        "additive",
+        "best epoch",
+        "last 'val_loss'",
+        decaying(loss=lambda h: min(h["val_loss"])),
+        verdict,
     ),
-    wrong("6.11", "same seed", "Use the seed", {k: [0.5] * 3 for k in four()}, "additive"),
+    wrong("6.11", "first epoch", "last 'val_loss'", decaying(place=0), verdict),
+    wrong("6.11", "seed unused", "Two seeds", lambda r, d, s, *a: decay_run(r, d, 1, *a), verdict),
+    wrong("6.11", "always additive", "the rule says", decay_run, lambda table: "additive"),
+    wrong("6.11", "10 percent", "the rule says", decay_run, decided(share=0.1)),
+    wrong("6.11", "smaller gain", "the rule says", decay_run, decided(largest=min)),
+    wrong("6.11", "larger gain as sum", "the rule says", decay_run, decided(sums=max)),
+    wrong("6.11", "losses compared", "the rule says", decay_run, verdict_of_losses),
+    wrong("6.11", "by position", "the rule says", decay_run, verdict_by_position),
+    wrong("6.11", "other words", "return one of", decay_run, lambda table: "good"),
 ]
 
 
@@ -713,75 +956,140 @@ def drops_exact_share(x, w, b, rate, seed):
     return x @ np.where(places >= round(rate * w.size), w / (1 - rate), 0.0) + b
 
 
+def connect(shape=None, scale=None, bias=1.0):
+    return lambda *a: drop_connect(*a, shape, scale, bias)
+
+
 CONNECT = [
-    right("6.12", "numpy", drop_connect),
-    right("6.12", "loop", loop_drop_connect),
-    right("6.12", "tensorflow", tf_drop_connect),
-    wrong("6.12", "inputs", "Whole inputs", lambda *a: drop_connect(*a, lambda s: (s[0], 1))),
-    wrong("6.12", "outputs", "Whole outputs", lambda *a: drop_connect(*a, lambda s: (1, s[1]))),
-    wrong("6.12", "result dropped", "biases or outputs are dropped", drops_outputs),
-    wrong("6.12", "biases dropped", "biases or outputs are dropped", drops_biases),
-    wrong("6.12", "rate kept", "to drop, not to keep", keeps_rate),
-    wrong("6.12", "exact share", "varies from seed to seed", drops_exact_share),
+    right("6.12", "numpy", drop_connect, "a"),
+    right("6.12", "loop", loop_drop_connect, "A"),
+    right("6.12", "tensorflow", tf_drop_connect, "a"),
+    wrong("6.12", "inputs", "Whole inputs", connect(lambda s: (s[0], 1)), "a"),
+    wrong("6.12", "outputs", "Whole outputs", connect(lambda s: (1, s[1])), "a"),
+    wrong("6.12", "result dropped", "biases or outputs are dropped", drops_outputs, "a"),
+    wrong("6.12", "biases dropped", "biases or outputs are dropped", drops_biases, "a"),
+    wrong("6.12", "rate kept", "to drop, not to keep", keeps_rate, "a"),
+    wrong("6.12", "exact share", "varies from seed to seed", drops_exact_share, "a"),
     wrong(
-        "6.12", "no seed", "different masks", lambda x, w, b, r, s: drop_connect(x, w, b, r, None)
+        "6.12",
+        "no seed",
+        "",
+        lambda x, w, b, r, s: drop_connect(x, w, b, r, None),
+        "a",
     ),
-    wrong("6.12", "not scaled", "not scaled", lambda *a: drop_connect(*a, scale=1.0)),
-    wrong("6.12", "a mask a row", "One mask serves", mask_for_each_row),
-    wrong("6.12", "biases scaled", "biases are scaled", drops_biases_too),
-    wrong("6.12", "no biases", "biases are missing", lambda *a: drop_connect(*a, bias=0.0)),
-    wrong("6.12", "seed fixed", "same mask", lambda x, w, b, r, s: drop_connect(x, w, b, r, 3)),
-    wrong("6.12", "any rate", "should raise a ValueError", unchecked_drop_connect),
+    wrong("6.12", "not scaled", "not scaled", connect(scale=1.0), "a"),
+    wrong("6.12", "a mask per row", "one mask serves", mask_for_each_row, "a"),
+    wrong("6.12", "biases scaled", "biases are scaled", drops_biases_too, "a"),
+    wrong("6.12", "no biases", "biases are missing", connect(bias=0.0), "a"),
+    wrong(
+        "6.12", "seed fixed", "same mask", lambda x, w, b, r, s: drop_connect(x, w, b, r, 3), "a"
+    ),
+    wrong("6.12", "any rate", "should raise a ValueError", unchecked_drop_connect, "a"),
+    wrong("6.12", "conclusion", "one lost activation", drop_connect, "b"),
 ]
 
 
-def noisy_model(*noise, units=(256, 256, 10), inputs=784, front=(), last=None):
+def noisy_model(*noise, units=(256, 256, 10), front=(), last=None, activation="relu"):
     import keras
 
-    layers = [keras.Input((inputs,)), *front]
+    layers = [keras.Input((784,)), *front]
     for number, width in enumerate(units):
-        activation = "relu" if number < len(units) - 1 else last
-        layers += [keras.layers.Dense(width, activation), *noise[number : number + 1]]
+        kind = activation if number < len(units) - 1 else last
+        layers += [keras.layers.Dense(width, kind), *noise[number : number + 1]]
     return keras.Sequential(layers)
 
 
-def gaussian(seed):
+def shift(largest=1):
+    """Return a layer that moves each picture by up to `largest` whole pixels."""
     import keras
 
-    noise = keras.layers.GaussianDropout
-    return noisy_model(noise(0.2, seed=seed), noise(0.2, seed=seed + 1))
+    ops, width = keras.ops, 28 + 2 * largest
+
+    class Shift(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.draws = keras.random.SeedGenerator(1)
+
+        def call(self, x, training=False):
+            if not training:
+                return x
+            margin = (largest, largest)
+            padded = ops.pad(ops.reshape(x, (-1, 28, 28)), ((0, 0), margin, margin))
+            moves = keras.random.randint((ops.shape(x)[0], 2), 0, 2 * largest + 1, seed=self.draws)
+            rows, columns = (moves[:, place, None] + np.arange(28) for place in (0, 1))
+            places = ops.reshape(rows[:, :, None] * width + columns[:, None, :], (-1, 784))
+            return ops.take_along_axis(ops.reshape(padded, (-1, width * width)), places, axis=1)
+
+    return Shift()
 
 
-def shifts(seed):
+def gaussian(rate, seed):
+    import keras
+
+    return [keras.layers.GaussianDropout(rate, seed=seed + place) for place in (0, 1)]
+
+
+def shifted(seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return noisy_model(*gaussian(0.2, seed), front=[shift()])
+
+
+def shifted_alone(seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return noisy_model(front=[shift()])
+
+
+def contrast_and_shift(seed):
     import keras
 
     layers = keras.layers
-    front = layers.Reshape((28, 28, 1)), layers.RandomTranslation(0.04, 0.04), layers.Flatten()
-    return noisy_model(front=front)
-
-
-def noisy_layer(always=False):
-    import keras
-
-    class Swap(keras.layers.Layer):
-        """Mix a little of another example's activations into each example's."""
-
-        def call(self, x, training=False):
-            if not (training or always):
-                return x
-            mixed = keras.random.shuffle(x, axis=0)
-            return x + 0.2 * keras.random.uniform(keras.ops.shape(x)) * (mixed - x)
-
-    return Swap()
+    keras.utils.set_random_seed(seed)
+    contrast = layers.RandomContrast(0.5, value_range=(0, 1))
+    return noisy_model(
+        *gaussian(0.1, seed),
+        front=[layers.Reshape((28, 28, 1)), contrast, layers.Reshape((784,)), shift()],
+    )
 
 
 def functional(seed):
     import keras
 
-    x = inputs = keras.Input((784,))
-    for units in (256, 256):
-        x = keras.layers.Dense(units, "relu")(keras.layers.GaussianNoise(0.2)(x))
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((784,))
+    x = shift()(inputs)
+    for noise in gaussian(0.2, seed):
+        x = noise(keras.layers.Dense(256, "relu")(x))
     return keras.Model(inputs, keras.layers.Dense(10)(x))
+
+
+def mask_layer(rate=0.5, scaled=True):
+    """Return dropout as a layer of one's own."""
+    import keras
+
+    class Mask(keras.layers.Layer):
+        def call(self, x, training=False):
+            if not training:
+                return x
+            if scaled:
+                return keras.random.dropout(x, rate)
+            kept = keras.random.uniform(keras.ops.shape(x)) >= rate
+            return x * keras.ops.cast(kept, x.dtype)
+
+    return Mask()
+
+
+def always_noisy(seed):
+    import keras
+
+    class Noise(keras.layers.Layer):
+        def call(self, x):
+            return x + 0.1 * keras.random.normal(keras.ops.shape(x))
+
+    return noisy_model(Noise())
 
 
 def with_dropout(seed):
@@ -790,37 +1098,68 @@ def with_dropout(seed):
     return noisy_model(keras.layers.Dropout(0.2), keras.layers.GaussianNoise(0.1))
 
 
-def score(dropout=0.45, noise=0.40, accuracy=0.85, spread=0.004):
-    random = np.random.default_rng(0)
-    return {
-        name: {
-            "loss": (loss + spread * np.array([-1.0, 0.2, 1.0])).tolist(),
-            "accuracy": accuracies(random, accuracy, 1024),
-        }
-        for name, loss in (("dropout", dropout), ("noise", noise))
-    }
+def convolutional(seed):
+    import keras
+
+    layers = keras.layers
+    front = layers.Reshape((28, 28, 1)), layers.Conv2D(1, 3, padding="same"), layers.Flatten()
+    return noisy_model(*gaussian(0.2, seed), front=front)
 
 
-ACCURACIES_TWICE = {k: row | {"loss": row["accuracy"]} for k, row in score().items()}
+def normalised(seed):
+    import keras
+
+    return noisy_model(*gaussian(0.2, seed), front=[keras.layers.BatchNormalization()])
+
+
+def learned_noise(seed):
+    import keras
+
+    class Learned(keras.layers.Layer):
+        def build(self, shape):
+            self.size = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x, training=False):
+            return x + self.size * keras.random.normal(keras.ops.shape(x)) if training else x
+
+    return noisy_model(Learned())
+
+
+def too_noisy(seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return noisy_model(front=[keras.layers.GaussianNoise(3.0)])
+
+
 NOISE = [
-    right("6.13", "shifts", shifts, score()),
-    right("6.13", "gaussian", gaussian, score(0.44, 0.42)),
-    right(
+    right("6.13", "shift and Gaussian factors", shifted),
+    right("6.13", "contrast and shift", contrast_and_shift),
+    right("6.13", "functional", functional),
+    wrong("6.13", "dropout", "contains a Dropout layer", with_dropout),
+    wrong("6.13", "dropout by hand", "whatever it is called", lambda s: noisy_model(mask_layer())),
+    wrong(
         "6.13",
-        "functional",
-        functional,
-        {k: {m: np.array(v) for m, v in row.items()} for k, row in score().items()},
+        "dropout behind the second layer",
+        "whatever it is called",
+        lambda s: noisy_model(*gaussian(0.2, s)[:1], mask_layer(0.2)),
     ),
-    right("6.13", "own layer", lambda seed: noisy_model(noisy_layer()), score()),
-    wrong("6.13", "dropout", "contains a Dropout layer", with_dropout, score()),
-    wrong("6.13", "no noise", "no noise in the model", lambda seed: noisy_model(), score()),
-    wrong("6.13", "wider", "fixed at 256", lambda seed: noisy_model(units=(512, 256, 10)), score()),
-    wrong("6.13", "always on", "must rest", lambda seed: noisy_model(noisy_layer(True)), score()),
-    wrong("6.13", "softmax", "logits", lambda seed: noisy_model(last="softmax"), score()),
-    wrong("6.13", "worse", "above that of dropout", gaussian, score(0.40, 0.45)),
-    wrong("6.13", "chance", "tell from chance", gaussian, score(0.40, 0.399)),
-    wrong("6.13", "accuracies as losses", "holds accuracies", gaussian, ACCURACIES_TWICE),
-    wrong("6.13", "no losses", "with the keys", gaussian, {"dropout": [0.8], "noise": [0.9]}),
+    wrong(
+        "6.13",
+        "dropped pixels",
+        "whatever it is called",
+        lambda s: noisy_model(front=[mask_layer(0.2, scaled=False)]),
+    ),
+    wrong("6.13", "convolution", "three Dense layers", convolutional),
+    wrong("6.13", "batch normalisation", "three Dense layers", normalised),
+    wrong("6.13", "learned noise", "three Dense layers", learned_noise),
+    wrong("6.13", "no noise", "no noise in the model", lambda seed: noisy_model()),
+    wrong("6.13", "wider", "fixed at 784", lambda s: noisy_model(units=(512, 256, 10))),
+    wrong("6.13", "always on", "must be off", always_noisy),
+    wrong("6.13", "softmax", "logits", lambda s: noisy_model(*gaussian(0.2, s), last="softmax")),
+    wrong("6.13", "tanh", "with ReLU", lambda s: noisy_model(*gaussian(0.2, s), activation="tanh")),
+    wrong("6.13", "underfits", "A win is a lower loss", too_noisy),
+    wrong("6.13", "no model", "should return a Keras model", lambda seed: None),
 ]
 
 CASES = [

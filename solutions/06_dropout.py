@@ -89,7 +89,7 @@ plt.legend()
 plt.show()
 steepness = {name: np.abs(np.diff(bumps(x_fine) @ weights)).sum() for name, weights in
              {"exact": exact, "smooth": smooth}.items()}
-print("total climb and fall:", {name: round(way, 1) for name, way in steepness.items()})
+print("total climb and fall:", *(f"{name} {way:.1f}" for name, way in steepness.items()))
 
 # %% tags=["proof"]
 assert steepness["exact"] > 1.5 * steepness["smooth"]
@@ -494,7 +494,7 @@ def train_once(model, seed, train, valid, epochs=15, weight_decay=0.0, callbacks
     ).history
 
 def accuracy(model, x, y):
-    return float(np.mean(model(x).numpy().argmax(axis=1) == y))
+    return float(np.mean(model(x, training=False).numpy().argmax(axis=1) == y))
 
 # %% tags=["nbval-ignore-output"]
 same_recipe = []
@@ -560,7 +560,7 @@ assert pair_histories["without"]["loss"][-1] < 0.1 < pair_histories["with"]["los
 #
 # - **a** Higher rates raise the training accuracy.
 # - **b** Higher rates lower the training accuracy and narrow the gap to the validation accuracy, which
-#   changes little.
+#   changes less.
 # - **c** Swapping the two rates changes the validation accuracy by many standard deviations.
 # - **d** Only the rate of the second hidden layer has an effect.
 #
@@ -621,7 +621,8 @@ check("6.4", rates_run, rates_matter)
 # %% tags=["proof"]
 gaps = means["training"] - means["validation"]
 assert means["training"].argmax() == 0 and means["training"].argmin() == 3
-assert gaps[3] < gaps[0] - 0.01 and np.ptp(means["validation"]) < 0.06
+assert gaps[3] < gaps[0] - 0.01 and np.ptp(means["validation"]) < np.ptp(means["training"])
+assert abs(means["validation"][1] - means["validation"][2]) < 0.02
 
 # %% [markdown]
 # ### Exercise 6.5 — Train for longer (d2l 5.6.2)
@@ -1036,7 +1037,7 @@ print("largest change at prediction:", np.abs(move(shirt, training=False) - shir
 
 # %% tags=["proof"]
 assert np.array_equal(move(shirt, training=False), shirt)
-assert all(np.isin(np.round(image, 5), np.round(picture, 5)).all() for image in moved)
+assert np.isin(np.round(255 * np.array(moved)), fashion.train_images[1]).all()
 
 # %% [markdown]
 # Each picture is up to one pixel and a half away from its place, and the class is still visible. With
@@ -1104,15 +1105,16 @@ assert standings["dropout"].mean(axis=0)[0] < standings["no noise"].mean(axis=0)
 def build_noisy(seed):
     """Return the network with noise of your own, not compiled."""
     ### BEGIN SOLUTION
-    # Pictures moved by whole pixels, and factors around 1 on the hidden activations.
+    # Other contrasts, moves by whole pixels, and factors around 1 on the hidden activations.
     keras.utils.set_random_seed(seed)
     return keras.Sequential([
         keras.Input(shape=(784,)),
         layers.Reshape((28, 28, 1)),
+        layers.RandomContrast(0.5, value_range=(0, 1)),
         layers.RandomTranslation(1.5 / 28, 1.5 / 28, fill_mode="constant", interpolation="nearest"),
         layers.Flatten(),
-        layers.Dense(256, activation="relu"), layers.GaussianDropout(0.2),
-        layers.Dense(256, activation="relu"), layers.GaussianDropout(0.2),
+        layers.Dense(256, activation="relu"), layers.GaussianDropout(0.1),
+        layers.Dense(256, activation="relu"), layers.GaussianDropout(0.1),
         layers.Dense(10),
     ])
     ### STUB
@@ -1157,8 +1159,8 @@ assert gain[0] > standings["dropout"][:, 0].std() and gain[1] < 0
 #   minimum, later, and then rises as well, more slowly. Its gain beside weight decay has to be measured.
 # - The spread of several passes with dropout is a hint of uncertainty, not a measure of where the data
 #   are: it is narrow in a gap between them.
-# - In a contest at the best epoch of each recipe, small shifts with a little Gaussian noise beat
-#   dropout on these images.
+# - In a contest at the best epoch of each recipe, small shifts and changes of contrast with a little
+#   Gaussian noise beat dropout on these images.
 
 # %% tags=["nbval-ignore-output"]
 progress("dropout")

@@ -115,12 +115,12 @@ def fitted(model, x, y, seed, epochs=60, **options):
     ).history
 
 
-def random_label_run(share, seed, x, y, x_test, y_test, *, model=None, labels=None, **changes):
+def random_label_run(share, seed, x, y, x_test, y_test, *, start=None, labels=None, **changes):
     """Return a run whose entries `changes` replace: functions of the model and all the data."""
     rng = np.random.default_rng(seed)
     draws = np.where(rng.random(len(y)) < share, rng.integers(0, 10, size=len(y)), y)
     labels = draws if labels is None else labels(y, draws, rng)
-    model = model or new_model(seed)
+    model = start or new_model(seed)
     history = fitted(model, x, labels, seed)
     run = {
         "model": model,
@@ -160,7 +160,7 @@ def shared_model():
 
     def run(share, seed, x, y, x_test, y_test):
         model.append(model[0] if model else new_model(seed))
-        return random_label_run(share, seed, x, y, x_test, y_test, model=model[0])
+        return random_label_run(share, seed, x, y, x_test, y_test, start=model[0])
 
     return run
 
@@ -235,7 +235,7 @@ RANDOM_LABELS = [
         "no seed",
         "same arguments give different",
         lambda share, seed, *a: random_label_run(
-            share, np.random.default_rng().integers(10**6), *a
+            share, int(np.random.default_rng().integers(10**6)), *a
         ),
     ),
     wrong("5.3", "numbers alone", "a dict with the keys", lambda *a: (1.0, 0.1)),
@@ -741,8 +741,8 @@ NOISE_CURVES = [
     right("5.13", "float32", lambda *a: np.float32(noise_curve(*a))),
     wrong("5.13", "whole history", "not the whole history", noisy(key=None)),
     wrong("5.13", "training accuracy", "training images", noisy(key="accuracy")),
-    wrong("5.13", "losses", "losses", noisy(key="val_loss")),
-    wrong("5.13", "training images", "validation images", noise_curve_of_training_images),
+    wrong("5.13", "losses", "a loss", noisy(key="val_loss")),
+    wrong("5.13", "training images", "`x_valid` and `y_valid`", noise_curve_of_training_images),
     wrong("5.13", "noisy validation labels", "validation images keep", noisy(both=True)),
     wrong("5.13", "few epochs", "shape (60,)", noisy(epochs=40)),
     wrong("5.13", "always clean", "by `flip_labels`", lambda share, *a: noise_curve(0.0, *a)),
@@ -918,7 +918,7 @@ PENALTIES = [
     wrong(
         "5.16",
         "sign turned",
-        "sign is turned",
+        "sign is wrong",
         *penalties(l2=lambda w, s: (s / 2 * (w**2).sum(), -s * w)),
     ),
 ]

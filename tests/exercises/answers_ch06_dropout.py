@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -391,6 +392,10 @@ def rates_of_shared_model():
     return run
 
 
+def swapped_sets(run):
+    return run | {"training": run["validation"], "validation": run["training"]}
+
+
 def swapped_rates(rates, *a):
     return rates_run(rates[::-1], *a)
 
@@ -446,11 +451,19 @@ RATES = [
         changed(rates_run, build=lambda r, s: mlp3(s)),
         "b",
     ),
+    wrong("6.4", "epochs unused", "Hand `epochs`", lambda r, s, e, *a: rates_run(r, s, 5, *a), "b"),
+    wrong(
+        "6.4",
+        "trained on the validation images",
+        "in this order",
+        lambda r, s, e, train, valid: swapped_sets(rates_run(r, s, e, valid, train)),
+        "b",
+    ),
     wrong("6.4", "seed unused", "Two seeds", lambda r, s, *a: rates_run(r, 3, *a), "b"),
     wrong("6.4", "one network", "Begin each run with a new network", rates_of_shared_model(), "b"),
     wrong("6.4", "no model", "no entry 'model'", changed(rates_run, model=lambda *_: None), "b"),
     wrong("6.4", "numbers alone", "a dict with the keys", lambda *a: (0.9, 0.8), "b"),
-    wrong("6.4", "conclusion", "spread over the seeds", rates_run, "c"),
+    wrong("6.4", "conclusion", "about as close together", rates_run, "c"),
     wrong("6.4", "no letter", "in quotes", rates_run, (0.5, 0.5)),
 ]
 
@@ -781,7 +794,7 @@ CHANGES = [
     right("6.9", "loop", loop_disagreement),
     right("6.9", "tensorflow", tf_disagreement),
     wrong("6.9", "no dropout", "training=True", lambda *a: disagreement(*a, training=False)),
-    wrong("6.9", "mean", "counts once", lambda *a: disagreement(*a, over=np.mean)),
+    wrong("6.9", "mean", "an example counts", lambda *a: disagreement(*a, over=np.mean)),
     wrong("6.9", "all", "you ask for all", lambda *a: disagreement(*a, over=np.all)),
     wrong(
         "6.9",
@@ -849,6 +862,10 @@ def verdict_by_position(table):
     )
 
 
+def verdict_with_decay_1(table):
+    return verdict({recipe: table[recipe] for recipe in itertools.product((0.0, 0.5), (0.0, 1.0))})
+
+
 def decided(**options):
     return functools.partial(verdict, **options)
 
@@ -879,6 +896,14 @@ CELLS = [
         decaying(loss=lambda h: min(h["val_loss"])),
         verdict,
     ),
+    wrong(
+        "6.11",
+        "epochs unused",
+        "Hand `epochs`",
+        lambda r, d, s, e, *a: decay_run(r, d, s, 3, *a),
+        verdict,
+    ),
+    wrong("6.11", "decay of 1", "Take the decay above 0", decay_run, verdict_with_decay_1),
     wrong("6.11", "first epoch", "last 'val_loss'", decaying(place=0), verdict),
     wrong("6.11", "seed unused", "Two seeds", lambda r, d, s, *a: decay_run(r, d, 1, *a), verdict),
     wrong("6.11", "always additive", "the rule says", decay_run, lambda table: "additive"),

@@ -276,8 +276,8 @@ def _dropped(got, x, rate, name):
     )
     expect(
         abs(share - rate) <= tolerance,
-        f"Given rate {rate} and {x.size} entries: {share:.1%} of them are 0, where about {rate:.0%} "
-        "are expected. Each entry becomes 0 on its own with probability `rate`.",
+        f"Given rate {rate} and {x.size} entries: {share:.1%} of them are 0, where about "
+        f"{rate:.0%} are expected. Each entry becomes 0 on its own with probability `rate`.",
     )
     expect(
         np.ptp(got[~zero]) > 1e-6,
@@ -542,8 +542,8 @@ def check_rates_run(rates_run, rates_matter, case):
         {
             "a": "in your table, the training accuracy falls when the rates grow.",
             "b": "the rates act on the fit of the training images first.",
-            "c": "compare (0.2, 0.5) with (0.5, 0.2) in your table: their validation accuracies lie "
-            "about as close together as the spread over the seeds.",
+            "c": "compare (0.2, 0.5) with (0.5, 0.2) in your table: their validation accuracies "
+            "lie about as close together as the spread over the seeds.",
             "d": "the first hidden layer feeds all that follows; compare the training accuracies "
             "of (0.2, 0.5) and (0.5, 0.2).",
         },

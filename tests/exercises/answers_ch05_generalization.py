@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from tests.exercises.answers import right, wrong
+from tests.exercises.answers import in_slow_runs, right, wrong
 
 
 def polynomial(fit, *, error="mean", lowest=0, extra=0, refit=False, swap=False, kind=np.array):
@@ -923,14 +923,32 @@ PENALTIES = [
     ),
 ]
 
-CASES = [
-    *POLYNOMIAL,
-    *RANDOM_LABELS,
-    *DOUBLE_DESCENT,
-    *NEIGHBOURS,
-    *KERNELS,
-    *STOPPING,
-    *NOISE_CURVES,
-    *TIME_SAVED,
-    *PENALTIES,
-]
+# These train for seconds and tell little that the others do not.
+SLOW = {
+    ("5.3", "Keras's fit, exact number of labels"),
+    ("5.3", "always half"),
+    ("5.3", "share kept"),
+    ("5.3", "all labels shuffled"),
+    ("5.3", "measured on the true labels"),
+    ("5.3", "in place"),
+    ("5.3", "no seed"),
+    ("5.13", "float32"),
+    ("5.13", "always noisy"),
+    ("5.13", "noisy validation labels"),
+    ("5.15", "by hand"),
+}
+
+CASES = in_slow_runs(
+    SLOW,
+    [
+        *POLYNOMIAL,
+        *RANDOM_LABELS,
+        *DOUBLE_DESCENT,
+        *NEIGHBOURS,
+        *KERNELS,
+        *STOPPING,
+        *NOISE_CURVES,
+        *TIME_SAVED,
+        *PENALTIES,
+    ],
+)

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from tests.exercises.answers import right, wrong
+from tests.exercises.answers import in_slow_runs, right, wrong
 
 
 def noisy_loss(X, y, w, sigma):
@@ -866,6 +866,10 @@ def verdict_with_decay_1(table):
     return verdict({recipe: table[recipe] for recipe in itertools.product((0.0, 0.5), (0.0, 1.0))})
 
 
+def in_single_precision(run):
+    return run | {"loss": np.float32(run["loss"])}
+
+
 def decided(**options):
     return functools.partial(verdict, **options)
 
@@ -880,7 +884,7 @@ CELLS = [
     right(
         "6.11",
         "float32",
-        lambda *a: decay_run(*a) | {"loss": np.float32(decay_run(*a)["loss"])},
+        lambda *a: in_single_precision(decay_run(*a)),
         verdict,
     ),
     wrong(
@@ -1187,16 +1191,36 @@ NOISE = [
     wrong("6.13", "no model", "should return a Keras model", lambda seed: None),
 ]
 
-CASES = [
-    *RIDGE,
-    *LAYER,
-    *MONTE_CARLO,
-    *RATES,
-    *LONGER,
-    *VARIANCE,
-    *TIME,
-    *CHANGES,
-    *CELLS,
-    *CONNECT,
-    *NOISE,
-]
+# These train for seconds and tell little that the others do not.
+SLOW = {
+    ("6.3", "mean alone"),
+    ("6.3", "softmax"),
+    ("6.3", "own draws"),
+    ("6.5", "callback"),
+    ("6.11", "ratio"),
+    ("6.11", "smaller gain"),
+    ("6.11", "larger gain as sum"),
+    ("6.11", "losses compared"),
+    ("6.11", "other words"),
+    ("6.11", "always additive"),
+    ("6.13", "shift and Gaussian factors"),
+    ("6.13", "functional"),
+    ("6.13", "underfits"),
+}
+
+CASES = in_slow_runs(
+    SLOW,
+    [
+        *RIDGE,
+        *LAYER,
+        *MONTE_CARLO,
+        *RATES,
+        *LONGER,
+        *VARIANCE,
+        *TIME,
+        *CHANGES,
+        *CELLS,
+        *CONNECT,
+        *NOISE,
+    ],
+)

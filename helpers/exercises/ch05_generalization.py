@@ -110,6 +110,10 @@ def _polynomial_errors(*fit, measure=np.square, **powers):
     return [np.mean(measure(residuals)) for residuals in _polynomial_residuals(*fit, **powers)]
 
 
+def _largest(residuals):
+    return np.square(residuals).max()
+
+
 @exercise(
     "5.1",
     "Error against degree",
@@ -135,7 +139,7 @@ def check_polynomial_errors(polynomial_errors, case):
         got = polynomial_errors(x, y, other_x, other_y, list(degrees))
         expect(
             (isinstance(got, tuple | list) and len(got) == 2) or np.shape(got) == (2, len(degrees)),
-            f"Given {given}: return two arrays, training and validation; got {show(got)}.",
+            f"Given {given}: return two arrays, training and validation; got {_in_short(got)}.",
         )
         _expect_errors(got, (x, y, other_x, other_y), degrees, given)
         yield 0.5
@@ -147,6 +151,14 @@ def _expect_errors(got, points, degrees, given):
     want = np.array([_polynomial_errors(*points, degree=m) for m in degrees]).T
     own = np.array([_polynomial_errors(other_x, other_y, x, y, degree=m)[0] for m in degrees])
     absolute = np.array([_polynomial_errors(*points, degree=m, measure=np.abs) for m in degrees]).T
+    largest = np.array([_polynomial_errors(*points, degree=m, measure=_largest) for m in degrees]).T
+    both = np.concatenate([x, other_x]), np.concatenate([y, other_y])
+    to_both = np.array(
+        [
+            [_polynomial_errors(*both, *part, degree=m)[1] for m in degrees]
+            for part in ((x, y), (other_x, other_y))
+        ]
+    )
     in_order = want[:, np.argsort(degrees, kind="stable")]
     one_more = np.array([_polynomial_errors(*points, degree=m + 1) for m in degrees]).T
     for row, (what, size) in enumerate(
@@ -161,6 +173,11 @@ def _expect_errors(got, points, degrees, given):
             "these are mean absolute errors; square the differences before you take the "
             "mean.": absolute[row],
             "training and validation errors are swapped.": want[1 - row],
+            "these are the largest squared errors; take their mean.": largest[row],
+            "these sums of squares are divided by the points minus the coefficients; divide by the "
+            "number of points.": want[row] * size / np.maximum(size - np.array(degrees) - 1, 1),
+            "the polynomials were fitted to the points of both sets. Fit them to the training "
+            "points alone.": to_both[row],
             "your polynomials have one degree too many: degree m ends at x**m.": one_more[row],
             "the errors come in the order of the sorted degrees; keep the order of "
             "`degrees`.": in_order[row],
@@ -303,6 +320,11 @@ def _ask_random_labels(random_label_run, points, share, seed):
         f"{kept:.3f} of the training images. Replace no label, and measure after the training.",
     )
     expect(
+        share > 0 or right < 0.3,
+        f"Given test labels that do not fit the training labels: your model knows {right:.0%} of "
+        "them. Train on `x` alone; no test image takes part.",
+    )
+    expect(
         abs(test - right) < 1e-6,
         f"Given {given}: 'test_accuracy' is {test:.3f}, but the model you returned is right on "
         f"{right:.3f} of the test images. Measure it on `x_test` with `y_test`, after the "
@@ -402,7 +424,9 @@ def _hidden(V, x, rectify=True):
     return np.maximum(features, 0) if rectify else features
 
 
-def _feature_errors(V, x, y, x_test, y_test, *, ridge=0.0, rectify=True, measure=np.mean):
+def _feature_errors(
+    V, x, y, x_test, y_test, *, ridge=0.0, rectify=True, measure=np.mean, wrong_answers=False
+):
     """Errors of the minimum-norm fit by the pseudo-inverse, on both sets of images."""
     features, targets = _hidden(V, x, rectify), np.eye(10)[y]
     if ridge:
@@ -410,7 +434,11 @@ def _feature_errors(V, x, y, x_test, y_test, *, ridge=0.0, rectify=True, measure
         c = np.linalg.solve(gram, features.T @ targets)
     else:
         c = np.linalg.pinv(features) @ targets
-    test = measure((_hidden(V, x_test, rectify) @ c - np.eye(10)[y_test]) ** 2)
+    predicted = features @ c, _hidden(V, x_test, rectify) @ c
+    if wrong_answers:
+        pairs = zip(predicted, (y, y_test), strict=True)
+        return [np.mean(part.argmax(axis=1) != labels) for part, labels in pairs]
+    test = measure((predicted[1] - np.eye(10)[y_test]) ** 2)
     return [measure((features @ c - targets) ** 2), test]
 
 
@@ -423,6 +451,16 @@ def _feature_mistakes(V, x, y, x_test, y_test):
         "these are sums over the ten outputs; take the mean over images and outputs.": by_image,
         "these are sums of squares; take the mean.": _feature_errors(*points, measure=np.sum),
         "these are root mean squared errors; leave the square root out.": np.sqrt(want),
+        "these are mean absolute errors; square the differences.": _feature_errors(
+            *points, measure=lambda e: np.sqrt(e).mean()
+        ),
+        "these are fractions of wrong answers; the error asked for is the mean squared "
+        "one.": _feature_errors(*points, wrong_answers=True),
+        "the last layer was solved again on the test images. Solve it on the training images, and "
+        "use the same coefficients for both.": [
+            want[0],
+            _feature_errors(V, x_test, y_test, x_test, y_test)[0],
+        ],
         "the features lack the ReLU: formula (5.5.3) sets negative ones to 0.": _feature_errors(
             *points, rectify=False
         ),
@@ -474,12 +512,17 @@ def _expect_no_fresh_features(feature_errors, V, x, y, given):
     )
 
 
-def _neighbour_votes(train_x, train_y, x, k, power=2.0, farthest=False):
+def _neighbour_votes(train_x, train_y, x, k, order=2, farthest=False, skip=0, count=None):
+    """Let the k nearest vote; the other arguments make a known mistake."""
+    count = count or (lambda labels: np.bincount(labels).argmax())
     votes = []
     for query in x.astype(float):
-        distance = (np.abs(train_x.astype(float) - query) ** power).sum(axis=1)
-        nearest = np.argsort(-distance if farthest else distance, kind="stable")[:k]
-        votes.append(np.bincount(train_y[nearest]).argmax())
+        if order == "cosine":
+            distance = -(train_x @ query) / np.linalg.norm(train_x, axis=1)
+        else:
+            distance = np.linalg.norm(train_x.astype(float) - query, order, axis=1)
+        nearest = np.argsort(-distance if farthest else distance, kind="stable")
+        votes.append(count(train_y[nearest[skip : skip + k]]))
     return np.array(votes)
 
 
@@ -591,7 +634,14 @@ def _neighbour_mistakes(train_x, train_y, x, k):
             k, farthest=True
         ),
         "these neighbours are nearest in the sum of absolute differences; the Euclidean distance "
-        "adds squares.": votes(k, power=1.0),
+        "adds squares.": votes(k, order=1),
+        "these neighbours are nearest in the largest difference; the Euclidean distance adds "
+        "squares.": votes(k, order=np.inf),
+        "these neighbours have the smallest angle; take the smallest Euclidean distance.": votes(
+            k, order="cosine"
+        ),
+        "the nearest neighbour has no vote. A query is no training example, so no neighbour is "
+        "left out.": votes(k, skip=1),
         "one neighbour too many votes: take k of them.": votes(k + 1),
     }
     if k == 1:
@@ -599,6 +649,9 @@ def _neighbour_mistakes(train_x, train_y, x, k):
     return mistakes | {
         "these labels come from the nearest neighbour alone; let the k nearest vote.": votes(1),
         "one neighbour is missing: k of them vote.": votes(k - 1),
+        "these are medians of labels. Labels are names, not amounts: count votes.": votes(
+            k, count=lambda labels: int(np.median(labels))
+        ),
         "these are means of labels. Labels are names, not amounts: count votes.": train_y[
             nearest
         ].mean(axis=1),
@@ -712,6 +765,10 @@ def _expect_kernel(empirical_ntk, network, first, second, frozen=False):
             "the kernel is divided by the number of parameters; leave the sum.": want
             / sum(weight.size for weight in network.weights),
             "this is the product of the outputs. The kernel multiplies their gradients.": outputs,
+            "this is the product of the inputs. The kernel multiplies gradients of the "
+            "outputs.": first @ second.T,
+            "this is the product of the last hidden layer's outputs, the part of the last layer's "
+            "weights; add the products for all other trainable variables.": blocks[-2],
             "a layer that is not trainable is in the kernel: take "
             "`model.trainable_variables`.": sum(blocks),
         },
@@ -903,6 +960,15 @@ def _ask_early_stop(early_stop, losses, patience, min_delta, sentence):
     )
     want = _stopping(losses, patience, min_delta or 0.0)
     expect(
+        (last, best) != (losses[want[0]], losses[want[1]]) or (last, best) == want,
+        f"Given {given}: these are the losses of the two epochs; return the epochs' numbers.",
+    )
+    expect(
+        (last, best) != (want[0] + 1, want[1]) or want[0] + 1 == want[1],
+        f"Given {given}: the first number is the number of epochs that ran; return the number of "
+        "the last epoch, counted from 0.",
+    )
+    expect(
         (last, best) != (want[0] + 1, want[1] + 1),
         f"Given {given}: epochs count from 0, as in Python; yours count from 1.",
     )
@@ -996,6 +1062,11 @@ def check_noise_curve(noise_curve, case):
     noisy = ask(0.4, seed)
     _expect_same_run(noisy, ask(0.4, seed), ask(0.4, seed + 1), "noise_curve")
     yield 0.75
+    expect(
+        bool((np.diff(noisy) < 0).any()),
+        "Given the share 0.4: your curve never falls from one epoch to the next. Return the "
+        "accuracy after each epoch, not the best so far.",
+    )
     expect(
         noisy.max() > 0.75,
         f"Given the share 0.4: the best validation accuracy is {noisy.max():.2f}, where about "

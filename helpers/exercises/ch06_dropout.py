@@ -194,6 +194,8 @@ def _expect_noisy_loss(noisy_loss, X, y, w, sigma, given):
         what="noisy_loss",
         mistakes={
             "that is the loss without noise; the noise adds a penalty on w.": clean,
+            "the penalty adds up the absolute weights; the noise adds the squares.": clean
+            + sigma**2 * float(np.abs(w).sum()),
             "the penalty uses sigma; the noise enters squared.": clean + sigma * squares,
             "the penalty is n times too large for a mean over rows.": clean
             + n * sigma**2 * squares,
@@ -201,8 +203,6 @@ def _expect_noisy_loss(noisy_loss, X, y, w, sigma, given):
             + sigma**2 * squares / d,
             "the penalty needs the sum of the squared weights, not their norm.": clean
             + sigma**2 * squares**0.5,
-            "the penalty adds up the absolute weights; the noise adds the squares.": clean
-            + sigma**2 * float(np.abs(w).sum()),
             "the penalty squares the sum of the weights; add up their squares, since the noise of "
             "each entry is independent.": clean + sigma**2 * float(w.sum()) ** 2,
             "this is the root of the loss; leave the square root out.": np.sqrt(
@@ -840,6 +840,12 @@ def check_variances_over_time(variances_over_time, case):
         "Given rate 0.5: 'training' holds the smaller variances. Dropping and scaling keeps the "
         "mean and spreads the values, so the two are swapped.",
     )
+    want = _variances(noisy["weights"], valid[0], 0.5, case)
+    expect(
+        np.allclose(noisy["training"][-1], want, rtol=0.2),
+        f"Given rate 0.5: the last row of 'training' is {show(noisy['training'][-1])}; with "
+        f"dropout on, the model you returned has variances of about {show(np.round(want, 2))}.",
+    )
     expect(
         np.all(noisy["training"] > 1.1 * noisy["predicting"]),
         "Given rate 0.5: the variances in training mode should be above those in prediction at "
@@ -878,6 +884,8 @@ def _ask_variances(variances_over_time, train, valid, rate, seed, epochs):
     }
     if not np.allclose(first, want, rtol=1e-2):
         mistakes["it equals row 0: measure again after each epoch."] = first
+    if np.allclose(arrays["training"][-1], want, rtol=2e-3):
+        mistakes["'training' and 'predicting' are swapped."] = last
     expect_close(
         last,
         want,
@@ -886,13 +894,17 @@ def _ask_variances(variances_over_time, train, valid, rate, seed, epochs):
         rtol=2e-3,
         mistakes=mistakes,
     )
-    return arrays
+    return arrays | {"weights": got["model"].weights}
 
 
-def _variances(weights, x):
+def _variances(weights, x, rate=0.0, case=None):
+    """Return the variances of the hidden layers of these weights, with dropout if there is one."""
+    weights = [weight for weight in weights if np.shape(weight) in _SHAPES]
     h, found = np.asarray(x, dtype=float), []
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         h = np.maximum(h @ kernel + bias, 0)
+        if rate:
+            h = np.where(case.random(h.shape) < rate, 0, h / (1 - rate))
         found.append(float(np.var(h)))
     return found
 

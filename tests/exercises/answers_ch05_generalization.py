@@ -73,7 +73,18 @@ def popped_degrees(x_train, y_train, x_validation, y_validation, degrees):
     return np.transpose(rows)
 
 
+def fitted_to_both(x_train, y_train, x_validation, y_validation, degrees):
+    x, y = np.r_[x_train, x_validation], np.r_[y_train, y_validation]
+    fits = [np.polyfit(x, y, degree) for degree in degrees]
+    return tuple(
+        np.array([np.mean((np.polyval(fit, x) - y) ** 2) for fit in fits])
+        for x, y in ((x_train, y_train), (x_validation, y_validation))
+    )
+
+
 POLYNOMIAL = [
+    wrong("5.1", "fitted to both", "points of both sets", fitted_to_both),
+    wrong("5.1", "pairs", "a list of", lambda *a: [*map(tuple, polyfit_errors(*a).T)]),
     wrong("5.1", "sorted", "order of the sorted", sorted_degrees),
     right("5.1", "least squares", polynomial(least_squares)),
     right("5.1", "pseudo-inverse, lists", polynomial(pseudo_inverse, kind=list)),
@@ -171,7 +182,14 @@ def labels_in_place(share, seed, x, y, x_test, y_test):
     return random_label_run(0.0, seed, x, y, x_test, y_test)
 
 
+def trained_on_test_images(share, seed, x, y, x_test, y_test):
+    x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
+    run = random_label_run(share, seed, x, y, x_test, y_test)
+    return run | {"train_accuracy": accuracy(run["model"], x[: -len(x_test)], y[: -len(y_test)])}
+
+
 RANDOM_LABELS = [
+    wrong("5.3", "test images in training", "no test image", trained_on_test_images),
     right("5.3", "fit", random_label_run),
     right("5.3", "Keras's fit, exact number of labels", labels_by_keras),
     right("5.3", "another entry", changed(remark=lambda *_: "nothing")),
@@ -306,7 +324,30 @@ def sums_over_outputs(errors):
     return errors.sum(axis=1).mean()
 
 
+def class_by_class_errors(V, x, y, x_test, y_test):
+    A, B = (np.clip(points @ V, 0, None) / V.shape[1] ** 0.5 for points in (x, x_test))
+    errors = np.zeros(2)
+    for label in range(10):
+        c = np.linalg.lstsq(A, (y == label).astype(float), rcond=None)[0]
+        errors[0] += np.mean((A @ c - (y == label)) ** 2) / 10
+        errors[1] += np.mean((B @ c - (y_test == label)) ** 2) / 10
+    return errors[0], errors[1]
+
+
+def fractions_wrong(V, x, y, x_test, y_test):
+    A, B = (np.maximum(points @ V, 0) for points in (x, x_test))
+    c = np.linalg.lstsq(A, np.eye(10)[y], rcond=None)[0]
+    return np.mean((A @ c).argmax(1) != y), np.mean((B @ c).argmax(1) != y_test)
+
+
+def solved_again(V, x, y, x_test, y_test):
+    return feature_errors(V, x, y, x, y)[0], feature_errors(V, x_test, y_test, x_test, y_test)[0]
+
+
 DOUBLE_DESCENT = [
+    right("5.5", "class by class", class_by_class_errors),
+    wrong("5.5", "fractions", "fractions of wrong answers", fractions_wrong),
+    wrong("5.5", "solved again", "solved again on the test images", solved_again),
     right("5.5", "least squares", feature_errors),
     right("5.5", "normal equations", dual_errors),
     right("5.5", "pseudo-inverse, another scale", unscaled_errors),
@@ -429,7 +470,35 @@ def knn_weighted(train_x, train_y, x, k):
     return votes.argmax(axis=1)
 
 
+def knn_partition(train_x, train_y, x, k):
+    train_x, found = np.float64(train_x), []
+    for query in np.float64(x):
+        nearest = np.argpartition(np.linalg.norm(train_x - query, axis=1), k - 1)[:k]
+        labels, counts = np.unique(train_y[nearest], return_counts=True)
+        found.append(labels[counts.argmax()])
+    return np.array(found)
+
+
+def knn_cosine(train_x, train_y, x, k):
+    train_x, x = np.float64(train_x), np.float64(x)
+    angles = x @ train_x.T / np.linalg.norm(train_x, axis=1)
+    return np.array([np.bincount(train_y[np.argsort(-row)[:k]]).argmax() for row in angles])
+
+
+def knn_without_nearest(train_x, train_y, x, k):
+    return knn_matrix(
+        train_x,
+        train_y,
+        x,
+        k + 1,
+        pick=lambda votes, _: np.array([np.bincount(row[1:]).argmax() for row in votes]),
+    )
+
+
 NEIGHBOURS = [
+    right("5.6", "partition and unique", knn_partition),
+    wrong("5.6", "angle", "smallest angle", knn_cosine),
+    wrong("5.6", "nearest left out", "nearest neighbour has no vote", knn_without_nearest),
     right("5.6", "sorted counter", knn_sorted_counter),
     wrong("5.6", "nearest of the tied", "Counter.most_common", knn_counter),
     wrong(
@@ -569,7 +638,12 @@ def ntk_without_biases(model, first, second):
     return ntk(0, 1, layers=slice(None, None, 2))(model, first, second)
 
 
+def product_of_inputs(model, first, second):
+    return first @ second.T
+
+
 KERNELS = [
+    wrong("5.7", "inputs", "product of the inputs", product_of_inputs),
     right("5.7", "jacobian", ntk(0, 1)),
     right("5.7", "jacobian, float64", ntk(0, 1, dtype="float64")),
     right("5.7", "loop of gradients", ntk_loop),
@@ -675,7 +749,30 @@ def stopping_with_default(losses, patience, min_delta=0.5):
     return stopping()(losses, patience, min_delta)
 
 
+def stopping_by_recursion(losses, patience, min_delta=0.0, start=0):
+    if not losses:
+        raise ValueError("There are no losses.")
+    for epoch in range(start + 1, len(losses)):
+        if losses[epoch] < losses[start] - min_delta:
+            return stopping_by_recursion(losses, patience, min_delta, epoch)
+        if epoch - start >= patience:
+            return epoch, start
+    return len(losses) - 1, start
+
+
+def stopping_with_losses(losses, patience, min_delta=0.0):
+    return tuple(losses[epoch] for epoch in stopping()(losses, patience, min_delta))
+
+
+def stopping_with_count(losses, patience, min_delta=0.0):
+    last, best = stopping()(losses, patience, min_delta)
+    return last + 1, best
+
+
 STOPPING = [
+    right("5.11", "recursion", stopping_by_recursion),
+    wrong("5.11", "losses", "the losses of the two epochs", stopping_with_losses),
+    wrong("5.11", "number of epochs", "number of epochs that ran", stopping_with_count),
     wrong("5.11", "another default", "min_delta is 0", stopping_with_default),
     right("5.11", "counting", stopping()),
     right("5.11", "restart after each improvement", stopping_by_argmin),
@@ -735,7 +832,12 @@ def noisy(**options):
     return functools.partial(noise_curve, **options)
 
 
+def best_so_far(*a):
+    return np.maximum.accumulate(noise_curve(*a))
+
+
 NOISE_CURVES = [
+    wrong("5.13", "best so far", "not the best so far", best_so_far),
     right("5.13", "history", noise_curve),
     right("5.13", "callback, array", noise_curve_by_callback),
     right("5.13", "float32", lambda *a: np.float32(noise_curve(*a))),

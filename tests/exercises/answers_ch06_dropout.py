@@ -78,7 +78,43 @@ def unscaled_weights(X, y, sigma):
     return len(X) * noisy_weights(X, y, sigma)
 
 
+def gram_noisy_loss(X, y, w, sigma):
+    G = X.T @ X / len(X) + sigma * sigma * np.identity(len(w))
+    return float(w @ G @ w - 2 * w @ X.T @ y / len(X) + y @ y / len(X))
+
+
+def inverse_noisy_weights(X, y, sigma):
+    G = X.T @ X / X.shape[0] + np.diag(np.full(X.shape[1], sigma**2))
+    return (np.linalg.inv(G) @ (X.T @ y / X.shape[0])).tolist()
+
+
+def absolute_weights(X, y, w, sigma):
+    return no_penalty(X, y, w, sigma) + sigma**2 * np.abs(w).sum()
+
+
+def square_of_sum(X, y, w, sigma):
+    return no_penalty(X, y, w, sigma) + sigma**2 * np.sum(w) ** 2
+
+
 RIDGE = [
+    right("6.1", "Gram matrix, inverse as a list", gram_noisy_loss, inverse_noisy_weights),
+    wrong("6.1", "absolute weights", "adds the squares", absolute_weights, noisy_weights),
+    wrong("6.1", "square of the sum", "add up their squares", square_of_sum, noisy_weights),
+    wrong("6.1", "root", "leave the square root", lambda *a: noisy_loss(*a) ** 0.5, noisy_weights),
+    wrong(
+        "6.1",
+        "a loss per row",
+        "one number per row",
+        lambda X, y, w, sigma: (X @ w - y) ** 2 + sigma**2 * w @ w,
+        noisy_weights,
+    ),
+    wrong(
+        "6.1",
+        "a column",
+        "returned a column",
+        noisy_loss,
+        lambda *a: noisy_weights(*a)[:, None],
+    ),
     right("6.1", "numpy", noisy_loss, noisy_weights),
     right("6.1", "loop, stacked rows", loop_noisy_loss, stacked_noisy_weights),
     right("6.1", "tensorflow, descent", tf_noisy_loss, descended_noisy_weights),
@@ -197,7 +233,23 @@ def mask_alone(x, rate, seed):
     return dropout(np.ones_like(x), rate, seed)
 
 
+def binomial_dropout(x, rate, seed):
+    checked(rate)
+    if rate == 1.0:
+        return 0.0 * x
+    kept = np.random.default_rng(seed).binomial(1, 1 - rate, size=x.shape)
+    return x * kept / (1.0 - rate)
+
+
+def dropout_of_kept_share(x, rate, seed):
+    kept = dropout(np.ones_like(x), rate, seed) > 0
+    return x * kept / max(kept.mean(), 1e-9)
+
+
 LAYER = [
+    right("6.2", "binomial", binomial_dropout),
+    wrong("6.2", "divides by the share kept", "kept this time", dropout_of_kept_share),
+    wrong("6.2", "flat", "should have shape", lambda x, *a: dropout(np.ravel(x), *a)),
     right("6.2", "numpy", dropout),
     right("6.2", "loop, float32", loop_dropout),
     right("6.2", "tensorflow", tf_dropout),
@@ -697,6 +749,11 @@ def short_rows(*a):
     return run | {name: run[name][1:] for name in ("training", "predicting")}
 
 
+def invented_training(rate, *a):
+    run = variances_over_time(rate, *a)
+    return run | {"training": 2 * run["predicting"]} if rate else run
+
+
 def over_time(**options):
     return functools.partial(variances_over_time, **options)
 
@@ -714,7 +771,8 @@ TIME = [
     wrong("6.7", "row 0 missing", "once before the first epoch", short_rows),
     wrong("6.7", "row 0 at the end", "Row 0 belongs", over_time(first=False)),
     wrong("6.7", "deviations", "hand in variances", over_time(statistic=np.std)),
-    wrong("6.7", "swapped", "", over_time(swap=True)),
+    wrong("6.7", "swapped", "are swapped", over_time(swap=True)),
+    wrong("6.7", "training invented", "has variances of about", invented_training),
     wrong("6.7", "training images", "validation images", over_time(on=lambda t, v: t)),
     wrong("6.7", "measured once", "measure again", over_time(late=False)),
     wrong("6.7", "seed unused", "Two seeds", lambda r, s, *a: variances_over_time(r, 1, *a)),
@@ -779,7 +837,15 @@ def one_large_batch(model, x, draws):
     return float((passes != settled).any(axis=0).mean())
 
 
+def mostly_differs(model, x, draws):
+    settled = np.argmax(model(x), axis=1)
+    passes = np.array([np.argmax(model(x, training=True), axis=1) for _ in range(draws)])
+    return np.mean((passes != settled).mean(axis=0) > 0.5)
+
+
 CHANGES = [
+    wrong("6.9", "majority", "", mostly_differs),
+    wrong("6.9", "percent", "between 0 and 1", lambda *a: 100 * disagreement(*a)),
     right("6.9", "one large batch", one_large_batch),
     wrong("6.9", "base with dropout", "every pass with dropout", base_with_dropout),
     wrong("6.9", "argmax over axis 0", "`argmax` over axis 1", over_axis_0),
@@ -989,7 +1055,15 @@ def connect(shape=None, scale=None, bias=1.0):
     return lambda *a: drop_connect(*a, shape, scale, bias)
 
 
+def dropped_by_keras(x, w, b, rate, seed):
+    import keras
+
+    checked(rate, 0.999)
+    return keras.ops.matmul(np.float32(x), keras.random.dropout(np.float32(w), rate, seed=seed)) + b
+
+
 CONNECT = [
+    right("6.12", "Keras's dropout of the weights", dropped_by_keras, "a"),
     right("6.12", "numpy", drop_connect, "a"),
     right("6.12", "loop", loop_drop_connect, "A"),
     right("6.12", "tensorflow", tf_drop_connect, "a"),

@@ -13,7 +13,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 45 min | 58 s on 2 cores | not measured | ★★☆ | 13, 29 points | TensorFlow 2.21, Keras 3.15 |
+# | 45 min | 80 s on 2 cores | not measured | ★★☆ | 13, 29 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -176,7 +176,7 @@ def thinned(rate=0.5, seed=1):
     _, axis = plt.subplots(figsize=(5, 3))
     for left, right in zip(spots, spots[1:]):
         for (x0, y0, on0), (x1, y1, on1) in itertools.product(left, right):
-            axis.plot([x0, x1], [y0, y1], color="0.3" if on0 and on1 else "0.92")
+            axis.plot([x0, x1], [y0, y1], "-", color="0.3" if on0 and on1 else "0.92")
     for x, y, on in itertools.chain(*spots):
         axis.scatter(x, y, 90, "C0" if on else "w", edgecolors="0.6", zorder=2)
     axis.set(xticks=range(4), xticklabels=["input", "hidden 1", "hidden 2", "output"], yticks=[],
@@ -488,7 +488,7 @@ plotting.lines(
 # %% [markdown]
 # Without dropout the training loss falls to almost zero, and the validation loss rises after a few
 # epochs. With dropout the training loss stays above zero, since each pass uses another thinned network.
-# Its validation loss reaches a lower minimum, later, and then rises as well, more slowly.
+# Its validation loss reaches its minimum later and then rises as well, more slowly.
 
 # %% [markdown]
 # ### Exercise 6.4 — Change and swap the rates (d2l 5.6.1)

@@ -5,7 +5,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 60 min | 47 s on 2 cores | not measured | ★★☆ | 16, 33 points | TensorFlow 2.21, Keras 3.15 |
+# | 60 min | 70 s on 2 cores | not measured | ★★☆ | 16, 33 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn

@@ -313,7 +313,7 @@ assert np.mean(predictions == y_valid) > 0.7
 # rule its gradient is multiplied by 0, too: the weights into it and out of it get no update from this
 # example. Look at the gradient for one image.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 with tf.GradientTape() as tape:
     one_loss = tf.reduce_sum(scratch_logits(x_train[:1], True) ** 2)
 into, out_of = (part.numpy() for part in tape.gradient(one_loss, [W[1], W[2]]))

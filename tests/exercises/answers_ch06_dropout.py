@@ -503,7 +503,7 @@ RATES = [
         changed(rates_run, build=lambda r, s: mlp3(s)),
         "b",
     ),
-    wrong("6.4", "epochs unused", "Hand `epochs`", lambda r, s, e, *a: rates_run(r, s, 5, *a), "b"),
+    wrong("6.4", "epochs unused", "whatever `epochs` is", lambda r, s, e, *a: rates_run(r, s, 5, *a), "b"),
     wrong(
         "6.4",
         "trained on the validation images",
@@ -969,7 +969,7 @@ CELLS = [
     wrong(
         "6.11",
         "epochs unused",
-        "Hand `epochs`",
+        "whatever `epochs` is",
         lambda r, d, s, e, *a: decay_run(r, d, s, 3, *a),
         verdict,
     ),

@@ -503,7 +503,13 @@ RATES = [
         changed(rates_run, build=lambda r, s: mlp3(s)),
         "b",
     ),
-    wrong("6.4", "epochs unused", "whatever `epochs` is", lambda r, s, e, *a: rates_run(r, s, 5, *a), "b"),
+    wrong(
+        "6.4",
+        "epochs unused",
+        "whatever `epochs` is",
+        lambda r, s, e, *a: rates_run(r, s, 5, *a),
+        "b",
+    ),
     wrong(
         "6.4",
         "trained on the validation images",

@@ -20,8 +20,8 @@
 # | [2. Multilayer perceptrons](02_multilayer_perceptrons.ipynb) | hidden layers, activations, Fashion-MNIST by hand and in Keras | 100 min | 65 s on 2 cores | ★★☆ | 30 | 67 | 7 h |
 # | [3. Backpropagation](03_backpropagation.ipynb) | numerical gradients, the chain rule, an autograd of your own | 100 min | 60 s on 2 cores | ★★★ | 21 | 48 | 5.5 h |
 # | [4. Initialization](04_initialization.ipynb) | vanishing and exploding gradients, symmetry, Xavier and He | 75 min | 40 s on 2 cores | ★★☆ | 13 | 30 | 3 h |
-# | [5. Generalization](05_generalization.ipynb) | random labels, double descent, early stopping, weight decay | 60 min | 47 s on 2 cores | ★★☆ | 16 | 33 | 3 h |
-# | [6. Dropout](06_dropout.ipynb) | noise that regularises, Monte Carlo dropout, DropConnect | 45 min | 58 s on 2 cores | ★★☆ | 13 | 29 | 4 h |
+# | [5. Generalization](05_generalization.ipynb) | random labels, double descent, early stopping, weight decay | 60 min | 70 s on 2 cores | ★★☆ | 16 | 33 | 3 h |
+# | [6. Dropout](06_dropout.ipynb) | noise that regularises, Monte Carlo dropout, DropConnect | 45 min | 80 s on 2 cores | ★★☆ | 13 | 29 | 4 h |
 # | [7. House prices](07_house_prices.ipynb) | data cleaning, K-fold cross-validation, a Kaggle submission | 60 min | 37 s on 2 cores | ★★☆ | 11 | 28 | 3 h |
 #
 # Every new term is in the [glossary](glossary.md), in English and Korean.

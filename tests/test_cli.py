@@ -157,7 +157,6 @@ def test_update_says_where_the_pages_are(started, tmp_path, capsys):
     assert f"Your pages are in {tmp_path / 'work'}." in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_lab_serves_the_copy_quietly_without_authors_extensions(tmp_path):
     """Start the real JupyterLab and read what it tells the browser, and the terminal."""
     import re

@@ -1306,6 +1306,14 @@ CASES = [
     wrong("4.12", "epsilon", "use a condition", lars_epsilon),
     wrong(
         "4.12",
+        "only long weights",
+        "the array of all steps",
+        lars_by(
+            lambda w, g, t, b: t * length(w) / (length(g) + b * length(w)) if length(w) > 1 else 1.0
+        ),
+    ),
+    wrong(
+        "4.12",
         "first layer",
         "loop over all layers",
         lambda ws, *rest: [lars_step(ws, *rest)[0], *ws[1:]],

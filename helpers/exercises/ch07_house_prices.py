@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -179,68 +180,116 @@ def _is_numeric(column):
     minutes=20,
     stars=2,
     hints=(
-        "The mean of what you see stands in for what you do not see. That fails when large values "
-        "hide more often than small ones, or when a missing value means zero.",
-        "Hide every value above the 70th percentile: the mean of the rest is too low. In `impute`, "
-        "a missing value is 0 where `absent`, and elsewhere the mean of the values that were "
-        "observed in houses that have the thing.",
-        "`np.where(truth > np.quantile(truth, 0.7), np.nan, truth)`; and `gap = np.isnan(values)`, "
-        "`mean = values[~gap & ~absent].mean()`, `np.where(gap, np.where(absent, 0.0, mean), "
-        "values)`.",
+        "The mean of what you see is used for what you do not see. That fails when large values "
+        "are hidden more often than small ones, or when a missing value means zero.",
+        "Hide every value above the 70th percentile: the mean of the rest is too low. `typical` "
+        "averages the values that are neither missing nor absent. In `impute`, a missing value is "
+        "0 "
+        "where `absent`, and `filling` elsewhere; values that are there stay.",
+        "`np.where(truth > np.quantile(truth, 0.7), np.nan, truth)`; "
+        "`np.nanmean(values[~absent])`; "
+        "`np.where(np.isnan(values), np.where(absent, 0.0, filling), values)`.",
     ),
 )
-def _(hide, impute, case):
-    for truth in (case.normal(100, 20, 400), case.gamma(2.0, 300.0, 400)):
-        given = f"400 values with mean {truth.mean():.0f}"
-        got = hide(truth)
-        expect_shape(got, truth.shape, given=given, what="hide(truth)")
-        got = np.asarray(got, dtype=float)
-        hidden = np.isnan(got)
-        expect(hidden.any(), f"Given {given}: no value of hide(truth) is missing (NaN).")
-        expect(
-            0.05 <= hidden.mean() <= 0.6,
-            f"Given {given}: {hidden.mean():.0%} of the values are hidden; hide between 5 and 60 "
-            "per cent.",
-        )
-        expect_close(
-            got[~hidden], truth[~hidden], given=given, what="the values that are not hidden"
-        )
-        off = abs(got[~hidden].mean() - truth.mean()) / truth.std()
-        expect(
-            off > 0.25,
-            f"Given {given}: the visible mean is off by {off:.2f} standard deviations, so filling "
-            "with the mean would do no harm. Let a value's own size decide whether it is hidden; "
-            "the aim is more than 0.25.",
-        )
-    yield 0.4
-    truth = case.uniform(400, 1200, 60).round()
-    absent = case.random(60) < 0.3
-    lost = ~absent & (case.random(60) < 0.2)
-    absent[0], lost[1], absent[1:3], lost[2] = True, True, False, False
-    truth[absent] = 0.0
-    values = truth.copy()
-    values[lost | (absent & (case.random(60) < 0.7))] = np.nan
-    values[0] = np.nan
-    gap = np.isnan(values)
-    mean = values[~gap & ~absent].mean()
-    want = np.where(gap, np.where(absent, 0.0, mean), values)
-    given = f"60 basements of which {int(absent.sum())} are not there and {int(gap.sum())} missing"
-    got = impute(values, absent)
-    expect_close(
-        got,
-        want,
-        given=given,
-        what="impute(values, absent)",
-        mistakes={
-            "every gap got the mean; where there is no basement the area is 0.": np.where(
-                gap, np.nanmean(values), values
-            ),
-            "every gap became 0, also where the house has a basement.": np.where(gap, 0.0, values),
-            "the mean counts houses without a basement. Take it over houses that have one.": (
-                np.where(gap, np.where(absent, 0.0, np.nanmean(values)), values)
-            ),
-        },
+def _check_missing(hide, typical, impute, case):
+    sizes = [int(size) for size in case.integers(150, 400, 4)]
+    draws = (
+        case.normal(100, 20, sizes[0]),
+        case.gamma(2.0, 300.0, sizes[1]),
+        -case.gamma(2.0, 3.0, sizes[2]),
+        case.normal(0, 0.01, sizes[3]),
     )
+    for truth in draws:
+        _expect_hidden(hide(truth), truth)
+    yield 0.4
+    cases = [_basements(case, int(case.integers(30, 80))) for _ in range(4)]
+    for values, absent, given in cases:
+        there = values[~absent]
+        wrongs = {
+            "this counts houses without a basement. Take the mean over houses that have one.": (
+                np.nanmean(values)
+            ),
+            "this counts a missing value as 0. Leave missing values out of the mean.": (
+                np.nan_to_num(there).mean()
+            ),
+            "this is the median; the mean is asked for.": np.nanmedian(there),
+            "this is the mean over the houses *without* a basement.": np.nanmean(values[absent]),
+        }
+        got = typical(values, absent)
+        expect(
+            np.size(got) != 1 or not np.isnan(np.asarray(got, dtype=float)).any(),
+            f"Given {given}: typical(values, absent) is NaN. Leave missing values out of the mean.",
+        )
+        want = np.nanmean(there)
+        expect_close(
+            expect_number(got), want, given=given, what="typical(values, absent)", mistakes=wrongs
+        )
+    yield 0.7
+    for values, absent, given in cases:
+        gap, filling = np.isnan(values), float(case.normal(50, 400))
+        want = np.where(gap, np.where(absent, 0.0, filling), values)
+        expect_close(
+            impute(values, absent, filling),
+            want,
+            given=f"{given}, filling {filling:.1f}",
+            what="impute(values, absent, filling)",
+            mistakes={
+                "every gap got `filling`; where there is no basement the area is 0.": np.where(
+                    gap, filling, values
+                ),
+                "every gap became 0, also where the house has a basement.": np.where(
+                    gap, 0.0, values
+                ),
+                "0 and `filling` are swapped.": np.where(
+                    gap, np.where(absent, filling, 0.0), values
+                ),
+                "a gap got the mean of the values, not the number `filling`.": np.where(
+                    gap, np.where(absent, 0.0, np.nanmean(values[~absent])), values
+                ),
+                "a value that is there became 0 because `absent` is true. Change gaps only.": (
+                    np.where(absent, 0.0, np.where(gap, filling, values))
+                ),
+            },
+        )
+
+
+def _expect_hidden(got, truth):
+    """Raise `NotYet` unless `got` is `truth` with gaps that bias the mean of the rest."""
+    given = f"{truth.size} values with mean {truth.mean():.3g}"
+    expect_shape(got, truth.shape, given=given, what="hide(truth)")
+    got = np.asarray(got, dtype=float)
+    hidden = np.isnan(got)
+    expect(hidden.any(), f"Given {given}: no value of hide(truth) is missing (NaN).")
+    expect(
+        0.05 <= hidden.mean() <= 0.6,
+        f"Given {given}: {hidden.mean():.0%} of the values are hidden; hide between 5 and 60 "
+        "per cent. A fixed limit depends on the scale: a quantile does not.",
+    )
+    expect_close(got[~hidden], truth[~hidden], given=given, what="the values that are not hidden")
+    off = abs(got[~hidden].mean() - truth.mean()) / truth.std()
+    expect(
+        off > 0.25,
+        f"Given {given}: the visible mean is off by {off:.2f} standard deviations, so filling "
+        "with the mean would do no harm. Let a value's own size decide whether it is hidden; "
+        "the aim is more than 0.25.",
+    )
+
+
+def _basements(case, count):
+    """Draw areas with gaps, and which houses have no basement; some known zeros are absent too."""
+    truth = case.uniform(400, 1200, count).round()
+    absent = case.random(count) < case.uniform(0.1, 0.5)
+    absent[:5] = [True, True, False, False, False]
+    truth[absent] = 0.0
+    truth[1] = 3.0  # known although absent: a value that is there is never changed
+    lost = np.where(absent, case.random(count) < 0.6, case.random(count) < 0.2)
+    lost[:5] = [True, False, True, False, False]
+    values = np.where(lost, np.nan, truth)
+    given = (
+        f"{count} basements of which {int(absent.sum())} are not there and {int(lost.sum())} are "
+        "missing"
+    )
+    return values, absent, given
 
 
 explanation(
@@ -253,8 +302,10 @@ explanation(
     hints=(
         "Ask of a missing value: could I have guessed from the value itself, or from the rest of "
         "the row, that it would be missing?",
-        "Missing at random: the gap does not depend on the hidden value, once you know the rest of "
-        "the row. Otherwise the visible values are a biased sample.",
+        "The mean of what is visible is right if gaps are missing completely at random: neither "
+        "the "
+        "hidden value nor the rest of the row predicts them. Otherwise the visible values are a "
+        "biased sample.",
         "Name one column of this table, say why its gaps are not random, say in which direction "
         "the mean errs, and what you would put there instead.",
     ),
@@ -317,6 +368,18 @@ def _(log_rmse, case):
             )
         },
     )
+    few = case.lognormal(2, 0.4, 20) + 1
+    near = few * np.exp(case.normal(0.05, 0.2, 20)) + 0.1
+    expect_close(
+        expect_number(log_rmse(few, near)),
+        np.sqrt(np.mean(np.log(near / few) ** 2)),
+        given="20 prices of a few dollars",
+        mistakes={
+            "this is the error of log(1 + price). Take `np.log`; `np.log1p` adds 1 first.": np.sqrt(
+                np.mean((np.log1p(near) - np.log1p(few)) ** 2)
+            )
+        },
+    )
     below = predictions.copy()
     below[:3] = [0.0, -5000.0, 0.5]
     got = log_rmse(prices, below)
@@ -339,18 +402,21 @@ def _(log_rmse, case):
     minutes=15,
     stars=2,
     hints=(
-        "Cut the rows into k parts that differ by at most one row. Each part is the validation "
-        "part once, and the rest is for training.",
-        "With n = q k + r, the first r parts have q + 1 rows and the others q. d2l's own n // k "
-        "leaves the last r rows out of every validation part.",
-        "`parts = np.array_split(np.arange(n), k)`; for each i the pair "
-        "`(np.concatenate(parts[:i] + parts[i + 1:]), parts[i])`; before that, a ValueError "
-        "unless 2 <= k <= n.",
+        "Deal the rows like cards: row 0 to fold 0, row 1 to fold 1, and after fold k - 1 from the "
+        "start again. Each fold validates its own rows and trains on the rest.",
+        "Row r is validated in fold r % k, so fold i validates the rows i, i + k, i + 2k, ... "
+        "below "
+        "n. If k does not divide n, the first n % k folds have one row more.",
+        "`rows = np.arange(n)`; for each i in range(k) the pair `(rows[rows % k != i], rows[rows % "
+        "k "
+        "== i])`; before that, a ValueError unless 2 <= k <= n.",
     ),
 )
-def _(fold_rows, case):
-    pairs = [(10, 5), (11, 4), (7, 7), (5, 2)]
-    pairs += [(int(case.integers(20, 60)), int(case.integers(3, 9))) for _ in range(3)]
+def _check_folds(fold_rows, case):
+    pairs = [(11, 4), (10, 5), (7, 7), (5, 2), (9, 8)]
+    for _ in range(3):
+        k = int(case.integers(3, 9))
+        pairs.append((k * int(case.integers(4, 9)) + int(case.integers(1, k)), k))
     for n, k in pairs:
         given = f"n = {n}, k = {k}"
         got = fold_rows(n, k)
@@ -358,26 +424,28 @@ def _(fold_rows, case):
             isinstance(got, list | tuple) and len(got) == k,
             f"Given {given}: a list of {k} pairs is expected; got {show(got)}.",
         )
-        validated = np.concatenate([_fold(pair, n, k)[1] for pair in got])
-        counts = np.bincount(validated, minlength=n)
+        folds = [_fold(pair, n, k) for pair in got]
+        counts = np.bincount(np.concatenate([validation for _, validation in folds]), minlength=n)
         left_out = np.flatnonzero(counts == 0)
         expect(
             left_out.size == 0,
-            f"Given {given}: the rows {show(left_out)} are never validated. Give the remainder of "
-            "n / k to some folds.",
+            f"Given {given}: the rows {show(left_out)} are never validated. Deal all {n} rows, "
+            "also "
+            f"the last {n % k or k}.",
         )
         expect(
             counts.max() == 1,
             f"Given {given}: row {int(counts.argmax())} is validated {int(counts.max())} times.",
         )
-        sizes = [len(pair[1]) for pair in got]
-        expect(
-            max(sizes) - min(sizes) <= 1,
-            f"Given {given}: the validation parts have {sizes} rows; they should differ by at most "
-            "one.",
-        )
+        for fold, (_, validation) in enumerate(folds):
+            want = np.arange(fold, n, k)
+            expect(
+                np.array_equal(np.sort(validation), want),
+                f"Given {given}: fold {fold} should validate the rows {show(want)}, since row r "
+                f"belongs to fold r % k; yours validates {show(np.sort(validation))}.",
+            )
     yield 0.7
-    for n, k in ((10, 1), (10, 0), (4, 5)):
+    for n, k in ((10, 1), (10, 0), (4, 5), (6, -2)):
         expect_raises(ValueError, lambda n=n, k=k: fold_rows(n, k), given=f"n = {n}, k = {k}")
 
 
@@ -412,41 +480,46 @@ def _fold(pair, n, k):
     return train, validation
 
 
-def _errors(values, name, count):
-    """Return a list of log RMSEs, one a fold."""
-    try:
-        errors = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"`{name}` should be a list of {count} errors; it is {show(values)}."
-        ) from None
-    expect(
-        errors.shape == (count,),
-        f"`{name}` should hold {count} errors, one a fold; its shape is {errors.shape}.",
-    )
-    return errors
+def _table_rows(case, count, near_one=False):
+    """Draw rows in the form of the page's `X` and `y`: 36 numbers with gaps, 294 zeros and ones."""
+    hidden = case.normal(0, 1, (count, 6))
+    numbers = hidden @ case.normal(0, 1, (6, 36)) / 2 + case.normal(0, 0.5, (count, 36))
+    log_price = 12 + 0.15 * hidden.sum(axis=1) + case.normal(0, 0.08, count)
+    if not near_one:
+        numbers = (numbers + 4) * 10 ** case.uniform(0, 4, 36)
+    words = case.random((count, 294)) < case.uniform(0.01, 0.1, 294)
+    numbers[:, :3] = np.where(case.random((count, 3)) < 0.1, np.nan, numbers[:, :3])
+    return np.hstack([numbers, words]).astype("float32"), log_price.astype("float32")
 
 
-def _expect_plausible(errors, name):
-    errors = np.asarray(errors, dtype=float)
-    expect(
-        bool(np.isfinite(errors).all()) and errors.min() > 0,
-        f"`{name}` holds {show(errors)}; errors are finite and above 0.",
-    )
-    expect(
-        errors.max() < 1.5,
-        f"`{name}` holds {errors.max():.4g}. Measured on log prices an error is a few tenths at "
-        "most; is it in dollars, or did the training diverge?",
-    )
-    expect(
-        errors.min() > 0.07,
-        f"`{name}` holds {errors.min():.4g}, which is too good for this table: were rows of the "
-        "validation part trained on, or is it a square?",
-    )
-    expect(
-        len(np.unique(errors)) > 1 or errors.size == 1,
-        f"All values of `{name}` are equal; each fold has other rows and so another error.",
-    )
+def _prepared(x_train, x_other):
+    """Standardise the 36 numbers by the training rows and fill their gaps with the mean."""
+    mean, std = np.nanmean(x_train[:, :36], axis=0), np.nanstd(x_train[:, :36], axis=0)
+    results = []
+    for x in (x_train, x_other):
+        numbers = np.nan_to_num((x[:, :36] - mean) / np.maximum(std, 1e-6))
+        results.append(np.hstack([numbers, x[:, 36:]]).astype("float32"))
+    return results
+
+
+def _baseline(train, other, learning_rate=0.01, weight_decay=0.0, epochs=50):
+    """Return the log RMSE on `other` of the page's linear model, trained by NumPy on `train`."""
+    (x, y), (x_other, y_other) = train, other
+    weights, bias = np.zeros(x.shape[1], "float32"), np.float32(12)
+    order = np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        for _ in range(epochs):
+            rows = order.permutation(len(x))
+            for start in range(0, len(x), 64):
+                batch = rows[start : start + 64]
+                off = x[batch] @ weights + bias - y[batch]
+                slope = 2 * x[batch].T @ off / len(batch) + weight_decay * weights
+                weights, bias = (
+                    weights - np.float32(learning_rate) * slope,
+                    bias - np.float32(2 * learning_rate * off.mean()),
+                )
+        error = float(np.sqrt(np.mean((x_other @ weights + bias - y_other) ** 2)))
+    return error if np.isfinite(error) else math.inf
 
 
 @exercise(
@@ -458,41 +531,73 @@ def _expect_plausible(errors, name):
     minutes=15,
     stars=2,
     hints=(
-        "Give `k_fold` two ways to prepare the inputs: the lesson's `prepare`, and one that only "
-        "fills the gaps with 0.",
+        "Train the same model on two versions of the inputs: one that only fills the gaps with 0, "
+        "and the one that the lesson's `prepare` makes.",
         "A step of gradient descent changes a weight by learning_rate times the gradient, and the "
         "gradient contains the input: 10,000 square feet against 3 bathrooms.",
-        "In a loop over the folds: prepare, `build()`, `training.fit`, then the last `val_rmse`. "
-        "Where the training stops with a loss that is not finite, write `np.inf`.",
+        "For each version `(inside, outside)`: `history = training.fit(build(), inside, y_train, "
+        "epochs=50, batch_size=64, validation_data=(outside, y_other)).history`, then "
+        "`history['val_rmse'][-1]`; `except training.NonFiniteLoss:` the error is `np.inf`. The "
+        "raw "
+        "version is `np.nan_to_num(x_train), np.nan_to_num(x_other)`.",
     ),
 )
-def _(without_standardising, case):
-    value = without_standardising.value
-    expect(
-        isinstance(value, dict) and {"standardised", "raw"} <= set(value),
-        "`without_standardising` should be a dict with the keys 'standardised' and 'raw'; it is "
-        f"{show(value)}.",
-    )
-    standardised = _errors(value["standardised"], "standardised", 5)
-    raw = _errors(value["raw"], "raw", 5)
-    _expect_plausible(standardised, "standardised")
-    expect(not (raw <= 0).any(), f"`raw` holds {show(raw)}; an error is above 0, or infinite.")
-    broken = ~np.isfinite(raw)
-    expect(
-        bool((broken | (raw > 2 * standardised.mean())).all()),
-        f"`raw` holds {show(raw)}, about as good as with standardising. Leave the numbers as they "
-        "are (square feet, years), and keep optimizer, learning rate and epochs equal.",
-    )
-
-
-def _expect_means_of_folds(table, name):
-    folds = [column for column in table if str(column).startswith("fold")]
-    if folds:
-        means = table[folds].to_numpy(dtype=float).mean(axis=1)
+def _check_raw(raw_and_standardised, case):
+    for near_one in (False, True):
+        x, y = _table_rows(case, 260, near_one)
+        train, other = (x[:200], y[:200]), (x[200:], y[200:])
+        inside, outside = _prepared(train[0], other[0])
+        wants = [
+            _baseline((np.nan_to_num(train[0]), train[1]), (np.nan_to_num(other[0]), other[1])),
+            _baseline((inside, train[1]), (outside, other[1])),
+        ]
+        given = "200 rows whose numbers are " + ("near 1" if near_one else "from 1 to 100,000")
+        got = raw_and_standardised(*train, *other)
         expect(
-            np.allclose(means, table["mean"].to_numpy(dtype=float), rtol=0.02, atol=1e-3),
-            f"The column 'mean' of `{name}` is not the mean of its fold columns.",
+            isinstance(got, list | tuple | np.ndarray) and np.shape(got) == (2,),
+            f"Given {given}: two errors are expected, (raw, standardised); got {show(got)}.",
         )
+        try:
+            raw, standardised = (float(value) for value in got)
+        except (TypeError, ValueError):
+            raise NotYet(f"Given {given}: the errors should be numbers; got {show(got)}.") from None
+        expect(
+            not math.isnan(raw) and not math.isnan(standardised),
+            f"Given {given}: an error is NaN. Catch `training.NonFiniteLoss` and return `np.inf` "
+            "for that run.",
+        )
+        trained_once = _baseline((inside, train[1]), (outside, other[1]), epochs=1)
+        if not near_one:
+            expect(
+                not (math.isinf(standardised) and not math.isinf(raw)),
+                f"Given {given}: the raw inputs gave {raw:.4g} and the standardised ones diverged. "
+                "Return the raw error first.",
+            )
+        _expect_error(standardised, wants[1], given, "standardised", trained_once)
+        _expect_error(raw, wants[0], given, "raw", None)
+        yield 0.5
+
+
+def _expect_error(got, want, given, name, trained_once):
+    """Raise `NotYet` unless `got` is the error of the model that the check trained."""
+    if math.isinf(want) or want > 100:
+        expect(
+            got > 10,
+            f"Given {given}: the {name} error is {got:.4g}, but on raw inputs of this size the "
+            "loss "
+            "is no longer finite. Did you standardise both versions?",
+        )
+        return
+    expect(
+        trained_once is None or abs(got - trained_once) > abs(want - trained_once) / 3,
+        f"Given {given}: the {name} error is {got:.4f}, which is what about one epoch of training "
+        f"gives; after 50 it is {want:.4f}.",
+    )
+    expect(
+        abs(got - want) < 0.004 + 0.06 * want,
+        f"Given {given}: the {name} error is {got:.4f}; the baseline trained for 50 epochs in "
+        f"batches of 64 has {want:.4f} on these other rows.",
+    )
 
 
 @exercise(
@@ -504,42 +609,89 @@ def _expect_means_of_folds(table, name):
     minutes=25,
     stars=2,
     hints=(
-        "Change one thing at a time at first, then combine what helped. Compare means over the "
-        "folds, and look at the spread before you believe a small difference.",
+        "Change one thing at a time at first, then combine what helped. Compare fold by fold "
+        "before "
+        "you believe a small difference.",
         "A learning rate that is too small has not arrived after the last epoch; one that is too "
         "large jumps about. Try factors of 3, not of 1.1.",
         "`configurations = [{'learning_rate': a, 'weight_decay': b} for a in ... for b in ...]`, "
-        "then `training.search(build, configurations, X, y, ...)` and hand in its `.table`.",
+        "then `training.search(build, configurations, x, y, k=5, epochs=50, batch_size=64, "
+        "metric='rmse', prepare=prepare).table`.",
     ),
 )
-def _(tuning, case):
-    columns = ["learning_rate", "weight_decay", "mean"]
-    table = pd.DataFrame(expect_table(tuning, columns, at_least=6))
+def _check_tuning(tune, case):
+    x, y = _table_rows(case, 260)
+    table = _search_table(tune(x, y))
     for column in ("learning_rate", "weight_decay"):
         different = table[column].nunique()
         expect(
             different >= 2,
-            f"`tuning` tries only {different} value of {column}; try at least two of each.",
+            f"The table tries only {different} value of {column}; try at least two of each.",
         )
     settings = table[["learning_rate", "weight_decay"]].drop_duplicates()
     expect(
         len(settings) >= 6,
-        f"`tuning` has {len(settings)} different configurations; at least 6 are asked for.",
+        f"The table has {len(settings)} different configurations; at least 6 are asked for.",
     )
-    means = table["mean"].to_numpy(dtype=float)
-    _expect_plausible(means[np.isfinite(means) & (means < 1.5)], "mean")
-    best = np.nanmin(means)
+    lesson = table[np.isclose(table["learning_rate"], 0.01) & (table["weight_decay"] == 0)]
     expect(
-        best < 0.21,
-        f"The best configuration of `tuning` reaches {best:.3f}. The baseline of the lesson is "
-        "already there or better: try larger learning rates.",
+        len(lesson) > 0,
+        "The lesson's own configuration, learning rate 0.01 without weight decay, is not in the "
+        "table. Without it you cannot tell whether another one is better.",
     )
-    expect(
-        np.nanmax(means) > 1.005 * best,
-        "All configurations of `tuning` give nearly the same error; spread the learning rates "
-        "over a factor of ten.",
-    )
-    _expect_means_of_folds(table, "tuning")
+    yield 0.3
+    others = table.drop(lesson.index)
+    # One configuration that learns and one of the others, trained here again on the same folds.
+    for _, row in (*lesson.head(1).iterrows(), *others.sample(1, random_state=case).iterrows()):
+        rate, decay, mean = row["learning_rate"], row["weight_decay"], row["mean"]
+        want = _fold_mean(x, y, rate, decay)
+        name = f"learning rate {rate:g} and weight decay {decay:g}"
+        if not np.isfinite(want) or want > 1:
+            expect(
+                not np.isfinite(mean) or mean > 0.5,
+                f"With {name} training diverges, but your table says {mean:.4f}.",
+            )
+            continue
+        squared = abs(mean - want**2) < 0.1 * want**2
+        expect(
+            not squared,
+            f"With {name} your table says {mean:.4f}, which is a mean *square* error. Give the "
+            'search `metric="rmse"`.',
+        )
+        expect(
+            abs(mean - want) < 0.004 + 0.06 * want,
+            f"On 260 rows of the check, with {name}: your table says {mean:.4f}, and the check's "
+            "own "
+            f"five folds give {want:.4f}. Use `prepare` inside each fold, 50 epochs, batches of "
+            "64.",
+        )
+
+
+def _search_table(value):
+    """Return what `tune` returned as a data frame of numbers."""
+    columns = ["learning_rate", "weight_decay", "mean"]
+    answer = SimpleNamespace(name="tune(x, y)", value=value)
+    table = pd.DataFrame({c: v for c, v in expect_table(answer, columns).items() if c in columns})
+    try:
+        return table.astype(float).reset_index(drop=True)
+    except (TypeError, ValueError):
+        raise NotYet("The table of `tune` holds entries that are no numbers.") from None
+
+
+def _fold_mean(x, y, learning_rate, weight_decay):
+    errors = []
+    for rows, held_out in _folds_of_the_page(len(y)):
+        inside, outside = _prepared(x[rows], x[held_out])
+        errors.append(
+            _baseline((inside, y[rows]), (outside, y[held_out]), learning_rate, weight_decay)
+        )
+    return float(np.mean(errors))
+
+
+def _folds_of_the_page(count, k=5, seed=0):
+    """Return the folds of `training.fold_indices`, without loading TensorFlow."""
+    parts = np.array_split(np.random.default_rng(seed).permutation(count), k)
+    return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
 
 
 @exercise(
@@ -551,43 +703,86 @@ def _(tuning, case):
     minutes=40,
     stars=3,
     hints=(
-        "With 1,460 rows and 330 columns a hidden layer overfits in seconds. Add width and "
-        "regularization together.",
-        "Dropout after the hidden layer and an l2 penalty on the kernels; Adam with a learning "
-        "rate near 0.001; 100 to 200 epochs.",
-        "`build(hidden_units, rate, weight_decay)` returns `Sequential([Input, Dense(units, relu, "
-        "L2), Dropout, Dense(1)])`, and with `hidden_units=0` the linear model. Search over six "
-        "configurations, the linear one among them.",
+        "With 1,460 rows and 330 columns a hidden layer alone overfits in seconds. Keep the linear "
+        "model with its L1 penalty, and let a small hidden layer add what it misses.",
+        "Clip the inputs to -4 ... 4, so that no single lot swings a prediction. The output is the "
+        "sum of `linear_part(0.001)` and of 64 hidden units with an L2 penalty of 0.01, some "
+        "dropout and one output; Adam from 0.002 along a cosine, 100 epochs in batches of 64.",
+        "`inputs = Input((330,))`; `hidden = Dense(64, 'relu', kernel_regularizer=L2(0.01))("
+        "inputs)`, then `Dropout(0.3)` and `Dense(1, kernel_regularizer=L2(0.01))`; `model = "
+        "Model(inputs, Add()([linear_part(0.001)(inputs), hidden]))`; "
+        "`compiled(model, 0.002, 64)`; `training.fit(...)` on `np.clip(x_train, -4, 4)`; "
+        "`model.predict(np.clip(x_other, -4, 4), verbose=0)`.",
     ),
 )
-def _(improved, case):
-    columns = ["hidden_units", "rate", "weight_decay", "mean"]
-    table = pd.DataFrame(expect_table(improved, columns, at_least=4))
-    means = table["mean"].to_numpy(dtype=float)
-    linear = np.array([_is_linear(units) for units in table["hidden_units"]])
-    expect(
-        bool(linear.any()),
-        "`improved` has no row with hidden_units 0: put the linear model beside the others, "
-        "measured on the same folds.",
+def _check_better(predict_better, case):
+    x, y = _house_rows()
+    folds = _folds_of_the_page(len(y), seed=int(case.integers(1, 1000)))
+    errors, lessons = [], []
+    for fold in case.choice(5, 2, replace=False):
+        rows, held_out = folds[fold]
+        inside, outside = _prepared(x[rows], x[held_out])
+        given = f"fold {int(fold) + 1}, {len(rows)} rows to train on and {len(held_out)} others"
+        got = predict_better(inside, y[rows], outside)
+        errors.append(_error_of_predictions(got, y[held_out], given))
+        lessons.append(_baseline((inside, y[rows]), (outside, y[held_out])))
+        expect(
+            errors[-1] < 2 * lessons[-1],
+            f"Given {given}: your error is {errors[-1]:.4f} and the baseline's {lessons[-1]:.4f} "
+            "on the same rows. That is far off: does the model start near 12, the mean of the log "
+            "prices, and is the learning rate small enough?",
+        )
+    pairs = " and ".join(
+        f"{own:.4f} against {lesson:.4f}" for own, lesson in zip(errors, lessons, strict=True)
     )
-    expect(not linear.all(), "`improved` has no row with a hidden layer.")
-    regularised = (table["rate"].astype(float) > 0) | (table["weight_decay"].astype(float) > 0)
     expect(
-        bool((regularised & ~linear).any()),
-        "`improved` has no hidden layer with dropout or weight decay; try both.",
+        np.mean(errors) < np.mean(lessons),
+        f"On two folds your errors are {pairs} of the baseline: not better on average yet. The "
+        "check draws its folds, so a model has to be better by more than luck. Does a linear part "
+        "run beside the hidden layer? Are the inputs clipped, and are there penalties?",
     )
-    _expect_plausible(means, "mean")
-    expect(
-        means[~linear].min() < means[linear].min(),
-        f"The best hidden layer reaches {means[~linear].min():.4f} and the linear model "
-        f"{means[linear].min():.4f}: not better yet. More dropout, more weight decay, or a smaller "
-        "learning rate with more epochs?",
-    )
-    _expect_means_of_folds(table, "improved")
 
 
-def _is_linear(units):
-    return units is None or np.size(units) == 0 or (np.size(units) == 1 and not np.any(units))
+def _error_of_predictions(got, truth, given):
+    """Return the log RMSE of what a student's function predicted for rows it has not seen."""
+    count = len(truth)
+    expect(
+        np.size(got) == count,
+        f"Given {given}: {count} predictions are expected, one for each row of `x_other`; got "
+        f"{show(got) if np.size(got) < 12 else np.shape(got)}.",
+    )
+    expect_shape(np.reshape(got, -1), (count,), given=given, what="the prediction")
+    got = np.reshape(np.asarray(got, dtype=float), -1)
+    expect(
+        bool(np.isfinite(got).all()),
+        f"Given {given}: {int((~np.isfinite(got)).sum())} predictions are not finite. Did the "
+        "training diverge?",
+    )
+    expect(
+        np.median(got) < 100,
+        f"Given {given}: the middle prediction is {np.median(got):,.0f}. Predict the log of the "
+        "price, near 12, not the price.",
+    )
+    error = float(np.sqrt(np.mean((got - truth) ** 2)))
+    expect(
+        error > 0.05,
+        f"Given {given}: the error is {error:.4f}, too good for this table. Were the other rows "
+        "trained on?",
+    )
+    return error
+
+
+def _house_rows():
+    """Return the page's `X` and `y`, of the real tables or of the stand-in."""
+    from helpers import data
+
+    houses = data.load_house_prices()
+    features = [column for column in houses.test if column != "Id"]
+    table = houses.train[features]
+    numbers = list(table.select_dtypes("number").columns)
+    words = pd.get_dummies(table.drop(columns=numbers), dummy_na=True)
+    x = np.hstack([table[numbers].to_numpy("float32"), words.to_numpy("float32")])
+    return x, np.log(houses.train["SalePrice"]).to_numpy("float32")
 
 
 @exercise(
@@ -608,10 +803,11 @@ def _is_linear(units):
 )
 def _(average_logs, average_prices, case):
     # At log prices near 12 one dollar hides in the tolerance, at log prices near 2 it does not.
-    draws = {
-        f"log prices of 5 models for 7 houses, all near {near}": case.normal(near, 0.4, (5, 7))
-        for near in (12, 2)
-    }
+    draws = {}
+    for models, near in ((5, 12), (2, 2), (int(case.integers(6, 12)), 2), (3, 12), (1, 2)):
+        houses = int(case.integers(4, 9))
+        given = f"log prices of {models} models for {houses} houses, all near {near}"
+        draws[given] = case.normal(near, 0.4, (models, houses))
     for given, predictions in draws.items():
         geometric, arithmetic = _averages(predictions, np.exp)
         mistakes = {"the prices were averaged here, not their logs.": arithmetic}
@@ -678,7 +874,8 @@ def _valid_submission(ids, prices):
     ),
 )
 def _(submission_csv, submission_problems, case):
-    ids = np.arange(1461, 1461 + 40)
+    first = int(case.integers(2, 90000))
+    ids = case.permutation(np.arange(first, first + 60))[:40]
     prices = case.lognormal(12, 0.4, 40)
     text = submission_csv(ids, prices)
     expect(
@@ -697,12 +894,20 @@ def _(submission_csv, submission_problems, case):
         "a decimal point.",
     )
     expect(
-        len(table) == 40 and list(table["Id"]) == list(ids),
-        f"Given 40 ids from 1461: the text has {len(table)} rows, with the ids "
-        f"{show(list(table['Id']))}.",
+        len(table) == 40 and set(table["Id"]) == set(ids),
+        f"Given the 40 ids {show(list(map(int, ids[:4])))[:-1]}, ...]: the text has {len(table)} "
+        f"rows, with the ids {show(list(table['Id'][:4]))[:-1]}, ...]. Write the ids that are "
+        "given.",
+    )
+    by_id = table.set_index("Id")["SalePrice"].loc[ids].to_numpy()
+    expect(
+        not np.allclose(np.sort(by_id), np.sort(prices), rtol=1e-3)
+        or np.allclose(by_id, prices, rtol=1e-3),
+        "Given 40 ids and prices: the prices are not beside the ids that they belong to. Keep the "
+        "order of both.",
     )
     expect_close(
-        table["SalePrice"].to_numpy(),
+        by_id,
         prices,
         given="40 prices",
         what="the column SalePrice",
@@ -726,15 +931,33 @@ def _(submission_csv, submission_problems, case):
         found = _problems(submission_problems(fine, ids), name)
         expect(not found, f"Given {name}: your validator complains: {show(found)}.")
     yield 0.6
+    few = good.splitlines()[:4]
+    found = _problems(submission_problems("\n".join(few), ids[:3]), "a valid text of 3 rows")
+    expect(not found, f"Given a valid text of 3 rows: your validator complains: {show(found)}.")
     lines = good.splitlines()
     row = int(case.integers(2, 38))
     broken = {
         "a text whose second column is named Price": good.replace("SalePrice", "Price"),
+        "a text with a third column": "\n".join(
+            [lines[0] + ",Note", *(line + ",ok" for line in lines[1:])]
+        ),
+        "a text with a column of row numbers in front": "\n".join(
+            ["," + lines[0], *(f"{place},{line}" for place, line in enumerate(lines[1:]))]
+        ),
+        "a text with a price of 0": "\n".join(
+            [*lines[:row], f"{ids[row - 1]},0", *lines[row + 1 :]]
+        ),
         "a text that lacks a house": "\n".join(lines[:row] + lines[row + 1 :]),
         "a text with one house twice": "\n".join([*lines, lines[row]]),
-        "a text with an id that is not in the test table": "\n".join([*lines, "99999,150000"]),
-        "a text in which one house takes another's id": good.replace(
-            f"{ids[row]},", f"{ids[row - 1]},"
+        "a text with an id that is not in the test table": "\n".join(
+            [*lines, f"{first + 999},150000"]
+        ),
+        "a text in which one house takes another's id": "\n".join(
+            [
+                *lines[:row],
+                lines[row].replace(f"{ids[row - 1]},", f"{ids[row]},"),
+                *lines[row + 1 :],
+            ]
         ),
         "a text with an empty price": "\n".join(
             [*lines[:row], f"{ids[row - 1]},", *lines[row + 1 :]]
@@ -785,41 +1008,61 @@ def _problems(found, given):
         "fold.",
         "The estimate is the mean of the fold errors; their standard deviation says how far off "
         "one part may be by luck.",
-        "Take the fold columns of your best configuration's row; `estimate` is their mean, and "
-        "`low` and `high` lie one standard deviation below and above.",
+        "`estimate, margin = np.mean(fold_errors), np.std(fold_errors)`, and `low` and `high` are "
+        "`estimate - margin` and `estimate + margin`.",
     ),
 )
-def _(score, case):
-    value = score.value
-    names = {"fold_errors", "estimate", "low", "high"}
-    expect(
-        isinstance(value, dict) and names <= set(value),
-        f"`score` should be a dict with the keys fold_errors, estimate, low and high; it is "
-        f"{show(value)}.",
-    )
-    folds = _errors(value["fold_errors"], "fold_errors", 5)
-    _expect_plausible(folds, "fold_errors")
-    estimate, low, high = (
-        expect_number(value[name], f"`{name}`") for name in ("estimate", "low", "high")
-    )
-    expect(
-        folds.min() <= estimate <= folds.max(),
-        f"`estimate` is {estimate:.4f}, outside of your fold errors ({folds.min():.4f} to "
-        f"{folds.max():.4f}).",
-    )
-    expect(
-        abs(estimate - folds.mean()) <= max(2e-3, 0.6 * folds.std(ddof=1)),
-        f"`estimate` is {estimate:.4f}; the mean of your fold errors is {folds.mean():.4f}, and "
-        f"they spread by {folds.std(ddof=1):.4f} around it: stay nearer to the mean.",
-    )
-    expect(
-        low < estimate < high,
-        f"`low`, `estimate` and `high` are {low:.4f}, {estimate:.4f} and {high:.4f}; they should "
-        "rise.",
-    )
-    width = (high - low) / 2
-    expect(
-        0.3 * folds.std() <= width <= 2.5 * folds.std(ddof=1),
-        f"Your interval is {width:.4f} to each side, and the fold errors spread by "
-        f"{folds.std(ddof=1):.4f}. Let the spread set the width.",
-    )
+def _check_estimate(estimate_score, case):
+    for k in (5, 10, int(case.integers(3, 9)), 2):
+        errors = case.uniform(0.1, 0.2) + case.normal(0, 0.015, k)
+        given = f"the errors {show(np.round(errors, 4))}"
+        got = estimate_score(errors)
+        names = ("estimate", "low", "high")
+        expect(
+            isinstance(got, dict) and set(names) <= set(got),
+            f"Given {given}: a dict with the keys estimate, low and high is expected; got "
+            f"{show(got)}.",
+        )
+        estimate, low, high = (expect_number(got[name], f"`{name}`") for name in names)
+        expect_close(
+            estimate,
+            errors.mean(),
+            given=given,
+            what="`estimate`",
+            mistakes={
+                "`estimate` is the smallest error. The best fold is the luckiest: take the mean.": (
+                    errors.min()
+                ),
+                "`estimate` is the median; the mean is asked for.": np.median(errors),
+                "`estimate` is the largest error; take the mean.": errors.max(),
+            }
+            if k > 2
+            else None,
+        )
+        expect(
+            low < estimate < high,
+            f"Given {given}: `low`, `estimate` and `high` are {low:.4f}, {estimate:.4f} and "
+            f"{high:.4f}; they should rise.",
+        )
+        margins = [errors.std(ddof=ddof) for ddof in (0, 1)]
+        for name, margin in (("low", estimate - low), ("high", high - estimate)):
+            if any(np.isclose(margin, spread, rtol=1e-3) for spread in margins):
+                continue
+            expect(
+                not any(np.isclose(margin, spread / math.sqrt(k), rtol=1e-3) for spread in margins),
+                f"Given {given}: `{name}` is one standard error away, which says how well the mean "
+                "is known. One standard deviation is asked for: do not divide by the root of k.",
+            )
+            expect(
+                not any(np.isclose(margin, spread**2, rtol=1e-3) for spread in margins),
+                f"Given {given}: `{name}` is one variance away; take the root.",
+            )
+            expect(
+                not any(np.isclose(margin, 2 * spread, rtol=1e-3) for spread in margins),
+                f"Given {given}: `{name}` is two standard deviations away; one is asked for.",
+            )
+            raise NotYet(
+                f"Given {given}: `{name}` is {margin:.4f} from the estimate; one standard "
+                f"deviation of the errors is {margins[1]:.4f} (ddof 1) or {margins[0]:.4f} "
+                "(ddof 0)."
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 
 import numpy as np
 import pandas as pd
@@ -168,66 +167,96 @@ def hide_at_random(truth):
     return np.where(np.random.default_rng(0).random(len(truth)) < 0.3, np.nan, truth)
 
 
-def impute_where(values, absent):
-    gap = np.isnan(values)
-    return np.where(gap, np.where(absent, 0.0, values[~gap & ~absent].mean()), values)
+def hide_fixed(truth):
+    return np.where(truth > 110, np.nan, truth)
 
 
-def impute_loop(values, absent):
+def typical_nanmean(values, absent):
+    return np.nanmean(values[~absent])
+
+
+def typical_loop(values, absent):
     known = [v for v, a in zip(values, absent, strict=True) if v == v and not a]
-    mean = sum(known) / len(known)
-    return [v if v == v else 0.0 if a else mean for v, a in zip(values, absent, strict=True)]
+    return sum(known) / len(known)
 
 
-def impute_pandas(values, absent):
+def typical_pandas(values, absent):
+    return np.float32(pd.Series(values).mask(pd.Series(absent)).mean())
+
+
+def impute_where(values, absent, filling):
+    return np.where(np.isnan(values), np.where(absent, 0.0, filling), values)
+
+
+def impute_loop(values, absent, filling):
+    pairs = zip(values, absent, strict=True)
+    return [v if v == v else 0.0 if a else filling for v, a in pairs]
+
+
+def impute_pandas(values, absent, filling):
     series = pd.Series(values)
-    mean = series[~pd.Series(absent)].mean()
-    return series.mask(series.isna() & absent, 0.0).fillna(mean).astype("float32")
+    return series.mask(series.isna() & absent, 0.0).fillna(filling).astype("float32")
 
 
-def impute_in_place(values, absent):
-    values[np.isnan(values)] = 0.0
+def impute_in_place(values, absent, filling):
+    values[np.isnan(values)] = filling
+    values[absent] = 0.0
     return values
 
 
+def impute_overwrites(values, absent, filling):
+    return np.where(absent, 0.0, np.where(np.isnan(values), filling, values))
+
+
+def missing(hide=hide_large, typical=typical_nanmean, impute=impute_where):
+    return hide, typical, impute
+
+
 MISSING = [
-    right("7.2", "quantile and where", hide_large, impute_where),
-    right("7.2", "smallest third and a loop", hide_small, impute_loop),
-    right("7.2", "chance by size and pandas", hide_by_chance_of_size, impute_pandas),
-    wrong("7.2", "at random", "standard deviations", hide_at_random, impute_where),
-    wrong("7.2", "hides nothing", "is missing (NaN)", lambda truth: truth, impute_where),
+    right("7.2", "quantile and where", *missing()),
+    right(
+        "7.2", "smallest third and loops", *missing(hide_small, typical_loop, impute_loop)
+    ),
+    right(
+        "7.2",
+        "chance by size and pandas",
+        *missing(hide_by_chance_of_size, typical_pandas, impute_pandas),
+    ),
+    wrong("7.2", "at random", "standard deviations", *missing(hide_at_random)),
+    wrong("7.2", "hides nothing", "is missing (NaN)", *missing(lambda truth: truth)),
+    wrong("7.2", "a fixed limit", "of hide(truth) is missing", *missing(
+        lambda truth: np.where(truth > 1e6, np.nan, truth))),
+    wrong("7.2", "a limit for one scale", "A fixed limit", *missing(hide_fixed)),
     wrong(
         "7.2",
         "hides nearly all",
         "are hidden; hide",
-        lambda truth: np.where(truth < np.quantile(truth, 0.9), np.nan, truth),
-        impute_where,
+        *missing(lambda truth: np.where(truth < np.quantile(truth, 0.9), np.nan, truth)),
     ),
-    wrong("7.2", "scales", "not hidden", lambda truth: hide_large(truth) * 2, impute_where),
-    wrong("7.2", "drops", "should have shape", lambda t: t[t < np.median(t)], impute_where),
-    wrong(
-        "7.2",
-        "mean everywhere",
-        "every gap got the mean",
-        hide_large,
-        lambda values, absent: np.where(np.isnan(values), np.nanmean(values), values),
-    ),
-    wrong(
-        "7.2",
-        "zero everywhere",
-        "every gap became 0",
-        hide_large,
-        lambda values, absent: np.nan_to_num(values),
-    ),
-    wrong(
-        "7.2",
-        "mean over all",
-        "counts houses without",
-        hide_large,
-        lambda v, absent: np.where(np.isnan(v), np.where(absent, 0.0, np.nanmean(v)), v),
-    ),
-    wrong("7.2", "in place", "chang", hide_large, impute_in_place),
-]
+    wrong("7.2", "scales", "not hidden", *missing(lambda truth: hide_large(truth) * 2)),
+    wrong("7.2", "drops", "should have shape", *missing(lambda t: t[t < np.median(t)])),
+    wrong("7.2", "typical of all", "counts houses without", *missing(
+        typical=lambda values, absent: np.nanmean(values))),
+    wrong("7.2", "typical with NaN", "is NaN", *missing(
+        typical=lambda values, absent: np.mean(values[~absent]))),
+    wrong("7.2", "typical with zeros", "missing value as 0", *missing(
+        typical=lambda values, absent: np.nan_to_num(values[~absent]).mean())),
+    wrong("7.2", "median", "is the median", *missing(
+        typical=lambda values, absent: np.nanmedian(values[~absent]))),
+    wrong("7.2", "of the absent", "without", *missing(
+        typical=lambda values, absent: np.nanmean(values[absent]))),
+    wrong("7.2", "filling everywhere", "every gap got", *missing(
+        impute=lambda values, absent, filling: np.where(np.isnan(values), filling, values))),
+    wrong("7.2", "zero everywhere", "every gap became 0", *missing(
+        impute=lambda values, absent, filling: np.nan_to_num(values))),
+    wrong("7.2", "swapped", "swapped", *missing(impute=lambda v, a, filling: np.where(
+        np.isnan(v), np.where(a, filling, 0.0), v))),
+    wrong("7.2", "own mean", "not the number `filling`", *missing(
+        impute=lambda v, a, filling: impute_where(v, a, typical_nanmean(v, a)))),
+    wrong("7.2", "overwrites what is there", "Change gaps only", *missing(
+        impute=impute_overwrites)),
+    wrong("7.2", "in place", "chang", *missing(impute=impute_in_place)),
+]  # fmt: skip
 
 
 def log_rmse_numpy(prices, predictions):
@@ -281,17 +310,18 @@ LOG_RMSE = [
         "7.4", "absolute", "absolute differences", by(log_difference, lambda v: np.abs(v).mean())
     ),
     wrong("7.4", "relative", "relative errors", by(lambda p, y: p / y - 1)),
+    wrong("7.4", "log1p", "log(1 + price)", by(lambda p, y: np.log1p(p) - np.log1p(y))),
     wrong("7.4", "broadcast", "900 pairs", log_rmse_broadcast),
     wrong("7.4", "not clipped", "count as 1", log_rmse_unclipped),
     wrong("7.4", "an array", "one number", by(log_difference, lambda v: v)),
 ]
 
 
-def folds_split(n, k):
+def folds_dealt(n, k):
     if not 2 <= k <= n:
         raise ValueError("k must be between 2 and n")
-    parts = np.array_split(np.arange(n), k)
-    return [(np.concatenate(parts[:i] + parts[i + 1 :]), parts[i]) for i in range(k)]
+    rows = np.arange(n)
+    return [(rows[rows % k != fold], rows[rows % k == fold]) for fold in range(k)]
 
 
 def folds_stride(n, k):
@@ -300,133 +330,291 @@ def folds_stride(n, k):
     return [([row for row in range(n) if row % k != i], list(range(i, n, k))) for i in range(k)]
 
 
-def folds_shuffled(n, k):
-    folds = folds_split(n, k)
-    order = np.random.default_rng(0).permutation(n).astype("int32")
-    return tuple((order[train], order[validation]) for train, validation in folds)
+def folds_setdiff(n, k):
+    if k < 2 or k > n:
+        raise ValueError("k")
+    parts = [np.arange(n, dtype="int32")[fold::k][::-1] for fold in range(k)]
+    return tuple((np.setdiff1d(np.arange(n), part), part) for part in parts)
+
+
+def folds_of(parts_of, checked=True):
+    def fold_rows(n, k):
+        if checked and not 2 <= k <= n:
+            raise ValueError("k")
+        return [(np.setdiff1d(np.arange(n), part), part) for part in parts_of(n, k)]
+
+    return fold_rows
+
+
+def folds_of_helpers(n, k):
+    from helpers import training
+
+    return training.fold_indices(n, k, shuffle=False)
 
 
 def folds_d2l(n, k):
     size = n // k
-    parts = [np.arange(i * size, (i + 1) * size) for i in range(k)]
-    return [(np.setdiff1d(np.arange(n), part), part) for part in parts]
+    return [np.arange(i * size, (i + 1) * size) for i in range(k)]
 
 
-def folds_last_takes_all(n, k):
-    starts = [i * (n // k) for i in range(k)] + [n]
-    parts = [np.arange(a, b) for a, b in itertools.pairwise(starts)]
-    return [(np.setdiff1d(np.arange(n), part), part) for part in parts]
+def folds_without_remainder(n, k):
+    return [np.arange(fold, n - n % k, k) for fold in range(k)]
 
 
 def folds_overlap(n, k):
-    return [(np.arange(n), validation) for _, validation in folds_split(n, k)]
-
-
-def folds_without_check(n, k):
-    parts = np.array_split(np.arange(n), max(k, 1))
-    return [(np.setdiff1d(np.arange(n), part), part) for part in parts]
-
-
-def folds_same(n, k):
-    return [folds_split(n, k)[0]] * k
+    return [(np.arange(n), validation) for _, validation in folds_dealt(n, k)]
 
 
 FOLDS = [
-    right("7.5", "array_split", folds_split),
+    right("7.5", "modulo", folds_dealt),
     right("7.5", "every k-th row, lists", folds_stride),
-    right("7.5", "shuffled, int32, tuple", folds_shuffled),
-    wrong("7.5", "d2l's remainder", "never validated", folds_d2l),
-    wrong("7.5", "last part too large", "differ by at most", folds_last_takes_all),
+    right("7.5", "slices, int32, backwards, tuple", folds_setdiff),
+    wrong("7.5", "training.fold_indices", "belongs to fold r % k", folds_of_helpers),
+    wrong("7.5", "consecutive parts", "belongs to fold r % k", folds_of(
+        lambda n, k: np.array_split(np.arange(n), k))),
+    wrong("7.5", "parts of ceil(n / k)", "", folds_of(
+        lambda n, k: [np.arange(n)[i * -(-n // k):(i + 1) * -(-n // k)] for i in range(k)])),
+    wrong("7.5", "d2l's remainder", "never validated", folds_of(folds_d2l)),
+    wrong("7.5", "no remainder", "never validated", folds_of(folds_without_remainder)),
+    wrong("7.5", "folds in another order", "belongs to fold", folds_of(
+        lambda n, k: [np.arange(n)[i::k] for i in reversed(range(k))])),
     wrong("7.5", "trains on all", "in the training part and in", folds_overlap),
-    wrong("7.5", "no ValueError", "should raise a ValueError", folds_without_check),
-    wrong("7.5", "one fold again and again", "never validated", folds_same),
+    wrong("7.5", "no ValueError", "should raise a ValueError", folds_of(
+        lambda n, k: [np.arange(n)[i::k] for i in range(k)], checked=False)),
+    wrong("7.5", "one fold again and again", "never validated",
+          lambda n, k: [folds_dealt(n, k)[0]] * k),
     wrong("7.5", "validation parts alone", "each fold is a pair", lambda n, k: list(range(k))),
-    wrong("7.5", "k - 1 folds", "pairs is expected", lambda n, k: folds_split(n, k)[1:]),
-    wrong(
-        "7.5",
-        "counted from 1",
-        "rows run from 0",
-        lambda n, k: [(a + 1, b + 1) for a, b in folds_split(n, k)],
-    ),
-    wrong(
-        "7.5",
-        "training part too small",
-        "together they should be all",
-        lambda n, k: [(a[1:], b) for a, b in folds_split(n, k)],
-    ),
-]
-
-FIVE = [0.151, 0.163, 0.149, 0.18, 0.158]
-RAW = [
-    right("7.6", "diverged", {"standardised": FIVE, "raw": [np.inf] * 5}),
-    right("7.6", "arrays", {"standardised": np.array(FIVE), "raw": np.full(5, 3.5)}),
-    right("7.6", "nan", {"standardised": tuple(FIVE), "raw": [float("nan"), 8, 9, 1e9, 2.0]}),
-    wrong("7.6", "raw as good", "about as good", {"standardised": FIVE, "raw": FIVE}),
-    wrong("7.6", "no dict", "should be a dict", FIVE),
-    wrong("7.6", "one number", "one a fold", {"standardised": 0.15, "raw": [1.0] * 5}),
-    wrong("7.6", "dollars", "in dollars", {"standardised": [3e4] * 5, "raw": [1e9] * 5}),
-    wrong("7.6", "typed in", "are equal", {"standardised": [0.15] * 5, "raw": [3.0] * 5}),
-    wrong("7.6", "too good", "too good", {"standardised": [0.02] * 5, "raw": [3.0] * 5}),
-    wrong("7.6", "words", "list of 5 errors", {"standardised": ["a"] * 5, "raw": [3.0] * 5}),
-]
-
-
-def tuning(rates=(0.001, 0.003, 0.01), decays=(0.0, 0.01), *, folds=True, change=lambda t: t):
-    rows = []
-    for i, learning_rate in enumerate(rates):
-        for j, weight_decay in enumerate(decays):
-            errors = np.array(FIVE) + 0.02 * i + 0.003 * j
-            row = {"learning_rate": learning_rate, "weight_decay": weight_decay}
-            row |= {"mean": errors.mean(), "spread": errors.std()}
-            rows.append(row | ({f"fold {n}": e for n, e in enumerate(errors)} if folds else {}))
-    return change(pd.DataFrame(rows))
-
-
-TUNING = [
-    right("7.7", "a search's table", tuning()),
-    right("7.7", "list of dicts", tuning(folds=False).to_dict("records")),
-    right("7.7", "dict of lists", tuning(folds=False).to_dict("list")),
-    right(
-        "7.7",
-        "one configuration diverged",
-        tuning(folds=False, change=lambda t: t.assign(mean=[*t["mean"][:-1], np.inf])),
-    ),
-    wrong("7.7", "too few", "at least 6 are asked", tuning(rates=(0.01,))),
-    wrong("7.7", "one learning rate", "value of learning_rate", tuning((0.01,), range(6))),
-    wrong("7.7", "no mean", "lacks the column 'mean'", tuning().drop(columns="mean")),
-    wrong(
-        "7.7",
-        "the same six times",
-        "2 different configurations",
-        tuning(change=lambda t: pd.concat([t.iloc[[0, 3]]] * 3)),
-    ),
-    wrong("7.7", "all bad", "already there", tuning(change=lambda t: t.assign(
-        mean=t["mean"] + 0.2), folds=False)),
-    wrong("7.7", "squares", "too good", tuning(change=lambda t: t.assign(
-        mean=t["mean"] ** 2), folds=False)),
-    wrong("7.7", "mean made up", "not the mean of its fold", tuning(change=lambda t: t.assign(
-        mean=t["mean"] - 0.03))),
-    wrong("7.7", "a number", "should be a table", 0.15),
+    wrong("7.5", "k - 1 folds", "pairs is expected", lambda n, k: folds_dealt(n, k)[1:]),
+    wrong("7.5", "counted from 1", "rows run from 0",
+          lambda n, k: [(a + 1, b + 1) for a, b in folds_dealt(n, k)]),
+    wrong("7.5", "training part too small", "together they should be all",
+          lambda n, k: [(a[1:], b) for a, b in folds_dealt(n, k)]),
+    wrong("7.5", "two folds always", "pairs is expected", lambda n, k: folds_dealt(n, 2)),
 ]  # fmt: skip
 
 
-def improved(linear=0.16, hidden=0.14, *, units=(0, 64, 64, 128), rate=(0, 0, 0.3, 0.5), decay=0.0):
-    means = [linear if not unit else hidden + 0.001 * i for i, unit in enumerate(units)]
-    return pd.DataFrame({"hidden_units": units, "rate": rate, "weight_decay": decay, "mean": means})
+def prepared(x_train, x_other):
+    mean, std = np.nanmean(x_train[:, :36], axis=0), np.nanstd(x_train[:, :36], axis=0)
+    tables = []
+    for x in (x_train, x_other):
+        x = x.copy()
+        x[:, :36] = np.nan_to_num((x[:, :36] - mean) / np.maximum(std, 1e-6))
+        tables.append(x)
+    return tables
+
+
+def sgd(x, y, x_other, y_other, *, rate=0.01, decay=0.0, epochs=50, seed=3):
+    """Train the page's linear model in NumPy; return its log RMSE, NaN where it diverges."""
+    w, b, order = np.zeros(x.shape[1]), 12.0, np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        for _ in range(epochs):
+            for batch in np.array_split(order.permutation(len(x)), -(-len(x) // 64)):
+                off = x[batch] @ w + b - y[batch]
+                w = w - rate * (2 * x[batch].T @ off / len(batch) + decay * w)
+                b = b - rate * 2 * off.mean()
+        return float(np.sqrt(np.mean((x_other @ w + b - y_other) ** 2)))
+
+
+def keras_error(x, y, x_other, y_other):
+    from helpers import training
+    from helpers.backend import keras
+
+    keras.utils.set_random_seed(1)
+    output = keras.layers.Dense(
+        1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(12)
+    )
+    model = keras.Sequential([keras.Input(shape=(x.shape[1],)), output])
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate=0.01),
+        loss="mse",
+        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+    )
+    try:
+        found = training.fit(
+            model, x, y, epochs=50, batch_size=64, validation_data=(x_other, y_other), verbose=0
+        )
+    except training.NonFiniteLoss:
+        return np.inf
+    return found.history["val_rmse"][-1]
+
+
+def raw_by(error, fill=np.nan_to_num, change=lambda raw, standardised: (raw, standardised)):
+    def raw_and_standardised(x_train, y_train, x_other, y_other):
+        inside, outside = prepared(x_train, x_other)
+        raw = error(fill(x_train), y_train, fill(x_other), y_other)
+        return change(raw, error(inside, y_train, outside, y_other))
+
+    return raw_and_standardised
+
+
+def finite(*data, **settings):
+    error = sgd(*data, **settings)
+    return error if np.isfinite(error) else np.inf
+
+
+RAW = [
+    right("7.6", "Keras", raw_by(keras_error)),
+    right("7.6", "NumPy", raw_by(finite)),
+    right("7.6", "a list, another order of the rows", raw_by(
+        lambda *data: finite(*data, seed=8), change=lambda *errors: list(errors))),
+    wrong("7.6", "swapped", "raw error first", raw_by(finite, change=lambda a, b: (b, a))),
+    wrong("7.6", "one epoch", "one epoch", raw_by(lambda *data: finite(*data, epochs=1))),
+    wrong("7.6", "NaN", "is NaN", raw_by(sgd)),
+    wrong("7.6", "standardised twice", "standardise both", raw_by(
+        finite, change=lambda raw, standardised: (standardised, standardised))),
+    wrong("7.6", "always infinite", "raw error is inf", raw_by(
+        finite, change=lambda raw, standardised: (np.inf, standardised))),
+    wrong("7.6", "training error", "standardised error is", lambda x, y, x_other, y_other: (
+        finite(np.nan_to_num(x), y, np.nan_to_num(x_other), y_other),
+        finite(prepared(x, x)[0], y, prepared(x, x)[0], y))),
+    wrong("7.6", "typed in", "standardised error is", lambda *data: (np.inf, 0.15)),
+    wrong("7.6", "mean square", "standardised error is", raw_by(
+        lambda *data: finite(*data) ** 2)),
+    wrong("7.6", "one number", "two errors are expected", raw_by(
+        finite, change=lambda raw, standardised: standardised)),
+    wrong("7.6", "words", "should be numbers", lambda *data: ("inf", "small")),
+]  # fmt: skip
+
+
+SETTINGS = [(rate, decay) for rate in (0.003, 0.01, 0.03) for decay in (0.0, 0.02)]
+
+
+def tune_by(settings=SETTINGS, *, seed=3, change=lambda table: table, before=None, **training):
+    """Return a `tune` that trains in NumPy what a search would train."""
+
+    def tune(x, y):
+        parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
+        rows = []
+        for rate, decay in settings:
+            errors = []
+            for part in parts:
+                others = np.setdiff1d(np.arange(len(y)), part)
+                inside, outside = (before or prepared)(x[others], x[part])
+                errors.append(sgd(inside, y[others], outside, y[part], rate=rate, decay=decay,
+                                  seed=seed, **training))  # fmt: skip
+            rows.append({"learning_rate": rate, "weight_decay": decay, "mean": np.mean(errors)})
+        return change(pd.DataFrame(rows))
+
+    return tune
+
+
+def tune_by_search(x, y):
+    from helpers import training
+    from helpers.backend import keras
+
+    def build(learning_rate, weight_decay):
+        output = keras.layers.Dense(
+            1,
+            kernel_initializer="zeros",
+            bias_initializer=keras.initializers.Constant(12),
+            kernel_regularizer=keras.regularizers.L2(weight_decay / 2),
+        )
+        model = keras.Sequential([keras.Input(shape=(x.shape[1],)), output])
+        model.compile(
+            optimizer=keras.optimizers.SGD(learning_rate=learning_rate),
+            loss="mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+        )
+        return model
+
+    settings = [dict(zip(("learning_rate", "weight_decay"), s, strict=True)) for s in SETTINGS]
+    return training.search(
+        build, settings, x, y, k=5, epochs=50, batch_size=64, metric="rmse", prepare=prepared
+    ).table
+
+
+def shifted(by):
+    return lambda table: table.assign(mean=table["mean"] + by)
+
+
+CLOSE = [(rate, decay) for rate in (0.01, 0.011) for decay in (0.0, 0.001, 0.002)]
+TUNING = [
+    right("7.7", "search", tune_by_search),
+    right("7.7", "NumPy, list of dicts", tune_by(change=lambda t: t.to_dict("records"))),
+    right("7.7", "rates close together, dict of lists", tune_by(
+        CLOSE, seed=5, change=lambda t: t.to_dict("list"))),
+    right("7.7", "one diverges", tune_by(
+        [*SETTINGS, (30.0, 0.0)], change=lambda t: t.fillna(np.inf))),
+    wrong("7.7", "too few", "at least 6 are asked", tune_by(SETTINGS[1:5])),
+    wrong("7.7", "one learning rate", "value of learning_rate", tune_by(
+        [(0.01, decay) for decay in (0, 0.1, 0.2, 0.3, 0.4, 0.5)])),
+    wrong("7.7", "one decay", "value of weight_decay", tune_by(
+        [(rate, 0) for rate in (0.001, 0.002, 0.005, 0.01, 0.02, 0.03)])),
+    wrong("7.7", "without the lesson's", "own configuration", tune_by(
+        [(rate, decay) for rate in (0.003, 0.02, 0.03) for decay in (0.0, 0.02)])),
+    wrong("7.7", "no mean", "lacks the column 'mean'", tune_by(
+        change=lambda t: t.drop(columns="mean"))),
+    wrong("7.7", "the same again", "2 different configurations", tune_by(
+        change=lambda t: pd.concat([t.iloc[[2, 5]]] * 3))),
+    wrong("7.7", "typed in", "five folds give", lambda x, y: pd.DataFrame(
+        [{"learning_rate": r, "weight_decay": d, "mean": 0.14} for r, d in SETTINGS])),
+    wrong("7.7", "five epochs", "five folds give", tune_by(epochs=5)),
+    wrong("7.7", "too good", "five folds give", tune_by(change=shifted(-0.04))),
+    wrong("7.7", "squares", "mean *square*", tune_by(
+        change=lambda t: t.assign(mean=t["mean"] ** 2))),
+    wrong("7.7", "a number", "should be a table", lambda x, y: 0.15),
+    wrong("7.7", "words", "no numbers", tune_by(change=lambda t: t.assign(mean="good"))),
+]  # fmt: skip
+
+
+def ridge(penalty=30.0, limit=4.0):
+    """Return a predictor: ridge regression on clipped inputs, which beats the page's baseline."""
+
+    def predict_better(x_train, y_train, x_other):
+        mean = y_train.mean()
+        x, others = (
+            np.hstack([np.clip(rows, -limit, limit), np.ones((len(rows), 1), "float32")])
+            for rows in (x_train, x_other)
+        )
+        w = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (y_train - mean))
+        return others @ w + mean
+
+    return predict_better
+
+
+def wide_and_deep(x_train, y_train, x_other):
+    from helpers import training
+    from helpers.backend import keras
+
+    keras.utils.set_random_seed(0)
+    l1, l2 = keras.regularizers.L1(0.001), keras.regularizers.L2(0.01)
+    inputs = keras.Input((330,))
+    hidden = keras.layers.Dense(64, activation="relu", kernel_regularizer=l2)(inputs)
+    hidden = keras.layers.Dropout(0.3)(hidden)
+    hidden = keras.layers.Dense(1, kernel_regularizer=l2)(hidden)
+    start = keras.initializers.Constant(12)
+    line = keras.layers.Dense(
+        1, kernel_initializer="zeros", bias_initializer=start, kernel_regularizer=l1
+    )(inputs)
+    model = keras.Model(inputs, keras.layers.Add()([line, hidden]))
+    decay = keras.optimizers.schedules.CosineDecay(0.002, 100 * 19)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=decay), loss="mse")
+    x_train, x_other = np.clip(x_train, -4, 4), np.clip(x_other, -4, 4)
+    training.fit(model, x_train, y_train, epochs=100, batch_size=64, seed=0, verbose=0)
+    return model.predict(x_other, verbose=0)
+
+
+def constant(x_train, y_train, x_other):
+    return np.full(len(x_other), y_train.mean())
+
+
+def untrained(x_train, y_train, x_other):
+    return np.zeros(len(x_other))
 
 
 IMPROVED = [
-    right("7.8", "frame", improved()),
-    right("7.8", "dicts", improved().to_dict("records")),
-    right("7.8", "tuples of units", improved(units=((), (64,), (64, 64), (128,)))),
-    wrong("7.8", "no linear row", "no row with hidden_units 0", improved(units=(8, 16, 32, 64))),
-    wrong("7.8", "linear alone", "no row with a hidden layer", improved(
-        units=(0,) * 4).assign(mean=[0.15, 0.16, 0.17, 0.18])),
-    wrong("7.8", "not better", "not better yet", improved(hidden=0.17)),
-    wrong("7.8", "no regularisation", "dropout or weight decay", improved(rate=(0,) * 4)),
-    wrong("7.8", "three rows", "at least 4", improved().iloc[:3]),
-    wrong("7.8", "in dollars", "in dollars", improved(linear=3e4, hidden=2e4)),
-    wrong("7.8", "no rate", "lacks the column 'rate'", improved().drop(columns="rate")),
+    right("7.8", "wide and deep, a column", wide_and_deep),
+    right("7.8", "ridge on clipped inputs", ridge()),
+    right("7.8", "ridge, list of float32", lambda *data: list(ridge(20.0)(*data).astype("f4"))),
+    wrong("7.8", "mean price", "far off", constant),
+    wrong("7.8", "never trained", "far off", untrained),
+    wrong("7.8", "too strong a penalty", "not better on average", ridge(2000, 99.0)),
+    wrong("7.8", "prices", "not the price", lambda *data: np.exp(ridge()(*data))),
+    wrong("7.8", "predicts the training rows", "predictions are expected",
+          lambda x, y, other: ridge()(x, y, x)),
+    wrong("7.8", "NaN", "are not finite", lambda x, y, other: np.full(len(other), np.nan)),
+    wrong("7.8", "one number", "predictions are expected", lambda x, y, other: 0.13),
+    wrong("7.8", "nothing", "predictions are expected", lambda x, y, other: None),
 ]  # fmt: skip
 
 
@@ -443,7 +631,7 @@ def geometric_by_product(predictions):
 
 
 def price_mean_loop(predictions):
-    return [sum(np.exp(row[j]) for row in predictions) / len(predictions) for j in range(7)]
+    return [sum(map(float, column)) / len(column) for column in np.exp(predictions).T]
 
 
 def log_mean_tensorflow(predictions):
@@ -462,6 +650,10 @@ ENSEMBLE = [
         lambda p: price_mean(p).astype("float32"),
     ),
     right("7.9", "TensorFlow", log_mean_tensorflow, price_mean),
+    wrong("7.9", "five models always", "", lambda p: np.exp(p.sum(axis=0) / 5),
+          lambda p: np.exp(p).sum(axis=0) / 5),
+    wrong("7.9", "five models in prices", "", log_mean, lambda p: np.exp(p).sum(axis=0) / 5),
+    wrong("7.9", "the first model", "", lambda p: np.exp(p[0]), lambda p: np.exp(p[0])),
     wrong("7.9", "swapped", "not their logs", price_mean, log_mean),
     wrong("7.9", "log left", "still the log", lambda p: p.mean(axis=0), price_mean),
     wrong("7.9", "wrong axis", "over the houses", lambda p: np.exp(p.mean(axis=1)), price_mean),
@@ -528,6 +720,28 @@ def problems_plain(text, ids):
     return found
 
 
+def problems_of_columns(compare):
+    """Return a validator that judges the columns by `compare` and all else as it should."""
+
+    def submission_problems(text, ids):
+        table = pd.read_csv(io.StringIO(text), index_col=False)
+        if not compare(list(table.columns)):
+            return ["other columns"]
+        if "Id" not in table or "SalePrice" not in table:
+            return []
+        return problems_pandas(table[["Id", "SalePrice"]].to_csv(index=False), ids)
+
+    return submission_problems
+
+
+def problems_allow_zero(text, ids):
+    table = pd.read_csv(io.StringIO(text))
+    prices = pd.to_numeric(table.get("SalePrice", pd.Series([1.0])), errors="coerce")
+    if list(table.columns) == ["Id", "SalePrice"] and (prices == 0).any():
+        return []
+    return problems_pandas(text, ids)
+
+
 def problems_tuple(text, ids):
     return tuple(problems_pandas(text, ids))
 
@@ -556,6 +770,15 @@ SUBMISSION = [
     right("7.10", "csv module and a tuple", csv_writer, problems_tuple),
     wrong("7.10", "index column", "no index column", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}).to_csv(), problems_pandas),
+    wrong("7.10", "ids from 1461", "Write the ids that are given", lambda i, p: csv_pandas(
+        np.arange(1461, 1461 + len(i)), p), problems_pandas),
+    wrong("7.10", "sorted ids", "not beside the ids", lambda i, p: csv_pandas(np.sort(i), p),
+          problems_pandas),
+    wrong("7.10", "price of 0", "price of 0", csv_pandas, problems_allow_zero),
+    wrong("7.10", "third column", "third column", csv_pandas, problems_of_columns(
+        lambda names: names[:2] == ["Id", "SalePrice"])),
+    wrong("7.10", "column in front", "row numbers in front", csv_pandas, problems_of_columns(
+        lambda names: names[-2:] == ["Id", "SalePrice"])),
     wrong("7.10", "logs", "write dollars", lambda i, p: csv_pandas(i, np.log(p)), problems_pandas),
     wrong("7.10", "a frame", "return the text", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}), problems_pandas),
@@ -568,34 +791,49 @@ SUBMISSION = [
           lambda text, ids: problems_pandas(text, ids)[:1]),
     wrong("7.10", "no header check", "named Price", csv_pandas, without("columns")),
     wrong("7.10", "no id check", "lacks a house", csv_pandas, without("ids")),
-    wrong("7.10", "no price check", "empty price", csv_pandas, without("price")),
+    wrong("7.10", "no price check", "price of 0", csv_pandas, without("price")),
     wrong("7.10", "sets of ids", "one house twice", csv_pandas, problems_by_set),
     wrong("7.10", "wants the order", "another order", csv_pandas, problems_by_order),
     wrong("7.10", "returns True", "list of sentences", csv_pandas, lambda text, ids: True),
 ]  # fmt: skip
 
 
-def score(**changes):
-    half = float(np.std(FIVE))
-    mean = float(np.mean(FIVE))
-    value = {"fold_errors": FIVE, "estimate": mean, "low": mean - half, "high": mean + half}
-    return value | changes
+def estimate_by(center=np.mean, spread=np.std, keys=("estimate", "low", "high")):
+    def estimate_score(errors):
+        middle, margin = center(errors), spread(errors)
+        return dict(zip(keys, (middle, middle - margin, middle + margin), strict=True))
+
+    return estimate_score
+
+
+def estimate_loop(fold_errors):
+    mean = sum(fold_errors) / len(fold_errors)
+    variance = sum((error - mean) ** 2 for error in fold_errors) / (len(fold_errors) - 1)
+    return {"low": mean - variance**0.5, "estimate": mean, "high": mean + variance**0.5, "k": 5}
 
 
 SCORE = [
-    right("7.11", "mean and spread", score()),
-    right("7.11", "arrays", score(fold_errors=np.array(FIVE, "float32"))),
-    right("7.11", "root of the mean square", score(
-        estimate=float(np.sqrt(np.mean(np.square(FIVE)))))),
-    right("7.11", "hopes for the ensemble", score(estimate=0.155)),
-    wrong("7.11", "outside", "outside of your fold", score(estimate=0.25, high=0.3)),
-    wrong("7.11", "the best fold", "the mean of your fold", score(
-        estimate=0.15, low=0.14)),
-    wrong("7.11", "order", "should rise", score(low=0.2)),
-    wrong("7.11", "too wide", "set the width", score(low=0.02, high=0.3)),
-    wrong("7.11", "four folds", "should hold 5", score(fold_errors=FIVE[:4])),
-    wrong("7.11", "no dict", "should be a dict", 0.16),
-    wrong("7.11", "no number", "numbers", score(estimate="about 0.16")),
+    right("7.11", "ddof 0", estimate_by()),
+    right("7.11", "ddof 1 by hand", estimate_loop),
+    right("7.11", "float32", estimate_by(
+        lambda e: np.float32(np.mean(e)), lambda e: np.float32(np.std(e, ddof=1)))),
+    wrong("7.11", "best fold", "luckiest", estimate_by(np.min)),
+    wrong("7.11", "worst fold", "is the largest error", estimate_by(np.max)),
+    wrong("7.11", "median", "is the median", estimate_by(np.median)),
+    wrong("7.11", "standard error", "one standard error", estimate_by(
+        spread=lambda e: np.std(e, ddof=1) / np.sqrt(len(e)))),
+    wrong("7.11", "root of five always", "one standard", estimate_by(
+        spread=lambda e: np.std(e, ddof=1) / np.sqrt(5))),
+    wrong("7.11", "variance", "one variance", estimate_by(spread=np.var)),
+    wrong("7.11", "two deviations", "two standard deviations", estimate_by(
+        spread=lambda e: 2 * np.std(e))),
+    wrong("7.11", "range", "one standard deviation", estimate_by(spread=np.ptp)),
+    wrong("7.11", "low and high swapped", "should rise", estimate_by(
+        keys=("estimate", "high", "low"))),
+    wrong("7.11", "five always", "expected", estimate_by(lambda e: np.sum(e) / 5)),
+    wrong("7.11", "no dict", "a dict with", lambda errors: np.mean(errors)),
+    wrong("7.11", "words", "numbers", lambda errors: dict.fromkeys(
+        ("estimate", "low", "high"), "about 0.16")),
 ]  # fmt: skip
 
 CASES = [

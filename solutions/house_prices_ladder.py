@@ -108,7 +108,8 @@ def linear_rungs(ladder: Ladder, *, quick: bool = False) -> None:
         ("ordered grades", steps[:2], raw),
         ("areas and ages", steps[:3], raw),
         ("logs of skewed columns, clipped", steps[:4], clipped),
-        ("products", steps, clipped),
+        ("products", steps[:5], clipped),
+        ("slopes of neighbourhoods", steps, clipped),
         ("two partial sales left out of training", [*steps, page["with_partial"]], None),
         ("a column for partial sales instead", [*steps, page["with_partial"]], clipped),
     ]
@@ -122,30 +123,34 @@ def hidden_rungs(ladder: Ladder) -> None:
     """Measure the hidden layer, the averages, and what did not help."""
     page = ladder.page
     x = page["features_of"](page["train"], [*page["STEPS"], page["with_partial"]])
-    columns, keras = x.shape[1], page["keras"]
+    columns = x.shape[1]
 
-    def wide(name, batch_size=64, **settings):
-        build = functools.partial(page["build_wide"], columns, **settings)
-        ladder.measure(name, build, x, page["prepare_table"], batch_size=batch_size)
+    def wide(name, builder="build_wide", limit=4.0, **settings):
+        build = functools.partial(page[builder], columns, **settings)
+        prepare = functools.partial(page["prepare_table"], limit=limit)
+        ladder.measure(name, build, x, prepare, batch_size=64)
 
     first, second = "a hidden layer beside the linear part", "the same, second start"
+    robust = "the same with Huber loss"
     wide(first)
     wide(second, seed=1)
+    wide(robust, "build_robust")
     ladder.mean("mean of two starts", [first, second])
     linear = "a column for partial sales instead"
-    ladder.mean("mean of two starts and the linear model", [first, second, linear])
+    ladder.mean("mean of all four models", [first, second, robust, linear])
     wide("tried: 128 units", units=128)
     wide("tried: dropout 0.4", rate=0.4)
     wide("tried: two hidden layers", depth=2, l2=0.003)
+    wide("tried: clipped at 3", limit=3.0)
+    wide("tried: half the L1 penalty", l1=0.0005)
 
-    def huber(truth, predicted):
-        return 2 * keras.losses.huber(truth, predicted, delta=0.2)
+    def robust_line():
+        model = page["build_linear"](columns, l1=0.00035)
+        loss = page["keras"].losses.Huber(delta=0.2)
+        return page["compiled"](model, 0.01, 128, loss=loss)
 
-    def robust():
-        model = page["build_linear"](columns, l1=0.001)
-        return page["compiled"](model, 0.01, 128, loss=huber)
-
-    ladder.measure("tried: Huber loss, linear", robust, x, page["prepare_table"], batch_size=128)
+    name = "tried: Huber loss, linear"
+    ladder.measure(name, robust_line, x, page["prepare_table"], batch_size=128)
 
 
 def main() -> None:

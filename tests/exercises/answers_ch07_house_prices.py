@@ -467,7 +467,7 @@ RAW = [
     wrong("7.6", "training error", "standardised error is", lambda x, y, x_other, y_other: (
         finite(np.nan_to_num(x), y, np.nan_to_num(x_other), y_other),
         finite(prepared(x, x)[0], y, prepared(x, x)[0], y))),
-    wrong("7.6", "typed in", "standardised error is", lambda *data: (np.inf, 0.15)),
+    wrong("7.6", "typed in", "error is", lambda *data: (np.inf, 0.15)),
     wrong("7.6", "mean square", "standardised error is", raw_by(
         lambda *data: finite(*data) ** 2)),
     wrong("7.6", "one number", "two errors are expected", raw_by(

@@ -19,6 +19,7 @@ from helpers.exercises import (
     expect_shape,
     expect_table,
     explanation,
+    numbers,
     show,
 )
 
@@ -57,7 +58,7 @@ def _expect_numbers(got, want_by_ddof, given, mistakes):
     for sentence, wrongs in mistakes.items():
         same = any(np.allclose(values, wrong, rtol=1e-3, atol=1e-4) for wrong in wrongs)
         expect(not same, f"Given {given}: {sentence}")
-    expect_close(values, want_by_ddof[0], given=given, what="the number columns", rtol=1e-3)
+    expect_close(values, want_by_ddof[0], given=given, what="the table of numbers", rtol=1e-3)
 
 
 @exercise(
@@ -117,7 +118,7 @@ def _(preprocess, case):
         f"Given {given}: both tables need the same columns in the same order; a model reads them "
         "by position.",
     )
-    first, second = _as_floats(first, given), _as_floats(second, given)
+    first, second = _as_floats(first, given), _as_floats(second, given, columns[3:])
     yield 0.3
 
     both = pd.concat([train, other])
@@ -130,6 +131,19 @@ def _(preprocess, case):
         if name == "other":
             mistakes[own] = [_standardised(other, other, d) for d in (1, 0)]
         early_table = filled[name == "other"]
+        gaps_first = (
+            "gaps were filled with the mean before the standard deviation was taken, which "
+        )
+        gaps_first += "makes it too small. Standardise first, then fill with 0."
+        averaged = [each.fillna({"area": train["area"].mean()}) for each in (train, other)]
+        mistakes[gaps_first] = [
+            _standardised(averaged[name == "other"], averaged[0], d) for d in (1, 0)
+        ]
+        low, high = train[_NUMBERS].min(), train[_NUMBERS].max()
+        mistakes[
+            "this is a scale from 0 to 1. Subtract the mean and divide by the standard deviation."
+        ] = [((table[_NUMBERS] - low) / (high - low).replace(0, 1)).fillna(0)]
+        mistakes["all numbers became 0."] = [table[_NUMBERS].fillna(0) * 0.0]
         mistakes[early] = [_standardised(early_table, filled[0], d) for d in (1, 0)]
         wants = [_standardised(table, train, d) for d in (1, 0)]
         _expect_numbers(back[_NUMBERS], wants, f"{given}, the {name} table", mistakes)
@@ -160,13 +174,19 @@ def _is_frame(value):
     return hasattr(value, "columns") and hasattr(value, "to_numpy")
 
 
-def _as_floats(table, given):
+def _as_floats(table, given, categories=()):
     try:
         floats = table.astype(float)
     except (TypeError, ValueError):
         texts = [name for name in table if not _is_numeric(table[name])]
         raise NotYet(f"Given {given}: the columns {texts} still hold text.") from None
     holes = [name for name in floats if not np.isfinite(floats[name]).all()]
+    unseen = [name for name in holes if name in categories]
+    expect(
+        not unseen,
+        f"Given {given}: the columns {unseen} hold missing values in `other`, where no row has "
+        "this category. Zeros belong there; `reindex` takes `fill_value=0`.",
+    )
     expect(
         not holes,
         f"Given {given}: the columns {holes} hold missing or infinite values. Missing numbers "
@@ -222,11 +242,16 @@ def _check_missing(hide, typical, impute, case):
                 np.nan_to_num(there).mean()
             ),
             "this is the median; the mean is asked for.": np.nanmedian(there),
+            "the sum was divided by the number of all houses, not of the values that are there.": (
+                np.nansum(there) / len(values)
+            ),
+            "houses without a basement were left out by their value 0; `absent` says which these "
+            "are.": np.nanmean(values[values > 0]),
             "this is the mean over the houses *without* a basement.": np.nanmean(values[absent]),
         }
-        got = typical(values, absent)
+        got = numbers(typical(values, absent), "typical(values, absent)")
         expect(
-            np.size(got) != 1 or not np.isnan(np.asarray(got, dtype=float)).any(),
+            got.size != 1 or not np.isnan(got).any(),
             f"Given {given}: typical(values, absent) is NaN. Leave missing values out of the mean.",
         )
         want = np.nanmean(there)
@@ -238,7 +263,7 @@ def _check_missing(hide, typical, impute, case):
         gap, filling = np.isnan(values), float(case.normal(50, 400))
         want = np.where(gap, np.where(absent, 0.0, filling), values)
         expect_close(
-            impute(values, absent, filling),
+            _without_gaps(impute(values, absent, filling), given),
             want,
             given=f"{given}, filling {filling:.1f}",
             what="impute(values, absent, filling)",
@@ -262,11 +287,19 @@ def _check_missing(hide, typical, impute, case):
         )
 
 
+def _without_gaps(got, given):
+    """Return `got` as an array; raise `NotYet` if it holds NaN."""
+    got = numbers(got, "impute(values, absent, filling)")
+    left = int(np.isnan(got).sum())
+    expect(not left, f"Given {given}: {left} gaps are left (NaN). `impute` should fill each one.")
+    return got
+
+
 def _expect_hidden(got, truth):
     """Raise `NotYet` unless `got` is `truth` with gaps that bias the mean of the rest."""
     given = f"{truth.size} values with mean {truth.mean():.3g}"
+    got = numbers(got, "hide(truth)")
     expect_shape(got, truth.shape, given=given, what="hide(truth)")
-    got = np.asarray(got, dtype=float)
     hidden = np.isnan(got)
     expect(hidden.any(), f"Given {given}: no value of hide(truth) is missing (NaN).")
     expect(
@@ -362,6 +395,16 @@ def _(log_rmse, case):
         "this compares the relative errors; take logarithms.": np.sqrt(
             np.mean((predictions / prices - 1) ** 2)
         ),
+        "this is the standard deviation of the differences, which ignores their mean. Take the "
+        "root of the mean square.": np.std(np.log(predictions / prices)),
+        "the sum of squares was divided by n - 1; the mean divides by n.": want * np.sqrt(30 / 29),
+        "this is the root of the *sum* of squares; divide by n first.": want * np.sqrt(30),
+        "this is the median of the squares; take their mean.": np.sqrt(
+            np.median(np.log(predictions / prices) ** 2)
+        ),
+        "the log was taken of the error in dollars. Take the logs of both prices first.": np.log(
+            np.sqrt(np.mean((predictions - prices) ** 2))
+        ),
     }
     expect_close(expect_number(log_rmse(prices, predictions)), want, given=given, mistakes=mistakes)
     yield 0.5
@@ -391,15 +434,34 @@ def _(log_rmse, case):
     )
     below = predictions.copy()
     below[:3] = [0.0, -5000.0, 0.5]
-    got = log_rmse(prices, below)
+    got = numbers(log_rmse(prices, below))
     clipped = np.sqrt(np.mean((np.log(np.maximum(below, 1)) - np.log(prices)) ** 2))
     given = "predictions of 0, -5000 and 0.5 dollars among others"
     expect(
-        np.size(got) == 1 and bool(np.isfinite(np.asarray(got, dtype=float)).all()),
+        got.size == 1 and bool(np.isfinite(got).all()),
         f"Given {given}: the result is {show(got)}. Predictions below 1 count as 1, whose "
         "logarithm is 0.",
     )
-    expect_close(expect_number(got), clipped, given=given)
+    magnitudes = np.maximum(np.abs(below), 1)
+    expect_close(
+        expect_number(got),
+        clipped,
+        given=given,
+        mistakes={
+            "the sign of a negative prediction was dropped. It counts as 1.": np.sqrt(
+                np.mean((np.log(magnitudes) - np.log(prices)) ** 2)
+            ),
+            "predictions below 1 were left out. Each counts as 1, a very large error.": np.sqrt(
+                np.mean((np.log(below[3:]) - np.log(prices[3:])) ** 2)
+            ),
+            **{
+                f"predictions were clipped at {low:g}. Those below 1 count as 1.": np.sqrt(
+                    np.mean((np.log(np.maximum(below, low)) - np.log(prices)) ** 2)
+                )
+                for low in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-3, 0.01, 0.1)
+            },
+        },
+    )
 
 
 @exercise(
@@ -434,6 +496,12 @@ def _check_folds(fold_rows, case):
             f"Given {given}: a list of {k} pairs is expected; got {show(got)}.",
         )
         folds = [_fold(pair, n, k) for pair in got]
+        expect(
+            k == 2 or len(folds[0][0]) >= len(folds[0][1]),
+            f"Given {given}: fold 0 trains on {len(folds[0][0])} rows and validates on "
+            f"{len(folds[0][1])}. A pair is (rows to train on, rows to validate on), in this "
+            "order.",
+        )
         counts = np.bincount(np.concatenate([validation for _, validation in folds]), minlength=n)
         left_out = np.flatnonzero(counts == 0)
         expect(
@@ -571,13 +639,12 @@ def _check_raw(raw_and_standardised, case):
         given = "256 rows whose numbers are " + ("near 1" if near_one else "from 1 to 100,000")
         got = raw_and_standardised(*train, *other)
         expect(
-            isinstance(got, list | tuple | np.ndarray) and np.shape(got) == (2,),
+            isinstance(got, list | tuple | np.ndarray) and len(got) == 2,
             f"Given {given}: two errors are expected, (raw, standardised); got {show(got)}.",
         )
-        try:
-            raw, standardised = (float(value) for value in got)
-        except (TypeError, ValueError):
-            raise NotYet(f"Given {given}: the errors should be numbers; got {show(got)}.") from None
+        got = numbers(got, "the pair of errors")
+        expect_shape(got, (2,), given=given, what="the pair of errors")
+        raw, standardised = map(float, got)
         expect(
             not math.isnan(raw) and not math.isnan(standardised),
             f"Given {given}: an error is NaN. Catch `training.NonFiniteLoss` and return `np.inf` "
@@ -638,6 +705,9 @@ def _expect_error(got, want, given, name, trained_once):
 )
 def _check_tuning(tune, case):
     x, y = _table_rows(case, 320)
+    # Three odd values, which shrink their column only where they take part in its statistics.
+    for row, column in zip(case.choice(320, 3, replace=False), (33, 34, 35), strict=True):
+        x[row, column] = x[:, column].mean() + 30 * x[:, column].std()
     table = _search_table(tune(x, y))
     for column in ("learning_rate", "weight_decay"):
         different = table[column].nunique()
@@ -675,13 +745,23 @@ def _check_tuning(tune, case):
             f"With {name} your table says {mean:.4f}, which is a mean *square* error. Give the "
             'search `metric="rmse"`.',
         )
-        expect(
-            abs(mean - want) < 0.003 + 0.02 * want,
-            f"On 320 rows of the check, with {name}: your table says {mean:.4f}, and the check's "
-            "own "
-            f"five folds give {want:.4f}. Use `prepare` inside each fold, 50 epochs, batches of "
-            "64.",
-        )
+        if abs(mean - want) < 0.003 + 0.02 * want:
+            continue
+        found = f"On 320 rows of the check, with {name}: your table says {mean:.4f}, and the "
+        found += f"check's own five folds give {want:.4f}."
+        for why, settings in _WRONG_SEARCHES.items():
+            expect(abs(mean - _fold_mean(x, y, rate, decay, **settings)) > 0.005, f"{found} {why}")
+        raise NotYet(f"{found} Use `prepare` inside each fold, 50 epochs, batches of 64.")
+
+
+_WRONG_SEARCHES = {
+    "That is what inputs give that were standardised over all rows. Hand `prepare` to the search, "
+    "so that each fold is standardised by its own training rows.": {"leak": True},
+    "That is what 100 epochs give; 50 are asked for.": {"epochs": 100},
+    "That is what 20 epochs give; 50 are asked for.": {"epochs": 20},
+    "That is what 10 epochs give; 50 are asked for.": {"epochs": 10},
+    "That is what ten folds give; five are asked for.": {"k": 10},
+}
 
 
 def _search_table(value):
@@ -695,12 +775,17 @@ def _search_table(value):
         raise NotYet("The table of `tune` holds entries that are no numbers.") from None
 
 
-def _fold_mean(x, y, learning_rate, weight_decay):
+def _fold_mean(x, y, learning_rate, weight_decay, *, epochs=50, k=5, leak=False):
     errors = []
-    for rows, held_out in _folds_of_the_page(len(y)):
+    for rows, held_out in _folds_of_the_page(len(y), k):
         inside, outside = _prepared(x[rows], x[held_out])
+        if leak:
+            everything = _prepared(x, x)[0]
+            inside, outside = everything[rows], everything[held_out]
         errors.append(
-            _baseline((inside, y[rows]), (outside, y[held_out]), learning_rate, weight_decay)
+            _baseline(
+                (inside, y[rows]), (outside, y[held_out]), learning_rate, weight_decay, epochs
+            )
         )
     return float(np.mean(errors))
 
@@ -762,14 +847,14 @@ def _check_better(predict_better, case):
 
 def _error_of_predictions(got, truth, given):
     """Return the log RMSE of what a student's function predicted for rows it has not seen."""
-    count = len(truth)
+    count, got = len(truth), numbers(got, "the prediction")
     expect(
-        np.size(got) == count,
+        got.size == count,
         f"Given {given}: {count} predictions are expected, one for each row of `x_other`; got "
-        f"{show(got) if np.size(got) < 12 else np.shape(got)}.",
+        f"{show(got) if got.size < 12 else got.shape}.",
     )
     expect_shape(np.reshape(got, -1), (count,), given=given, what="the prediction")
-    got = np.reshape(np.asarray(got, dtype=float), -1)
+    got = np.reshape(got, -1)
     expect(
         bool(np.isfinite(got).all()),
         f"Given {given}: {int((~np.isfinite(got)).sum())} predictions are not finite. Did the "
@@ -779,6 +864,11 @@ def _error_of_predictions(got, truth, given):
         np.median(got) < 100,
         f"Given {given}: the middle prediction is {np.median(got):,.0f}. Predict the log of the "
         "price, near 12, not the price.",
+    )
+    expect(
+        not 4.5 < np.median(got) < 6,
+        f"Given {given}: the middle prediction is {np.median(got):.2f}, which looks like a "
+        "logarithm to base 10. Predict the natural log of the price, near 12.",
     )
     error = float(np.sqrt(np.mean((got - truth) ** 2)))
     expect(
@@ -852,18 +942,25 @@ def _expect_average(function, name, predictions, want, mistakes, given):
     )
     wrong = {
         "this is still the log of the price; take the exponential.": [predictions.mean(axis=0)],
+        "this is the log of a price; return the price.": [np.log(np.exp(predictions).mean(axis=0))],
+        "this is the median of the models; take their mean.": [
+            np.exp(np.median(predictions, axis=0)),
+            np.median(np.exp(predictions), axis=0),
+        ],
+        "this is the harmonic mean; the arithmetic mean of the prices is asked for.": [
+            1 / np.exp(-predictions).mean(axis=0)
+        ],
         over_houses: [average.T for average in _averages(predictions.T, np.exp)],
         one_less: _averages(predictions, np.expm1),
         powers.format(base=10): _averages(predictions, lambda logs: 10.0**logs),
         powers.format(base=2): _averages(predictions, np.exp2),
     }
-    got = function(predictions)
+    got = numbers(function(predictions), name)
     for sentence, values in wrong.items():
         for value in values:
-            expect(
-                np.shape(got) != value.shape or not np.allclose(got, value, rtol=1e-6),
-                f"Given {given}: {sentence}",
-            )
+            is_right = value.shape == want.shape and np.allclose(value, want, rtol=1e-5)
+            is_this = value.shape == got.shape and np.allclose(got, value, rtol=1e-6)
+            expect(is_right or not is_this, f"Given {given}: {sentence}")
     expect_close(got, want, given=given, what=name, mistakes=mistakes)
 
 
@@ -899,7 +996,13 @@ def _(submission_csv, submission_problems, case):
         isinstance(text, str),
         f"`submission_csv` should return the text of the file; got {show(text)}.",
     )
-    header = text.splitlines()[0] if text.strip() else ""
+    expect(bool(text.strip()), "`submission_csv` returned an empty text.")
+    expect(
+        "\n" in text.strip(),
+        f"`submission_csv` returned the one line {text.strip()!r}. Return the contents of the "
+        "file, not its name: a header and one line for each house.",
+    )
+    header = text.splitlines()[0]
     expect(
         header.replace('"', "").strip() == "Id,SalePrice",
         f"The first line of the text is {header!r}; Kaggle wants Id,SalePrice and no index column.",
@@ -929,7 +1032,10 @@ def _(submission_csv, submission_problems, case):
         given="40 prices",
         what="the column SalePrice",
         rtol=1e-3,
-        mistakes={"these are logs of prices; write dollars.": np.log(prices)},
+        mistakes={
+            "these are logs of prices; write dollars.": np.log(prices),
+            "these are thousands of dollars; write dollars.": prices / 1000,
+        },
     )
     column = submission_csv(ids, prices[:, None].astype(np.float32))
     expect(
@@ -1030,7 +1136,7 @@ def _problems(found, given):
     ),
 )
 def _check_estimate(estimate_score, case):
-    for k in (5, 10, int(case.integers(3, 9)), 2):
+    for k in (6, 10, int(case.integers(3, 9)), 2):
         errors = case.uniform(0.1, 0.2) + case.normal(0, 0.015, k)
         given = f"the errors {show(np.round(errors, 4))}"
         got = estimate_score(errors)
@@ -1052,6 +1158,9 @@ def _check_estimate(estimate_score, case):
                 ),
                 "`estimate` is the median; the mean is asked for.": np.median(errors),
                 "`estimate` is the largest error; take the mean.": errors.max(),
+                "`estimate` is the root of the mean square of the errors; take their mean.": (
+                    np.sqrt(np.mean(errors**2))
+                ),
             }
             if k > 2
             else None,
@@ -1075,8 +1184,23 @@ def _check_estimate(estimate_score, case):
                 f"Given {given}: `{name}` is one variance away; take the root.",
             )
             expect(
-                not any(np.isclose(margin, 2 * spread, rtol=1e-3) for spread in margins),
+                not any(
+                    np.isclose(margin, times * spread, rtol=1e-3)
+                    for spread in margins
+                    for times in (2, 1.96)
+                ),
                 f"Given {given}: `{name}` is two standard deviations away; one is asked for.",
+            )
+            end = errors.min() if name == "low" else errors.max()
+            expect(
+                not np.isclose(margin, abs(end - estimate), rtol=1e-3),
+                f"Given {given}: `{name}` is the {'smallest' if name == 'low' else 'largest'} "
+                "error. One standard deviation from the estimate is asked for.",
+            )
+            expect(
+                not np.isclose(margin, np.abs(errors - errors.mean()).mean(), rtol=1e-3),
+                f"Given {given}: `{name}` is one mean absolute deviation away; the standard "
+                "deviation is asked for.",
             )
             raise NotYet(
                 f"Given {given}: `{name}` is {margin:.4f} from the estimate; one standard "

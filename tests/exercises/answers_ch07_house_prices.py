@@ -614,7 +614,7 @@ IMPROVED = [
           lambda x, y, other: ridge()(x, y, x)),
     wrong("7.8", "NaN", "are not finite", lambda x, y, other: np.full(len(other), np.nan)),
     wrong("7.8", "one number", "predictions are expected", lambda x, y, other: 0.13),
-    wrong("7.8", "nothing", "predictions are expected", lambda x, y, other: None),
+    wrong("7.8", "nothing", "is None", lambda x, y, other: None),
 ]  # fmt: skip
 
 

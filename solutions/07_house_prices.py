@@ -987,6 +987,7 @@ def features_of(table, steps=STEPS, like=None):
     table = pd.get_dummies(table.drop(columns=["Id", "SalePrice"], errors="ignore"), dummy_na=True)
     return table if like is None else table.reindex(columns=like.columns, fill_value=False)
 
+# %% tags=["ladder"]
 def prepare_table(x_train, x_other, limit=4.0, free=("partial",)):
     number = x_train.select_dtypes("number").columns
     filling = x_train[number].mean()

@@ -25,9 +25,9 @@ def _script(name: str):
 
 def test_results_table_replaces_itself_and_leaves_the_rest():
     results = _script("results")
-    text = f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n"
+    text = f"before\n{results.BEGIN}\nstale\n{results.END}\nafter\n"
     once = results.with_table(text)
-    assert once.startswith("before\n") and once.endswith("after\n") and "old" not in once
+    assert once.startswith("before\n") and once.endswith("after\n") and "stale" not in once
     assert results.HEAD in once
     assert results.with_table(once) == once
 

@@ -115,6 +115,18 @@ def preprocess_in_place(train, other):
     return result
 
 
+def preprocess_unknown_missing(train, other):
+    first, second = preprocess_pandas(train, other)
+    unknown = ~other["street"].isin(train["street"])
+    return first, second.assign(street_nan=unknown.astype(float))
+
+
+def preprocess_no_fill_value(train, other):
+    first, second = preprocess_pandas(train, other)
+    absent = [c for c in first if c.startswith("street_") and not second[c].any()]
+    return first, second.drop(columns=absent).reindex(columns=first.columns)
+
+
 PREPROCESS = [
     right("7.1", "pandas", preprocess_pandas),
     right("7.1", "NumPy by hand, float32, list", preprocess_by_hand),
@@ -123,6 +135,8 @@ PREPROCESS = [
     wrong("7.1", "in place", "in place", preprocess_in_place),
     wrong("7.1", "leak", "comes from both tables", preprocess_leak),
     wrong("7.1", "own statistics", "standardised with its own mean", preprocess_own_statistics),
+    wrong("7.1", "unknown as missing", "counts as missing", preprocess_unknown_missing),
+    wrong("7.1", "reindexed without zeros", "fill_value=0", preprocess_no_fill_value),
     wrong("7.1", "filled first", "before the mean was taken", preprocess_fill_first),
     wrong("7.1", "categories of both", "occurs in `other` only", preprocess_together),
     wrong("7.1", "no column for missing", "lacks ['street_nan'", preprocess_no_nan_column),
@@ -241,6 +255,9 @@ MISSING = [
         typical=lambda values, absent: np.mean(values[~absent]))),
     wrong("7.2", "typical with zeros", "missing value as 0", *missing(
         typical=lambda values, absent: np.nan_to_num(values[~absent]).mean())),
+    wrong("7.2", "gaps left", "gaps are left", *missing(impute=lambda v, a, filling: v)),
+    wrong("7.2", "zeros left out by value", "by their value 0", *missing(
+        typical=lambda values, absent: values[values > 0].mean())),
     wrong("7.2", "median", "is the median", *missing(
         typical=lambda values, absent: np.nanmedian(values[~absent]))),
     wrong("7.2", "of the absent", "without", *missing(
@@ -304,6 +321,13 @@ LOG_RMSE = [
     right("7.4", "loop with math", log_rmse_loop),
     right("7.4", "float32 array of one", log_rmse_array),
     wrong("7.4", "no root", "take its square root", by(log_difference, lambda v: np.mean(v**2))),
+    wrong("7.4", "standard deviation", "ignores their mean", by(log_difference, np.std)),
+    wrong(
+        "7.4",
+        "leaves out small ones",
+        "were left out",
+        lambda y, p: log_rmse_numpy(y[np.ravel(p) >= 1], np.ravel(p)[np.ravel(p) >= 1]),
+    ),
     wrong("7.4", "dollars", "error in dollars", by(lambda p, y: p - y)),
     wrong("7.4", "base 10", "to base 10", by(lambda p, y: np.log10(p / y))),
     wrong(
@@ -385,6 +409,7 @@ FOLDS = [
           lambda n, k: [folds_dealt(n, k)[0]] * k),
     wrong("7.5", "validation parts alone", "each fold is a pair", lambda n, k: list(range(k))),
     wrong("7.5", "k - 1 folds", "pairs is expected", lambda n, k: folds_dealt(n, k)[1:]),
+    wrong("7.5", "swapped", "in this order", lambda n, k: [(b, a) for a, b in folds_dealt(n, k)]),
     wrong("7.5", "counted from 1", "rows run from 0",
           lambda n, k: [(a + 1, b + 1) for a, b in folds_dealt(n, k)]),
     wrong("7.5", "training part too small", "together they should be all",
@@ -549,6 +574,10 @@ TUNING = [
     wrong("7.7", "typed in", "five folds give", lambda x, y: pd.DataFrame(
         [{"learning_rate": r, "weight_decay": d, "mean": 0.14} for r, d in SETTINGS])),
     wrong("7.7", "five epochs", "five folds give", tune_by(epochs=5)),
+    wrong("7.7", "standardised over all rows", "standardised over all rows", tune_by(
+        before=lambda a, b: [prepared(np.vstack([a, b]), part)[1] for part in (a, b)])),
+    wrong("7.7", "the best mean everywhere", "five folds give", tune_by(
+        change=lambda t: t.assign(mean=t["mean"].min()))),
     wrong("7.7", "too good", "five folds give", tune_by(change=shifted(-0.04))),
     wrong("7.7", "squares", "mean *square*", tune_by(
         change=lambda t: t.assign(mean=t["mean"] ** 2))),
@@ -610,6 +639,7 @@ IMPROVED = [
     wrong("7.8", "never trained", "far off", untrained),
     wrong("7.8", "too strong a penalty", "not better on average", ridge(2000, 99.0)),
     wrong("7.8", "prices", "not the price", lambda *data: np.exp(ridge()(*data))),
+    wrong("7.8", "base 10", "base 10", lambda *data: ridge()(*data) / np.log(10)),
     wrong("7.8", "predicts the training rows", "predictions are expected",
           lambda x, y, other: ridge()(x, y, x)),
     wrong("7.8", "NaN", "are not finite", lambda x, y, other: np.full(len(other), np.nan)),
@@ -665,6 +695,10 @@ ENSEMBLE = [
     wrong("7.9", "mean of expm1", "one dollar off", log_mean, lambda p: np.expm1(p).mean(axis=0)),
     wrong("7.9", "base 10", "powers of 10", lambda p: 10 ** p.mean(axis=0), price_mean),
     wrong("7.9", "base 2 of prices", "powers of 2", log_mean, lambda p: (2**p).mean(axis=0)),
+    wrong("7.9", "median", "is the median", lambda p: np.exp(np.median(p, axis=0)), price_mean),
+    wrong("7.9", "harmonic", "harmonic mean", log_mean, lambda p: 1 / np.exp(-p).mean(axis=0)),
+    wrong("7.9", "log of the mean price", "log of a price", log_mean,
+          lambda p: np.log(price_mean(p))),
     wrong("7.9", "one number", "should have shape", lambda p: np.exp(p.mean()), price_mean),
 ]  # fmt: skip
 
@@ -780,6 +814,9 @@ SUBMISSION = [
     wrong("7.10", "column in front", "row numbers in front", csv_pandas, problems_of_columns(
         lambda names: names[-2:] == ["Id", "SalePrice"])),
     wrong("7.10", "logs", "write dollars", lambda i, p: csv_pandas(i, np.log(p)), problems_pandas),
+    wrong("7.10", "thousands", "thousands of dollars", lambda i, p: csv_pandas(i, p / 1000),
+          problems_pandas),
+    wrong("7.10", "a path", "not its name", lambda i, p: "submission.csv", problems_pandas),
     wrong("7.10", "a frame", "return the text", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}), problems_pandas),
     wrong("7.10", "column of lists", "Flatten the prices", lambda i, p: csv_pandas(i, p)
@@ -820,6 +857,10 @@ SCORE = [
     wrong("7.11", "best fold", "luckiest", estimate_by(np.min)),
     wrong("7.11", "worst fold", "is the largest error", estimate_by(np.max)),
     wrong("7.11", "median", "is the median", estimate_by(np.median)),
+    wrong("7.11", "root mean square", "root of the mean square", estimate_by(
+        lambda e: np.sqrt(np.mean(np.square(e))))),
+    wrong("7.11", "smallest and largest", "is the smallest error", lambda e: {
+        "estimate": np.mean(e), "low": np.min(e), "high": np.max(e)}),
     wrong("7.11", "standard error", "one standard error", estimate_by(
         spread=lambda e: np.std(e, ddof=1) / np.sqrt(len(e)))),
     wrong("7.11", "root of five always", "one standard", estimate_by(

@@ -175,8 +175,9 @@ print("columns with None as a category:", recipe.shape[1] + ("None" in told_apar
 
 
 # %% [markdown]
-# 864 houses without veneer and 8 of which nothing is known became one category. The area tells them
-# apart again, and the ladder below does so. Newer copies of d2l print 331, too, but count the label.
+# In the real tables, 864 houses without veneer and 8 of which nothing is known became one category.
+# The area tells them apart again, and the ladder below does so. Newer copies of d2l print 331, too,
+# but count the label.
 
 # %% [markdown]
 # ## The leak

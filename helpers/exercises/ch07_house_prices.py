@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 from types import SimpleNamespace
@@ -883,7 +884,8 @@ def _house_rows():
     """Return the page's `X` and `y`, of the real tables or of the stand-in."""
     from helpers import data
 
-    houses = data.load_house_prices()
+    with contextlib.redirect_stdout(io.StringIO()):  # the page has named its data already
+        houses = data.load_house_prices()
     features = [column for column in houses.test if column != "Id"]
     table = houses.train[features]
     numbers = list(table.select_dtypes("number").columns)

@@ -20,7 +20,7 @@ from helpers.exercises import (
     show,
 )
 
-_FEW_EPOCHS = 6  # so few steps need no compiled program
+_FEW_EPOCHS = 6  # enough to tell runs apart, and short
 
 
 def _random_images(case, rows=128, valid_rows=96):

@@ -187,7 +187,8 @@ def _other(argument: str, default: Any) -> Any:
     if isinstance(default, bool):
         return not default
     if isinstance(default, float):
-        return default * 0.5 + 0.1
+        other = default * 0.5 + 0.1
+        return other if abs(other - default) > 0.01 else default + 0.1
     if isinstance(default, int):
         return default + 1
     if isinstance(default, tuple) and default and isinstance(default[0], int):

@@ -800,11 +800,11 @@ for n in inputs:
     point_n = tf.linspace(tf.constant(0.1, tf.float64), 1.0, n)
     for name, mode in modes.items():
         call = functools.partial(mode, point_n)
-        runs = timeit.repeat(call, number=1, repeat=5, timer=time.process_time)
+        runs = timeit.repeat(call, number=1, repeat=9, timer=time.process_time)
         seconds[name].append(min(runs))
 plotting.lines(inputs, seconds, xlabel="inputs n", ylabel="processor time (s)",
                xscale="log", yscale="log")
-print({name: f"{times[-1] / times[0]:.0f} times as long" for name, times in seconds.items()})
+print({name: f"{times[-1] / times[0]:.1f} times as long" for name, times in seconds.items()})
 
 # %% [markdown]
 # For a hundred times as many inputs, forward mode and differences take many times as long; reverse

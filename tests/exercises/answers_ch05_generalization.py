@@ -251,7 +251,7 @@ RANDOM_LABELS = [
     wrong(
         "5.3",
         "no seed",
-        "same arguments give different",
+        "with the same arguments",
         lambda share, seed, *a: random_label_run(
             share, int(np.random.default_rng().integers(10**6)), *a
         ),

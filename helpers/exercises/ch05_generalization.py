@@ -1066,6 +1066,13 @@ def check_noise_curve(noise_curve, case):
         "It looks like the training images; measure with `x_valid` and `y_valid`.",
     )
     yield 0.5
+    wrong = ask(1.0, seed)
+    expect(
+        wrong[-1] < 0.03,
+        f"Given the share 1, where each training label is wrong: the validation accuracy ends at "
+        f"{wrong[-1]:.2f}. Flip the fraction `share` of the training labels, by `flip_labels`, and "
+        "leave the validation labels as they are.",
+    )
     noisy = ask(0.4, seed)
     _expect_same_run(noisy, ask(0.4, seed), ask(0.4, seed + 1), "noise_curve")
     yield 0.75
@@ -1079,13 +1086,6 @@ def check_noise_curve(noise_curve, case):
         f"Given the share 0.4: the best validation accuracy is {noisy.max():.2f}, where about "
         f"{clean.max():.2f} is expected. Flip the training labels only; the validation images keep "
         "their true labels.",
-    )
-    wrong = ask(1.0, seed)
-    expect(
-        wrong[-1] < 0.03,
-        f"Given the share 1, where each training label is wrong: the validation accuracy ends at "
-        f"{wrong[-1]:.2f}. Flip the fraction `share` of the training labels, by `flip_labels`, and "
-        "leave the validation labels as they are.",
     )
 
 

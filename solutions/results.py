@@ -24,7 +24,7 @@ from helpers import files
 
 FOLDER = Path(__file__).parent
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-HEAD = "| Task | Model | Score | Spread | CPU minutes | Command |"
+HEAD = "| Task | Model | Score | Spread | Minutes | Command |"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class DaskExecutor:
         self._leave_out_the_unfit(client, first.settings["walls"])
         from distributed import as_completed
 
-        waiting = as_completed()
+        waiting = as_completed(loop=client.loop)
         running: dict[str, tuple[Task, int]] = {}
 
         def submit(task: Task, tries: int) -> None:

@@ -69,12 +69,12 @@ def test_a_machine_without_the_sandbox_is_left_out(tmp_path, walls):
     said = []
     with _cluster(2) as (address, client):
         unfit = sorted(client.scheduler_info()["workers"])[0]
-        client.run(os.environ.__setitem__, "PATH", "/nowhere", workers=[unfit])
+        client.run(exec, "import os; os.environ['PATH'] = '/nowhere'", workers=[unfit])
         there = replace(SETTINGS, scheduler=address, walls=True)
         made = run.grade(folder, tmp_path / "out", there, say=said.append)
         assert [made.totals(student)["points"] for student in made.students] == [9, 7, 7, 9]
         assert len(said) == 1 and unfit in said[0] and "bwrap is missing" in said[0]
-        client.run(os.environ.__setitem__, "PATH", "/nowhere")
+        client.run(exec, "import os; os.environ['PATH'] = '/nowhere'")
         client.run(_forget)
         with pytest.raises(MachineError, match="No machine of the cluster"):
             run.grade(folder, tmp_path / "none", there, say=said.append)

@@ -65,8 +65,8 @@ def test_grade_counts_a_missing_chapter_as_not_handed_in(handed_in, tmp_path):
     (handed_in / "kim" / "02_multilayer_perceptrons.ipynb").write_bytes(dump(page))
     run.grade(handed_in, tmp_path / "out", SETTINGS)
     grades = {(r["student"], r["exercise"]): r for r in _rows(tmp_path / "out" / "grades.csv")}
-    assert grades["kim", "2.3"]["outcome"] == "not attempted"
-    assert grades["lee", "2.3"]["outcome"] == "not handed in"
+    assert grades["kim", "Exercise 2.3"]["outcome"] == "not attempted"
+    assert grades["lee", "Exercise 2.3"]["outcome"] == "not handed in"
     assert grades["park", "Exercise 1.5"]["outcome"] == "not graded"
 
 

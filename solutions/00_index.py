@@ -17,7 +17,7 @@
 # | Chapter | What you build | To read | To run, CPU | Difficulty | Exercises | Points | To work |
 # | --- | --- | --- | --- | --- | --- | --- | --- |
 # | [1. Perceptrons](01_perceptrons.ipynb) | a neuron, its learning rule, XOR, losses | 50 min | 15 s on 2 cores | ★☆☆ | 11 | 25 | 2 h |
-# | [2. Multilayer perceptrons](02_multilayer_perceptrons.ipynb) | hidden layers, activations, Fashion-MNIST by hand and in Keras | 100 min | 65 s on 2 cores | ★★☆ | 30 | 67 | 7 h |
+# | [2. Multilayer perceptrons](02_multilayer_perceptrons.ipynb) | hidden layers, activations, Fashion-MNIST by hand and in Keras | 100 min | 180 s on 2 cores | ★★☆ | 27 | 68 | 7 h |
 # | [3. Backpropagation](03_backpropagation.ipynb) | numerical gradients, the chain rule, an autograd of your own | 100 min | 60 s on 2 cores | ★★★ | 21 | 48 | 5.5 h |
 # | [4. Initialization](04_initialization.ipynb) | vanishing and exploding gradients, symmetry, Xavier and He | 75 min | 40 s on 2 cores | ★★☆ | 13 | 30 | 3 h |
 # | [5. Generalization](05_generalization.ipynb) | random labels, double descent, early stopping, weight decay | 60 min | 70 s on 2 cores | ★★☆ | 16 | 33 | 3 h |

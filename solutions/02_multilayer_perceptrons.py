@@ -5,7 +5,7 @@
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
-# | 100 min | 65 s on 2 cores | not measured | ★★☆ | 30, 67 points | TensorFlow 2.21, Keras 3.15 |
+# | 100 min | 180 s on 2 cores | not measured | ★★☆ | 27, 68 points | TensorFlow 2.21, Keras 3.15 |
 
 # %% [markdown]
 # ## What you will learn
@@ -19,7 +19,8 @@
 # ## Before you start
 #
 # You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
-# cross-entropy. Experiments here take a few seconds each; every prompt says how many.
+# cross-entropy; and matrix products. Experiments here take a few seconds each; every prompt says how
+# many. The printed numbers come from the real data; on the offline stand-ins they differ.
 
 # %% [markdown]
 # ## Setup
@@ -33,6 +34,7 @@ import itertools
 import tempfile
 import time
 
+import ipywidgets
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,6 +42,35 @@ import tensorflow as tf
 
 keras.utils.set_random_seed(2)
 print(training.device())
+
+# %% [markdown]
+# ## How layers are counted
+#
+# A [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron) (MLP) passes its inputs
+# through one or more [hidden layers](../chapters/glossary.md#hidden-layer) to its outputs. The
+# number of layers with weights is its [depth](../chapters/glossary.md#depth); the inputs do not
+# count, since they compute nothing. The number of units in a layer is the layer's
+# [width](../chapters/glossary.md#width). Every unit is connected to every unit of the layer before.
+
+# %%
+def draw_network(widths):
+    axes = plt.subplots(figsize=(5.5, 2.8))[1]
+    places = [[(layer, row - (n - 1) / 2) for row in range(n)] for layer, n in enumerate(widths)]
+    for left, right in itertools.pairwise(places):
+        for start, end in itertools.product(left, right):
+            axes.plot(*zip(start, end), color="0.75", linestyle="-", linewidth=0.8, zorder=1)
+    for layer in places:
+        axes.scatter(*zip(*layer), s=160, edgecolor="black", zorder=2)
+    axes.set_xticks(range(len(widths)), ["inputs", *["hidden"] * (len(widths) - 2), "outputs"])
+    axes.set(yticks=[], title=f"depth {len(widths) - 1}")
+    plt.show()
+
+draw_network((4, 5, 3))
+print("weights:", 4 * 5 + 5 * 3, " biases:", 5 + 3)
+
+# %% [markdown]
+# Two layers of arrows, so the depth is two: one hidden layer of width five and the output layer.
+# Each arrow is a weight; each unit of a layer with weights has a bias as well.
 
 # %% [markdown]
 # ## Affine after affine is affine
@@ -54,31 +85,31 @@ print(training.device())
 # $$\mathbf{O} = \mathbf{X}\underbrace{\mathbf{W}^{(1)}\mathbf{W}^{(2)}}_{\mathbf{W}} + \underbrace{\mathbf{b}^{(1)}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}}_{\mathbf{b}}.\tag{5.1.2}$$
 #
 # An [affine function](../chapters/glossary.md#affine-function) keeps midpoints: the image of the
-# middle of two points is the middle of their images. Does the stack keep them, too?
+# middle of two points is the middle of their images. How far is the stack from doing so?
 
 # %%
 def linear_stack(X, W1, b1, W2, b2):
     return (X @ W1 + b1) @ W2 + b2
 
-def keeps_midpoints(function, a, b):
-    return bool(np.allclose(function((a + b) / 2), (function(a) + function(b)) / 2))
+def midpoint_gap(function, a, b):
+    return np.abs(function((a + b) / 2) - (function(a) + function(b)) / 2).max()
 
 # %% [markdown]
 # Four inputs, eight hidden units, three outputs, all weights random:
 
 # %%
 generator = np.random.default_rng(2)
-W1, b1 = generator.normal(size=(4, 8)), generator.normal(size=8)
-W2, b2 = generator.normal(size=(8, 3)), generator.normal(size=3)
-a, b = generator.normal(size=(2, 1, 4))
-stack = lambda X: linear_stack(X, W1, b1, W2, b2)
-print("two layers keep midpoints:", keeps_midpoints(stack, a, b))
+stack_parts = [generator.normal(size=shape) for shape in ((4, 8), (8,), (8, 3), (3,))]
+two_points = generator.normal(size=(2, 1, 4))
+stack = lambda X: linear_stack(X, *stack_parts)
+print(f"distance from the midpoint: {midpoint_gap(stack, *two_points):.0e}")
 
 # %% tags=["proof"]
-assert keeps_midpoints(stack, a, b)
+assert midpoint_gap(stack, *two_points) < 1e-12
 
 # %% [markdown]
-# The stack of two behaves like one layer. In the first exercise you find that layer.
+# The distance is zero up to rounding: the stack of two behaves like one layer. In the first exercise
+# you find that layer.
 
 # %% [markdown]
 # ### Exercise 2.1 — A stack of linear layers collapses (d2l 5.1.1)
@@ -125,17 +156,34 @@ assert np.linalg.matrix_rank(direct) == 4 and np.linalg.matrix_rank(through_two)
 # %% [markdown]
 # Five features go in and two independent directions arrive: the deeper network represents fewer
 # functions.
+
+# %% [markdown]
+# ## The singular value decomposition
 #
-# Every matrix is a sum of matrices of rank 1, ordered by size: the [singular value
-# decomposition](../chapters/glossary.md#singular-value-decomposition), or SVD,
+# How much is lost in a narrow layer? Every matrix is a sum of matrices of rank 1, ordered by size:
+# the [singular value decomposition](../chapters/glossary.md#singular-value-decomposition), or SVD,
 #
 # $$\mathbf{W} = \mathbf{U}\,\operatorname{diag}(s_1, s_2, \dots)\,\mathbf{V}^\top = s_1 \mathbf{u}_1 \mathbf{v}_1^\top + s_2 \mathbf{u}_2 \mathbf{v}_2^\top + \dots, \qquad s_1 \ge s_2 \ge \dots \ge 0.$$
 #
-# The columns $\mathbf{u}_i$ and $\mathbf{v}_i$ have length 1 and are at right angles to each other.
-# The size of a matrix is its Frobenius norm, the root of the sum of its squared entries. Eckart and
-# Young showed in 1936 that the first $k$ terms come closest to $\mathbf{W}$ among all matrices of
-# rank $k$. `np.linalg.svd(W, full_matrices=False)` returns $\mathbf{U}$, the $s_i$ and
-# $\mathbf{V}^\top$.
+# The columns $\mathbf{u}_i$ of $\mathbf{U}$ have length 1 and are at right angles to each other, and
+# so are the $\mathbf{v}_i$. The size of a matrix is measured by its Frobenius norm, the root of the
+# sum of its squared entries, which is also the root of $s_1^2 + s_2^2 + \dots$. Eckart and Young
+# showed in 1936 that the first $k$ terms come closest to $\mathbf{W}$ among all matrices of rank $k$.
+
+# %%
+U, s, Vt = np.linalg.svd(direct, full_matrices=False)
+print("singular values:", s.round(2))
+for k in range(1, 5):
+    first_terms = sum(s[i] * np.outer(U[:, i], Vt[i]) for i in range(k))
+    gap = np.linalg.norm(direct - first_terms)
+    print(f"{k} terms: distance {gap:.2f}, root of the remaining s² {np.sqrt((s[k:]**2).sum()):.2f}")
+
+# %% tags=["proof"]
+assert np.isclose(gap, 0) and np.allclose(first_terms, direct)
+
+# %% [markdown]
+# The more terms, the closer; four terms give back the whole matrix, whose rank is four. What is
+# missing is exactly what the dropped singular values say.
 
 # %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
@@ -171,8 +219,7 @@ check("2.2", squeeze)
 #
 # $$\mathbf{H} = \sigma(\mathbf{X}\mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad \mathbf{O} = \mathbf{H}\mathbf{W}^{(2)} + \mathbf{b}^{(2)}.\tag{5.1.3}$$
 #
-# This is a [multilayer perceptron](../chapters/glossary.md#multilayer-perceptron), or MLP, with one
-# [hidden layer](../chapters/glossary.md#hidden-layer); $\sigma$ is its [activation
+# This is an MLP with one hidden layer; $\sigma$ is its [activation
 # function](../chapters/glossary.md#activation-function). Two hidden units with $\sigma(z) = \max(z,
 # 0)$ already compute XOR, which no single neuron can.
 
@@ -183,15 +230,15 @@ def xor_mlp(X):
 
 corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
 print("XOR:", xor_mlp(corners))
-print("keeps midpoints:", keeps_midpoints(xor_mlp, corners[0], corners[3]))
+print("distance from the midpoint:", midpoint_gap(xor_mlp, corners[0], corners[3]))
 
 # %% tags=["proof"]
 assert np.array_equal(xor_mlp(corners), [0, 1, 1, 0])
-assert not keeps_midpoints(xor_mlp, corners[0], corners[3])
+assert midpoint_gap(xor_mlp, corners[0], corners[3]) == 1
 
 # %% [markdown]
-# All four rows of XOR are right, and the midpoint test fails: this network is not affine, so no
-# single layer could replace it.
+# All four rows of XOR are right. Halfway between (0, 0) and (1, 1) the output is 1 away from the mean
+# of the two ends: this network is not affine, so no single layer could replace it.
 
 # %% [markdown]
 # ## ReLU and pReLU
@@ -222,10 +269,10 @@ def slope_of(function):
 # slope are drawn side by side.
 
 # %%
-x = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
+around_zero = np.linspace(-4, 4, 200)  # without 0, where there is no derivative
 relu = tf.nn.relu
 prelu = lambda x: tf.maximum(x, 0.0) + 0.25 * tf.minimum(x, 0.0)
-plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
+plotting.functions(around_zero, {"ReLU": (relu, slope_of(relu)), "pReLU, α = 0.25": (prelu, slope_of(prelu))})
 
 # %% [markdown]
 # Left of zero ReLU is flat and its derivative is 0; pReLU keeps a small slope there. Networks used
@@ -274,16 +321,16 @@ check("2.3", prelu_derivative)
 # [saturated](../chapters/glossary.md#saturation).
 
 # %%
-x = np.linspace(-8, 8, 201)
+wide = np.linspace(-8, 8, 201)
 pairs = {"sigmoid": (tf.sigmoid, slope_of(tf.sigmoid)), "tanh": (tf.tanh, slope_of(tf.tanh))}
-plotting.functions(x, pairs)
+plotting.functions(wide, pairs)
 for name, (_, slope) in pairs.items():
-    slopes = slope(x).numpy()
+    slopes = slope(wide).numpy()
     print(f"{name:8} largest slope {slopes.max():.2f}, slope at x = 8 {slopes[-1]:.0e}")
 
 # %% tags=["proof"]
-assert np.isclose(slope_of(tf.sigmoid)(x).numpy().max(), 0.25)
-assert np.isclose(slope_of(tf.tanh)(x).numpy().max(), 1.0)
+assert np.isclose(slope_of(tf.sigmoid)(wide).numpy().max(), 0.25)
+assert np.isclose(slope_of(tf.tanh)(wide).numpy().max(), 1.0)
 
 # %% [markdown]
 # The sigmoid passes on at most a quarter of a gradient, tanh at best all of it. At $x = 8$ next to
@@ -299,18 +346,18 @@ assert np.isclose(slope_of(tf.tanh)(x).numpy().max(), 1.0)
 # 1 for a while on the right.
 
 # %%
-x = np.linspace(-6, 6, 601)
+middle = np.linspace(-6, 6, 601)
 swish = lambda x: x * tf.sigmoid(x)
-plotting.functions(x, {"ReLU": (relu, slope_of(relu)), "GELU": (tf.nn.gelu, slope_of(tf.nn.gelu)),
+plotting.functions(middle, {"ReLU": (relu, slope_of(relu)), "GELU": (tf.nn.gelu, slope_of(tf.nn.gelu)),
                        "Swish, β = 1": (swish, slope_of(swish))})
 for name, function in {"GELU": tf.nn.gelu, "Swish": swish}.items():
-    y = function(x).numpy()
-    print(f"{name:5} lowest value {y.min():.2f} at x = {x[y.argmin()]:.1f}")
+    values = function(middle).numpy()
+    print(f"{name:5} lowest value {values.min():.2f} at x = {middle[values.argmin()]:.1f}")
 
 # %% tags=["proof"]
-assert -0.171 < tf.nn.gelu(x).numpy().min() < -0.169
-assert -0.279 < swish(x).numpy().min() < -0.278
-assert min(slope_of(f)(x).numpy().max() for f in (tf.nn.gelu, swish)) > 1
+assert -0.171 < tf.nn.gelu(middle).numpy().min() < -0.169
+assert -0.279 < swish(middle).numpy().min() < -0.278
+assert min(slope_of(f)(middle).numpy().max() for f in (tf.nn.gelu, swish)) > 1
 
 # %% [markdown]
 # On the far left all three are flat. GELU and Swish differ from ReLU only around zero, where they
@@ -350,23 +397,24 @@ check("2.4", swish_derivative)
 # off, and nowhere else.
 
 # %%
-w1, b1 = np.array([1.0, 1.0, -1.0, 1.0]), np.array([2.0, 0.0, -1.0, -2.0])
-w2 = np.array([1.0, -2.0, 1.5, 2.0])
+in_w, in_b = np.array([1.0, 1.0, -1.0, 1.0]), np.array([2.0, 0.0, -1.0, -2.0])
+out_w = np.array([1.0, -2.0, 1.5, 2.0])
 
-def relu_network(x):
-    return np.maximum(np.outer(x, w1) + b1, 0) @ w2
+def relu_units(x):
+    return np.maximum(np.outer(x, in_w) + in_b, 0) * out_w
 
-x = np.linspace(-4, 4, 201)
-units = {f"unit {j + 1}": np.maximum(w1[j] * x + b1[j], 0) * w2[j] for j in range(4)}
+line = np.linspace(-4, 4, 201)
+units = {f"unit {j + 1}": relu_units(line)[:, j] for j in range(4)}
+places = -in_b / in_w
 figure, axes = plt.subplots(1, 2, figsize=(8, 3))
-plotting.lines(x, units, xlabel="x", ylabel="output of a unit", ax=axes[0])
-plotting.lines(x, {"": relu_network(x)}, xlabel="x", ylabel="their sum", ax=axes[1])
-axes[1].plot(-b1 / w1, relu_network(-b1 / w1), "o")
+plotting.lines(line, units, xlabel="x", ylabel="output of a unit", ax=axes[0])
+plotting.lines(line, {"": relu_units(line).sum(1)}, xlabel="x", ylabel="their sum", ax=axes[1])
+axes[1].plot(places, relu_units(places).sum(1), "o")
 plt.show()
 
 # %% tags=["proof"]
-bends = np.abs(np.diff(relu_network(x), 2)) > 1e-9
-assert np.allclose(x[1:-1][bends], np.sort(-b1 / w1))
+bends = np.abs(np.diff(relu_units(line).sum(1), 2)) > 1e-9
+assert np.allclose(line[1:-1][bends], np.sort(places))
 
 # %% [markdown]
 # Left the units, each times its output weight; right their sum. The four dots are the places where
@@ -445,17 +493,17 @@ def build_network(curve, width, low=-3.0, high=3.0):
 
 # %%
 curve = lambda x: np.sin(2 * x) + 0.3 * x
-x = np.linspace(-3, 3, 1201)
-fits = {f"{width} units": build_network(curve, width)(x) for width in (4, 8, 32)}
-plotting.lines(x, {"curve": curve(x)} | fits, xlabel="x", ylabel="y")
+fine = np.linspace(-3, 3, 1201)
+fits = {f"{width} units": build_network(curve, width)(fine) for width in (4, 8, 32)}
+plotting.lines(fine, {"curve": curve(fine)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
-# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Now the largest error
-# against the width.
+# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Next comes the largest
+# error against the width. Predict: by which factor does it shrink when the width doubles?
 
 # %%
 widths = np.array([4, 8, 16, 32, 64, 128, 256])
-errors = np.array([np.abs(build_network(curve, h)(x) - curve(x)).max() for h in widths])
+errors = np.array([np.abs(build_network(curve, h)(fine) - curve(fine)).max() for h in widths])
 square_law = errors[-1] * (256 / widths) ** 2
 plotting.lines(widths, {"largest error": errors, "proportional to 1 / width²": square_law},
                xlabel="hidden units", ylabel="error", xscale="log", yscale="log")
@@ -467,6 +515,42 @@ assert errors[0] > 0.5 and errors[-1] < 1e-3
 
 # %% [markdown]
 # On logarithmic axes a power is a straight line. Doubling the width divides the error by four.
+
+# %% [markdown]
+# ## A boundary that bends
+#
+# A trained network uses its hidden units in the same way: each contributes a line in the plane, and
+# the decision boundary bends where it crosses one. The two classes are a ring and the disc inside
+# it, which no straight line separates. Move the slider to train a network with another number of
+# hidden units. Predict first: how many units does it take to close the boundary?
+
+# %%
+angle = generator.uniform(0, 2 * np.pi, size=300)
+ring = np.arange(300) % 2
+radius = generator.uniform(0, 1, size=300) + 1.3 * ring
+ring_x = (radius * [np.cos(angle), np.sin(angle)]).T.astype("float32")
+
+def show_boundary(hidden_units=3):
+    ring_model = models.mlp((hidden_units,), 1, inputs=2, activation="tanh", seed=1)
+    ring_model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    ring_model.optimizer.learning_rate = 0.03
+    training.fit(ring_model, ring_x, ring, epochs=150, batch_size=50, seed=1)
+    predict = lambda X: (ring_model(X.astype("float32")).numpy()[:, 0] > 0).astype(int)
+    plotting.decision_boundary(predict, ring_x, ring, title=f"hidden units: {hidden_units}")
+    return np.mean(predict(ring_x) == ring)
+
+bent = {units: show_boundary(units) for units in (1, 2, 4)}
+print({units: round(float(share), 2) for units, share in bent.items()})
+
+# %% tags=["proof"]
+assert bent[1] < 0.85 < bent[4]
+
+# %% tags=["nbval-ignore-output"]
+ipywidgets.interact_manual(show_boundary, hidden_units=(1, 8));
+
+# %% [markdown]
+# One unit gives one line, two give a strip or a wedge, and from three or four on the boundary closes
+# around the disc. The printed numbers are the accuracies on the points drawn.
 
 # %% [markdown]
 # ### Exercise 2.7 — tanh from the sigmoid (d2l 5.1.5a)
@@ -535,22 +619,40 @@ check("2.8", tanh_to_sigmoid)
 # cell sends the same row through such a layer in two crowds.
 
 # %%
-row = np.array([[1.0, 2.0]], "float32")
+one_row = np.array([[1.0, 2.0]], "float32")
 crowds = {"zeros": np.zeros((3, 2), "float32"), "nines": np.full((3, 2), 9, "float32")}
-outputs = {}
+beside = {}
 for name, crowd in crowds.items():
-    layer = keras.layers.BatchNormalization(epsilon=1e-5)
-    alone = layer(row, training=False)[0].numpy().round(1)
-    outputs[name] = layer(np.concatenate([row, crowd]), training=True)[0].numpy().round(1)
-    print(f"row {row[0]} beside {name}: in training {outputs[name]}, in prediction {alone}")
+    normalization = keras.layers.BatchNormalization(epsilon=1e-5)
+    alone = normalization(one_row, training=False)[0].numpy().round(1)
+    beside[name] = normalization(np.concatenate([one_row, crowd]), training=True)[0].numpy().round(1)
+    print(f"row {one_row[0]} beside {name}: in training {beside[name]}, in prediction {alone}")
 
 # %% tags=["proof"]
-assert np.all(outputs["zeros"] > 1) and np.all(outputs["nines"] < -1)
-assert np.allclose(alone, row, atol=0.1)
+assert np.all(beside["zeros"] > 1) and np.all(beside["nines"] < -1)
+assert np.allclose(alone, one_row, atol=0.1)
 
 # %% [markdown]
 # In training the same row comes out large beside zeros and small beside nines. For prediction Keras
 # uses running averages instead, here still at their start, so each row is treated by itself.
+#
+# Does a larger batch help? Predict: how does the spread of the row's output change when the number
+# of its batch mates grows from 1 to 255?
+
+# %%
+crowd_sizes = np.array([1, 3, 15, 63, 255])
+crowd_layer = keras.layers.BatchNormalization(epsilon=1e-5)  # 400 crowds, one per column
+outputs = [crowd_layer(np.insert(generator.normal(size=(m, 400)), 0, 1.0, axis=0), training=True)[0]
+           for m in crowd_sizes]
+spreads = np.array([np.std(output) for output in outputs])
+print("spread over 400 crowds:", dict(zip(crowd_sizes.tolist(), spreads.astype(float).round(2).tolist())))
+
+# %% tags=["proof"]
+assert np.all(np.diff(spreads[1:]) < 0)
+
+# %% [markdown]
+# The more mates a row has, the less its output depends on which they are; the spread falls roughly
+# as one over the root of their number.
 
 # %% [markdown]
 # ### Exercise 2.9 — A row and its batch mates (d2l 5.1.6)
@@ -560,8 +662,7 @@ assert np.allclose(alone, row, atol=0.1)
 #
 # **Write** `output_beside(row, mates)`: put the row and its mates into one batch, apply
 # $\sigma(\mathbf{X}) = (\mathbf{X} - \text{mean}) / \sqrt{\text{variance} + 10^{-5}}$ with mean and
-# variance of each column over the batch, and return the row's output. Then run it for one row
-# beside 500 random crowds and draw the outputs (no training, under a second).
+# variance of each column over the batch, and return the row's output.
 #
 # **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
 #
@@ -574,15 +675,6 @@ def output_beside(row, mates):
     batch = np.concatenate([row[None], mates])
     return ((batch - batch.mean(axis=0)) / np.sqrt(batch.var(axis=0) + 1e-5))[0]
 
-
-row = np.array([1.0])
-sizes = (1, 3, 15, 63, 255)
-outputs = [[output_beside(row, generator.normal(size=(m, 1))) for _ in range(500)] for m in sizes]
-spreads = np.std(outputs, axis=(1, 2))
-plotting.lines(sizes, {"mean over 500 crowds": np.mean(outputs, axis=(1, 2))}, xlabel="batch mates",
-               ylabel="output of the row", xscale="log", spread={"mean over 500 crowds": spreads})
-# The fewer the mates, the more the output depends on who they are.
-assert np.all(np.diff(spreads) < 0)
     ### END SOLUTION
 
 # %%
@@ -616,8 +708,10 @@ check("2.9", output_beside)
 
 # %%
 depths = np.arange(1, 21)
-chains = {"sigmoid, best case": 0.25**depths, "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths,
-          "ReLU, unit on": 1.0**depths}
+sigmoid_at_1 = 1 / (1 + np.exp(-1.0))
+chains = {"sigmoid, best case": 0.25**depths,
+          "sigmoid at z = 1": (sigmoid_at_1 * (1 - sigmoid_at_1)) ** depths,
+          "tanh at z = 1": (1 - np.tanh(1.0) ** 2) ** depths, "ReLU, unit on": 1.0**depths}
 axes = plt.subplots()[1]
 plotting.lines(depths, chains, xlabel="layers", ylabel="factor of the gradient", yscale="log",
                ax=axes)
@@ -629,8 +723,8 @@ assert chains["sigmoid, best case"][-1] < 1e-12 and chains["tanh at z = 1"][-1] 
 
 # %% [markdown]
 # Each layer multiplies by the same factor, so the curves are straight on this axis. Twenty sigmoid
-# layers leave less than a millionth of a millionth even in the best case. At $z = 1$ tanh loses more
-# than half per layer; at $z = 0$ tanh, like ReLU, would keep all.
+# layers leave less than a millionth of a millionth even in the best case. At the same $z = 1$ tanh
+# keeps more than the sigmoid; at $z = 0$ tanh, like ReLU, would keep all.
 
 # %% [markdown]
 # ### Exercise 2.11 — A network whose gradients vanish (d2l 5.1.7)
@@ -750,8 +844,8 @@ check("2.12", softmax)
 # %%
 guesses = generator.integers(0, 10, size=len(y_valid))
 always_zero = np.zeros_like(y_valid)
-for name, predicted in {"guessing": guesses, "always class 0": always_zero}.items():
-    print(f"{name:15} right in about {np.mean(predicted == y_valid):.1f} of the cases")
+for name, predicted_classes in {"guessing": guesses, "always class 0": always_zero}.items():
+    print(f"{name:15} right in about {np.mean(predicted_classes == y_valid):.1f} of the cases")
 
 # %% tags=["proof"]
 assert abs(np.mean(guesses == y_valid) - 0.1) < 0.04
@@ -880,15 +974,15 @@ def train_step(parameters, X, y, learning_rate):
 # Three steps on the same 256 images:
 
 # %%
-losses = [train_step(parameters, x_train[:256], y_train[:256], 0.1) for _ in range(3)]
-falling = bool(losses[0] > losses[1] > losses[2])
-print(f"first loss {losses[0]:.2f}, falling with each step: {falling}")
+first_losses = [float(train_step(parameters, x_train[:256], y_train[:256], 0.1)) for _ in range(3)]
+print("losses:", " ".join(f"{loss:.2f}" for loss in first_losses))
 
 # %% tags=["proof"]
-assert abs(losses[0] - np.log(10)) < 0.01 and falling
+assert abs(first_losses[0] - np.log(10)) < 0.01
+assert first_losses[0] > first_losses[1] > first_losses[2]
 
 # %% [markdown]
-# The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely.
+# The first loss is $\log 10 \approx 2.30$: ten classes, all equally likely. Each step lowers it.
 
 # %% [markdown]
 # ### Exercise 2.15 — One step of minibatch SGD
@@ -953,7 +1047,6 @@ def train_from_scratch(parameters, X, y, epochs=10, batch_size=256, shuffle=True
 parameters = new_parameters()
 scratch_losses = train_from_scratch(parameters, x_train, y_train)
 scratch_accuracy = np.mean(np.argmax(scratch_mlp(x_valid, parameters), axis=1) == y_valid)
-print("validation accuracy above 0.8:", bool(scratch_accuracy > 0.8))
 
 # %% tags=["proof"]
 assert scratch_accuracy > 0.8 and scratch_losses[-1] < 0.6 * scratch_losses[0]
@@ -983,8 +1076,8 @@ def concise_mlp():
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"])
     return model
 
-model = concise_mlp()
-print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in model.weights])
+twin = concise_mlp()
+print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in twin.weights])
 
 # %% [markdown]
 # Is it the same network? Start both from the same numbers, show both the same batches in the same
@@ -992,42 +1085,88 @@ print([(variable.path.split("/")[-1], tuple(variable.shape)) for variable in mod
 
 # %%
 scratch = new_parameters()
-model.set_weights([part.numpy() for pair in scratch for part in pair])
-model.fit(x_train[:5120], y_train[:5120], batch_size=256, epochs=2, shuffle=False, verbose=0)
+twin.set_weights([part.numpy() for pair in scratch for part in pair])
+twin.fit(x_train[:5120], y_train[:5120], batch_size=256, epochs=2, shuffle=False, verbose=0)
 train_from_scratch(scratch, x_train[:5120], y_train[:5120], epochs=2, shuffle=False)
 gaps = [np.abs(part.numpy() - weight).max() for part, weight in
-        zip(itertools.chain(*scratch), model.get_weights())]
-print("after 40 steps all weights agree to 1e-5:", bool(max(gaps) < 1e-5))
+        zip(itertools.chain(*scratch), twin.get_weights())]
+moved = np.abs(scratch[0][0].numpy() - new_parameters()[0][0].numpy()).max()
+
+# %% tags=["nbval-ignore-output"]
+print(f"after 40 steps: largest difference {max(gaps):.0e}, largest move of a weight {moved:.0e}")
 
 # %% tags=["proof"]
-assert max(gaps) < 1e-5
-assert np.abs(scratch[0][0].numpy() - new_parameters()[0][0].numpy()).max() > 1e-3
+assert max(gaps) < 1e-5 < 1e-3 < moved
 
 # %% [markdown]
-# Forty steps, and all 203,530 numbers agree: Keras does what we wrote by hand.
+# After forty steps the largest difference among all 203,530 numbers is rounding, and the weights have
+# moved thousands of times as far: Keras does what we wrote by hand.
 
 # %% [markdown]
 # ## Training it
 #
 # `training.fit` of this workbook takes a compiled Keras model and the arguments of `model.fit`,
 # runs a whole epoch as one program, and returns the same history. We train on all 58,000 images for
-# ten epochs.
+# ten epochs, with three seeds. Predict: how far apart are the three accuracies?
 
-# %%
-model = concise_mlp()
-history = training.fit(model, x_train, y_train, epochs=10, batch_size=256,
-                       validation_data=(x_valid, y_valid), seed=2)
-plotting.histories({"Keras": history, "scratch": {"loss": scratch_losses}})
-print("validation accuracy above 0.8:", history.history["val_accuracy"][-1] > 0.8)
+# %% tags=["nbval-ignore-output"]
+runs, trained_models = {}, []
+for seed in range(3):
+    keras.utils.set_random_seed(seed)
+    trained_models.append(concise_mlp())
+    runs[f"seed {seed}"] = training.fit(trained_models[-1], x_train, y_train, epochs=10,
+                                        batch_size=256, seed=seed,
+                                        validation_data=(x_valid, y_valid)).history
+plotting.histories({"Keras": runs["seed 2"], "scratch": {"loss": scratch_losses}})
+last = np.array([run["val_accuracy"][-1] for run in runs.values()])
+print("validation accuracy:", last.round(4), f"mean {last.mean():.3f}, spread {last.std():.3f}")
 
 # %% tags=["proof"]
-assert history.history["val_accuracy"][-1] > 0.8
-assert abs(history.history["loss"][-1] - scratch_losses[-1]) < 0.05
-assert history.history["loss"][0] < scratch_losses[0] - 0.05
+assert last.min() > 0.8 and 0 < last.std() < 0.02
+assert abs(runs["seed 2"]["loss"][-1] - scratch_losses[-1]) < 0.06
+assert runs["seed 2"]["loss"][0] < scratch_losses[0] - 0.05
 
 # %% [markdown]
 # The two training curves converge. In the first epochs Keras is ahead, because its default start
-# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$.
+# (Glorot, chapter 4) has larger weights than $\sigma = 0.01$. The three seeds end within about a
+# hundredth of each other.
+
+# %% [markdown]
+# ## What the network learned
+#
+# Each hidden unit has one weight per pixel, so its weights are a picture: dark where a bright pixel
+# switches the unit on, light where it holds it back. And the confusion matrix shows which clothes the
+# network mixes up. Predict before you run the cell: which two classes are confused most often?
+
+# %% tags=["nbval-ignore-output"]
+first_weights = trained_models[-1].get_weights()[0]  # (784, 256)
+strongest = np.argsort(-np.linalg.norm(first_weights, axis=0))[:10]
+plotting.images(first_weights.T[strongest].reshape(-1, 28, 28), [f"unit {j}" for j in strongest],
+                columns=5)
+
+# %% tags=["nbval-ignore-output"]
+predicted = trained_models[-1].predict(x_valid, verbose=0).argmax(axis=1)
+mixed_up = np.zeros((10, 10), int)
+np.add.at(mixed_up, (y_valid, predicted), 1)
+off_diagonal = mixed_up - np.diag(np.diag(mixed_up))
+true, guess = np.unravel_index(off_diagonal.argmax(), (10, 10))
+axes = plt.subplots(figsize=(6.0, 4.6))[1]
+axes.imshow(np.log1p(mixed_up), aspect="auto")
+for (i, j), count in np.ndenumerate(mixed_up):
+    axes.text(j, i, count, ha="center", va="center", color="white" if count < 50 else "black")
+axes.set_xticks(range(10), fashion.class_names, rotation=90)
+axes.set_yticks(range(10), fashion.class_names)
+axes.set(xlabel="predicted class", ylabel="true class")
+plt.show()
+print(f"most often: {off_diagonal.max()} images of {fashion.class_names[true]} are predicted as",
+      fashion.class_names[guess])
+
+# %% tags=["proof"]
+assert mixed_up.sum() == 2000 and np.isclose(np.trace(mixed_up) / 2000, last[-1], atol=1e-3)
+
+# %% [markdown]
+# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to us.
+# Most mistakes are between clothes of one outline.
 
 # %% [markdown]
 # ## The same network in the functional API
@@ -1039,20 +1178,21 @@ assert history.history["loss"][0] < scratch_losses[0] - 0.05
 # hidden activations.
 
 # %%
-hidden_layer, output_layer = model.layers
+hidden_layer, output_layer = trained_models[-1].layers
 inputs = keras.Input((784,))
 hidden = hidden_layer(inputs)
 two_outputs = keras.Model(inputs, {"hidden": hidden, "logits": output_layer(hidden)})
 
 result = two_outputs(x_valid)
-same = np.allclose(result["logits"], model(x_valid), atol=1e-5)
-print("hidden activations", result["hidden"].shape, "- same logits:", same)
+logit_gap = np.abs(result["logits"] - trained_models[-1](x_valid)).max()
+print("hidden activations", result["hidden"].shape)
 
 # %% tags=["proof"]
-assert same and 0.2 < np.mean(result["hidden"] == 0) < 0.8
+assert logit_gap < 1e-5 and 0.2 < np.mean(result["hidden"] == 0) < 0.8
 
 # %% tags=["nbval-ignore-output"]
-print(f"share of hidden activations that are zero: {np.mean(result['hidden'] == 0):.2f}")
+print(f"largest difference between the logits of both models: {logit_gap:.0e}")
+print(f"fraction of hidden activations that are zero: {np.mean(result['hidden'] == 0):.2f}")
 
 # %% [markdown]
 # The same logits come out of both models, since they are the same two layers. A good part of the
@@ -1116,7 +1256,6 @@ def train(hidden_units=(128,), *, epochs=8, seed=0, **settings):
                         validation_data=(x_valid, y_valid)).history
 
 baseline = [train(seed=seed)["val_accuracy"][-1] for seed in range(3)]
-print("three seeds, all between 0.75 and 0.9:", min(baseline) > 0.75 and max(baseline) < 0.9)
 
 # %% tags=["proof"]
 assert min(baseline) > 0.75 and max(baseline) < 0.9
@@ -1129,157 +1268,158 @@ print(f"baseline {np.mean(baseline):.3f}, standard deviation over seeds {np.std(
 # Seeds alone move the accuracy by about a hundredth. A difference smaller than that is no result.
 
 # %% [markdown]
-# ### Exercise 2.17 — How many hidden units? (d2l 5.2.1)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.17")`*
+# ### Exercise 2.17 — One change at a time (d2l 5.2.1, 5.2.2, 5.2.3, 5.2.8, 5.2.9)
+# *8 points · ★★☆ · 50 min · stuck? run `hint("2.17")`*
 #
-# **Given** `train`.
+# **Given** `train`. Five questions: how many hidden units (`"width"`); does a second hidden layer of
+# 128 units help (`"depth"`); what does a layer of a single neuron after the 128 units do
+# (`"bottleneck"`); which activation works best (`"activation"`); does it matter how the weights start
+# (`"start"`)? Note a prediction for each before you train.
 #
-# **Write** `width_sweep`, a dict that maps at least five numbers of hidden units, from at most 4 to
-# at least 256, to the validation accuracy after the last epoch, and draw it. With several seeds,
-# put one accuracy a seed into a list. Which width would you choose? Ten runs take about five
-# seconds.
+# **Write** `accuracy_of(settings, seed)`, which trains one network with these arguments of `train`
+# and returns its validation accuracy after the last epoch; `networks`, the settings to try for each
+# question; and `results`, their accuracies with the seeds 0, 1 and 2, filled by `accuracy_of`. Include
+# five widths from at most 4 to at least 256; the hidden units `(128,)`, `(128, 128)` and `(128, 1)`
+# where they belong; `"relu"`, `"sigmoid"`, `"tanh"` and one more activation; the start `"zeros"` and
+# three more (names or objects of `keras.initializers`). Sixty runs take about 30 seconds.
 #
-# **Shapes** `{units: accuracy, ...}` or `{units: [accuracy of seed 0, of seed 1, ...], ...}`.
+# **Shapes** `networks[question][label]` is a dict of one argument, such as `{"hidden_units": (2,)}`;
+# `results[question][label]` is a list of three accuracies.
 #
-# **Done when** the table is complete and holds accuracies on `x_valid` after the last epoch.
+# **Done when** the function takes its number from the right run, each question changes one thing
+# only, and training again gives the numbers in your table.
 
 # %%
+def accuracy_of(settings, seed):
+    """Return the validation accuracy after the last epoch of one run of `train`."""
+    ### BEGIN SOLUTION
+    return train(**settings, seed=seed)["val_accuracy"][-1]
+    ### END SOLUTION
+
+# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-width_sweep = {
-    units: [train((units,), seed=seed)["val_accuracy"][-1] for seed in range(2)]
-    for units in (2, 8, 32, 128, 512)
+units = lambda *widths: {"hidden_units": widths}
+networks = {
+    "width": {str(n): units(n) for n in (2, 8, 32, 128, 512)},
+    "depth": {"one layer": units(128), "two layers": units(128, 128)},
+    "bottleneck": {"without": units(128), "with": units(128, 1)},
+    "activation": {name: {"activation": name} for name in ("relu", "tanh", "gelu", "sigmoid")},
+    "start": {
+        "zeros": {"kernel_initializer": "zeros"},
+        "σ = 0.01": {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01, seed=1)},
+        "Glorot": {"kernel_initializer": "glorot_uniform"},
+        "He": {"kernel_initializer": "he_normal"},
+        "σ = 1": {"kernel_initializer": keras.initializers.RandomNormal(stddev=1.0, seed=1)},
+    },
 }
-means = np.array([np.mean(accuracies) for accuracies in width_sweep.values()])
-plotting.lines(list(width_sweep), {"mean of 2 seeds": means}, xlabel="hidden units",
-               ylabel="validation accuracy", xscale="log",
-               spread={"mean of 2 seeds": [np.ptp(runs) / 2 for runs in width_sweep.values()]})
-# From about 32 units on, more width gains little more than another seed does.
-assert means[0] < 0.72 and means[2:].min() > 0.77 and np.ptp(means[2:]) < 0.06
+results = {
+    question: {label: [accuracy_of(settings, seed) for seed in range(3)]
+               for label, settings in choices.items()}
+    for question, choices in networks.items()
+}
+for question, table in results.items():
+    for label, shares in table.items():
+        print(f"{question:10} {label:10} mean {np.mean(shares):.3f}, spread {np.std(shares):.3f}")
+plotting.lines([2, 8, 32, 128, 512],
+               {"mean of 3 seeds": [np.mean(shares) for shares in results["width"].values()]},
+               xlabel="hidden units", ylabel="validation accuracy", xscale="log")
+means = {question: {label: np.mean(shares) for label, shares in table.items()}
+         for question, table in results.items()}
+assert means["width"]["2"] < 0.72 and means["width"]["32"] > 0.75
+assert abs(means["depth"]["one layer"] - means["depth"]["two layers"]) < 0.03
+assert means["bottleneck"]["without"] > means["bottleneck"]["with"] + 0.1
+assert means["activation"]["sigmoid"] < means["activation"]["relu"]
+assert means["start"]["zeros"] < 0.2 and means["start"]["Glorot"] > means["start"]["σ = 1"] + 0.02
 ### STUB
-# width_sweep = None
+# networks = None
+# results = None
 ### END SOLUTION
 
 # %%
-check("2.17", width_sweep)
+check("2.17", accuracy_of, networks, results)
 
 # %% [markdown]
-# ### Exercise 2.18 — One more hidden layer (d2l 5.2.2)
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.18")`*
+# ### Exercise 2.18 — What mattered, and by how much (d2l 5.2.1, 5.2.2, 5.2.8, 5.2.9)
+# *3 points · ★★☆ · 10 min · stuck? run `hint("2.18")`*
 #
-# **Given** `train`.
-#
-# **Write** `depth_comparison`, the validation accuracies of networks with one and with two hidden
-# layers of 128 units, at least three seeds each. Does the second layer help by more than the spread
-# between seeds? Six runs take about three seconds.
-#
-# **Shapes** `{1: [accuracy, ...], 2: [accuracy, ...]}`.
-#
-# **Done when** both lists are complete and measured on `x_valid`.
+# What do your results say about width, depth, activation and start? Compare for each the gap between
+# the means with the spread over seeds, and name the width that you would use.
 
-# %%
-### BEGIN SOLUTION
-depth_comparison = {
-    depth: [train((128,) * depth, seed=seed)["val_accuracy"][-1] for seed in range(3)]
-    for depth in (1, 2)
-}
-plotting.bars({f"{depth} hidden": np.mean(runs) for depth, runs in depth_comparison.items()},
-              spread={f"{depth} hidden": np.std(runs) for depth, runs in depth_comparison.items()},
-              ylabel="validation accuracy, axis from 0.7", bottom=0.7)
-# The second layer changes less than the seeds do: on this task it is not worth its cost.
-assert abs(np.mean(depth_comparison[1]) - np.mean(depth_comparison[2])) < 0.03
-### STUB
-# depth_comparison = None
-### END SOLUTION
-
-# %%
-check("2.18", depth_comparison)
+# %% [markdown] tags=["answer"]
+# **Answer 2.18.** Numbers from the real data; yours differ a little. Width: from 2 to 32 units the
+# accuracy rises by far more than the spread over seeds; from 32 to 512 by about as much as the seeds
+# differ, so I would use 128, where the curve is flat and a run is still cheap. Depth: one and two
+# layers of 128 units differ by less than the spread, so this experiment shows no gain. Activation:
+# the sigmoid is a few hundredths below the others after eight epochs, several times the spread; ReLU,
+# tanh and GELU are closer to each other than two seeds. Start: zeros stay at chance, since with ReLU
+# no gradient gets through; a standard deviation of 1 is clearly worse; Glorot and He agree within
+# the spread.
 
 # %% [markdown]
-# ### Exercise 2.19 — A layer with a single neuron (d2l 5.2.3)
-# *2 points · ★☆☆ · 10 min · stuck? run `hint("2.19")`*
-#
-# **Given** `train`.
-#
-# **Write** `bottleneck`, the validation accuracies of a network with the hidden units `(128,)`, and
-# of one with a single neuron after them, `(128, 1)`; three seeds each, about three seconds.
-#
-# **Shapes** `{(128,): [accuracy, ...], (128, 1): [accuracy, ...]}`: each key is what `train` got.
-#
-# **Done when** both lists are complete and measured on `x_valid`.
-
-# %%
-### BEGIN SOLUTION
-bottleneck = {
-    units: [train(units, seed=seed)["val_accuracy"][-1] for seed in range(3)]
-    for units in ((128,), (128, 1))
-}
-plotting.bars({str(units): np.mean(runs) for units, runs in bottleneck.items()},
-              spread={str(units): np.std(runs) for units, runs in bottleneck.items()},
-              ylabel="validation accuracy", title="without and with a layer of one neuron")
-# One number an image cannot carry ten classes.
-assert np.mean(bottleneck[128,]) > 0.75 and np.mean(bottleneck[128, 1]) < 0.55
-### STUB
-# bottleneck = None
-### END SOLUTION
-
-# %%
-check("2.19", bottleneck)
-
-# %% [markdown]
-# ### Exercise 2.20 — Why a single neuron is a bad idea (d2l 5.2.3)
-# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.20")`*
+# ### Exercise 2.19 — Why a single neuron is a bad idea (d2l 5.2.3)
+# *2 points · ★☆☆ · 5 min · stuck? run `hint("2.19")`*
 #
 # Why is it a bad idea to insert a hidden layer with a single neuron? Say what such a network can
 # represent, and what can go wrong while it trains.
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.20.** All that later layers learn about an image is one number, so ten logits
-# lie on one line and the classes can only be ordered along it: at most a few of them can be told
-# apart. Rank says the same: whatever comes before and after, the map passes through one dimension.
-# Training suffers as well. With ReLU the neuron is off for half of all inputs, and where it is off its
+# **Answer 2.19.** All that later layers learn about an image is one number, so the ten logits lie on
+# one line and the classes can only be ordered along it: at most a few of them can be told apart. Rank
+# says the same: whatever comes before and after, the map passes through one dimension. Training
+# suffers as well. With ReLU the neuron is off for part of the images, and where it is off its
 # derivative is zero, so nothing before it learns from that image. If it is off for every image, it
 # never recovers, the network returns the same logits for all, and its accuracy stays at chance.
 
 # %% [markdown]
-# ### Exercise 2.21 — Learning rate and epochs (d2l 5.2.4)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.21")`*
+# ### Exercise 2.20 — Learning rate and epochs (d2l 5.2.4)
+# *4 points · ★★☆ · 25 min · stuck? run `hint("2.20")`*
 #
-# **Given** `train`.
+# **Given** `train`. Predict: if you divide the learning rate by three, how many times as many epochs
+# does the network need to reach an accuracy of 0.7?
 #
-# **Write** `learning_rates`, which maps at least five rates, over two powers of ten or more, to the
-# validation accuracy after each epoch (the same number of epochs for all, at least five); and
-# `best_rate`, which maps 1 and the last epoch to the best rate after so many epochs. How does the
-# best rate relate to the number of epochs? Six runs take about two seconds.
+# **Write** `curve_of(learning_rate, seed)`, the validation accuracies after each of 12 epochs;
+# `curves`, which maps at least five rates, over two powers of ten or more, to the curves of the seeds
+# 0, 1 and 2; and `epochs_needed`, which maps the same rates to the first epoch at which the mean of
+# the three curves is at least 0.7, or to `None` if there is none. Eighteen runs take about 15 seconds.
 #
-# **Shapes** `{rate: [accuracy after epoch 1, 2, ...], ...}` and `{1: rate, last: rate}`.
+# **Shapes** 12 numbers; `{rate: [curve, curve, curve], ...}`; `{rate: epoch or None, ...}`.
 #
-# **Done when** both agree with each other.
+# **Done when** the curves are those of `train`, training again gives them, and `epochs_needed`
+# agrees with them.
 
 # %%
+def curve_of(learning_rate, seed):
+    """Return the validation accuracy after each of 12 epochs."""
+    ### BEGIN SOLUTION
+    return train(learning_rate=learning_rate, seed=seed, epochs=12)["val_accuracy"]
+    ### END SOLUTION
+
+# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-learning_rates = {
-    rate: train(learning_rate=rate)["val_accuracy"] for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+curves = {rate: [curve_of(rate, seed) for seed in range(3)]
+          for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)}
+mean_curves = {rate: np.mean(seeds, axis=0) for rate, seeds in curves.items()}
+epochs_needed = {
+    rate: int(np.flatnonzero(mean >= 0.7)[0]) + 1 if mean.max() >= 0.7 else None
+    for rate, mean in mean_curves.items()
 }
-best_rate = {
-    epochs: max(learning_rates, key=lambda rate: learning_rates[rate][epochs - 1])
-    for epochs in (1, 8)
-}
+print("epochs needed for an accuracy of 0.7:", epochs_needed)
 axes = plt.subplots(figsize=(6.5, 3.0))[1]
-plotting.lines(range(1, 9), {f"rate {rate}": curve for rate, curve in learning_rates.items()},
+plotting.lines(range(1, 13), {f"rate {rate}": mean for rate, mean in mean_curves.items()},
                xlabel="epoch", ylabel="validation accuracy", ax=axes)
 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()
-# Too small crawls, but still rises at the end: more epochs make up for a smaller rate.
-# Too large never learns, whatever the number of epochs.
-assert best_rate[8] in (0.1, 0.3) and best_rate[1] in (0.03, 0.1, 0.3)
-assert learning_rates[1.0][-1] < 0.6 < learning_rates[0.003][-1] < learning_rates[0.1][-1] - 0.05
-assert learning_rates[0.003][-1] > learning_rates[0.003][3] > learning_rates[0.003][0]
+# Between 0.003 and 0.1 a smaller rate needs more epochs, roughly in proportion; too large a rate
+# does not train reliably, however long it runs.
+assert epochs_needed[0.01] > epochs_needed[0.03] >= epochs_needed[0.1]
+assert max(mean_curves[1.0]) < max(mean_curves[0.1])
 ### STUB
-# learning_rates = best_rate = None
+# curves = None
+# epochs_needed = None
 ### END SOLUTION
 
 # %%
-check("2.21", learning_rates, best_rate)
+check("2.20", curve_of, curves, epochs_needed)
 
 # %% [markdown]
 # ## Many rates in one program
@@ -1308,54 +1448,64 @@ assert len(found.models()) == 3
 # are different programs, and `training.search` runs those one after another.
 
 # %% [markdown]
-# ### Exercise 2.22 — A joint search (d2l 5.2.5a)
-# *3 points · ★★★ · 30 min · stuck? run `hint("2.22")`*
+# ### Exercise 2.21 — A joint search (d2l 5.2.5a)
+# *3 points · ★★★ · 30 min · stuck? run `hint("2.21")`*
 #
 # **Given** `train`.
 #
-# **Write** `joint_search`, a list of at least twelve rows over learning rate, epochs, number of
-# hidden layers and units a layer, all four varied, no configuration twice; and
-# `best_configuration`, its best row. Twelve runs of twelve epochs take about six seconds.
+# **Write** `score(configuration)`, the validation accuracy after the last epoch of a run with seed 0
+# of a configuration `{"learning_rate": 0.1, "epochs": 4, "hidden_layers": 1, "hidden_units": 64}`;
+# `joint_search`, a list of at least twelve configurations, each with its `"accuracy"`, all four
+# quantities varied and none twice; and `best_configuration`, its best row. Sixteen runs take about
+# ten seconds.
 #
-# **Shapes** rows `{"learning_rate": 0.1, "epochs": 8, "hidden_layers": 1, "hidden_units": 64,
+# **Shapes** rows `{"learning_rate": 0.1, "epochs": 4, "hidden_layers": 1, "hidden_units": 64,
 # "accuracy": ...}`.
 #
-# **Done when** the rows are complete, measured on `x_valid`, and the best one is named.
+# **Done when** `score` takes its number from the right run, scoring a row again gives its accuracy,
+# and the best row is named. Each of the three is worth a point.
 
 # %%
+def score(configuration):
+    """Return the validation accuracy after the last epoch of a run of this configuration."""
+    ### BEGIN SOLUTION
+    hidden_units = (configuration["hidden_units"],) * configuration["hidden_layers"]
+    history = train(hidden_units, learning_rate=configuration["learning_rate"],
+                    epochs=configuration["epochs"])
+    return history["val_accuracy"][-1]
+    ### END SOLUTION
+
+# %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
 joint_search = []
-for layers, units, rate in itertools.product((1, 2), (32, 128), (0.03, 0.1, 0.3)):
-    curve = train((units,) * layers, learning_rate=rate, epochs=12)["val_accuracy"]
-    joint_search += [
-        {"learning_rate": rate, "epochs": epochs, "hidden_layers": layers, "hidden_units": units,
-         "accuracy": curve[epochs - 1]}
-        for epochs in (4, 8, 12)
-    ]
+for epochs, layers, hidden, rate in itertools.product((4, 12), (1, 2), (32, 128), (0.03, 0.1)):
+    configuration = {"learning_rate": rate, "epochs": epochs, "hidden_layers": layers,
+                     "hidden_units": hidden}
+    joint_search.append({**configuration, "accuracy": score(configuration)})
 best_configuration = max(joint_search, key=lambda row: row["accuracy"])
-table = np.array([row["accuracy"] for row in joint_search]).reshape(4, 9)
-plotting.table_heat(table, ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
-                    [f"{rate}\n{epochs}" for rate in (0.03, 0.1, 0.3) for epochs in (4, 8, 12)],
+print("best:", best_configuration | {"accuracy": round(best_configuration["accuracy"], 3)})
+table = np.array([row["accuracy"] for row in joint_search]).reshape(2, 4, 2)
+plotting.table_heat(np.concatenate(table, axis=1), ["1 x 32", "1 x 128", "2 x 32", "2 x 128"],
+                    [f"{rate}\n{epochs}" for epochs in (4, 12) for rate in (0.03, 0.1)],
                     xlabel="learning rate (above) and epochs (below)", ylabel="layers x units")
 # At 0.03 every network still gains between 4 and 12 epochs: rate and epochs belong together.
-# Among the better half, differences are no larger than those between seeds.
-assert np.all(table[:, 2] > table[:, 0])
-assert best_configuration["learning_rate"] > 0.03 and best_configuration["accuracy"] > 0.8
+assert np.all(table[1, :, 0] > table[0, :, 0]) and best_configuration["accuracy"] > 0.78
 ### STUB
-# joint_search = best_configuration = None
+# joint_search = None
+# best_configuration = None
 ### END SOLUTION
 
 # %%
-check("2.22", joint_search, best_configuration)
+check("2.21", score, joint_search, best_configuration)
 
 # %% [markdown]
-# ### Exercise 2.23 — Why several hyperparameters are harder than one (d2l 5.2.5b)
-# *2 points · ★★☆ · 8 min · stuck? run `hint("2.23")`*
+# ### Exercise 2.22 — Why several hyperparameters are harder than one (d2l 5.2.5b)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.22")`*
 #
 # Why is it so much harder to deal with several hyperparameters than with one?
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.23.** The combinations multiply: five values for each of four quantities are
+# **Answer 2.22.** The combinations multiply: five values for each of four quantities are
 # already $5^4 = 625$ runs, and each further quantity multiplies that by five. The quantities cannot
 # be tuned one after the other either, because they interact: a smaller learning rate needs more
 # epochs, a deeper network another rate, so the best value of one moves when another one changes.
@@ -1364,8 +1514,8 @@ check("2.22", joint_search, best_configuration)
 # has a gradient to follow, since a number of layers is not a continuous quantity.
 
 # %% [markdown]
-# ### Exercise 2.24 — Successive halving (d2l 5.2.5c)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.24")`*
+# ### Exercise 2.23 — Successive halving (d2l 5.2.5c)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.23")`*
 #
 # **Given** a list of `configurations`, and `evaluate(configuration, epochs)`, which returns a score
 # (higher is better).
@@ -1393,26 +1543,26 @@ def successive_halving(configurations, evaluate):
     return left[0], rounds
 
 
-candidates = [{"learning_rate": float(rate)} for rate in 10 ** generator.uniform(-3, 0.3, size=8)]
+candidates = [{"learning_rate": float(rate)} for rate in np.geomspace(0.001, 2, 8)]
 winner, rounds = successive_halving(
     candidates, lambda candidate, epochs: train(**candidate, epochs=epochs)["val_accuracy"][-1]
 )
 print("rounds (epochs, candidates):", rounds)
-print("winner's learning rate between 0.02 and 0.6:", 0.02 < winner["learning_rate"] < 0.6)
+assert 0.02 < winner["learning_rate"] < 0.6
     ### END SOLUTION
 
 # %%
-check("2.24", successive_halving)
+check("2.23", successive_halving)
 
 # %% [markdown]
-# ### Exercise 2.25 — A strategy for many hyperparameters (d2l 5.2.5c)
-# *2 points · ★★☆ · 8 min · stuck? run `hint("2.25")`*
+# ### Exercise 2.24 — A strategy for many hyperparameters (d2l 5.2.5c)
+# *2 points · ★★☆ · 8 min · stuck? run `hint("2.24")`*
 #
 # Describe an efficient strategy to tune several hyperparameters jointly: how candidates are chosen,
 # how runs are cut short, and how you make sure of the result.
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.25.** Draw candidates at random instead of on a grid, learning rates evenly
+# **Answer 2.24.** Draw candidates at random instead of on a grid, learning rates evenly
 # on a logarithmic scale: if only one of the quantities matters, $n$ random runs try $n$ values of
 # it, and a grid of four quantities only $\sqrt[4]{n}$. Better still, let a model of past results
 # propose the next candidates (Bayesian optimization). Give all a small budget, keep the better
@@ -1443,21 +1593,48 @@ graph_step = tf.function(counted_step)
 # The same ten steps from the same start, once eager and once traced:
 
 # %%
-results = {}
+after_ten = {}
 for name, step in {"eager": counted_step, "graph": graph_step}.items():
-    weights = new_parameters()
+    stepped = new_parameters()
     for start in range(0, 2560, 256):
-        step(name, weights, x_train[start : start + 256], y_train[start : start + 256])
-    results[name] = weights[0][0].numpy()
+        step(name, stepped, x_train[start : start + 256], y_train[start : start + 256])
+    after_ten[name] = stepped[0][0].numpy()
+weight_gap = np.abs(after_ten["eager"] - after_ten["graph"]).max()
 print("times Python ran the function:", calls)
-print("same weights:", np.allclose(results["eager"], results["graph"], atol=1e-6))
 
 # %% tags=["proof"]
-assert calls == {"eager": 10, "graph": 1}
-assert np.allclose(results["eager"], results["graph"], atol=1e-6)
+assert calls == {"eager": 10, "graph": 1} and weight_gap < 1e-6
 
 # %% [markdown]
 # Ten steps each and the same weights up to rounding, but the traced function entered Python once.
+#
+# A trace belongs to the types, shapes and Python values of its arguments. A new shape or another
+# Python number means tracing again, which costs more than the step itself. Tensors of one shape do
+# not. Predict the three counts before you run the cell.
+
+# %%
+traces = []
+
+@tf.function
+def scaled_sum(x, factor):
+    traces.append(x.shape)
+    return factor * tf.reduce_sum(x)
+
+counts = []
+for action in (lambda k: scaled_sum(tf.ones(3), tf.constant(float(k))),
+               lambda k: scaled_sum(tf.ones(3), float(k)), lambda k: scaled_sum(tf.ones(k + 4), 1.0)):
+    traces.clear()
+    [action(k) for k in range(1, 6)]
+    counts.append(len(traces))
+print("traces for 5 tensors, 5 Python numbers, 5 shapes:", counts)
+
+# %% tags=["proof"]
+assert counts[0] == 1 and counts[1] == 5 and counts[2] >= 2
+
+# %% [markdown]
+# Five tensors of one shape share a trace; five Python numbers take five. After a few shapes
+# TensorFlow makes one trace for any length. Hand numbers that change to a traced function as tensors,
+# and keep batches of one shape.
 
 # %% [markdown]
 # ## A whole epoch as one program
@@ -1468,12 +1645,12 @@ assert np.allclose(results["eager"], results["graph"], atol=1e-6)
 # `train_step` runs for each batch. This is the core of it.
 
 # %%
-model = concise_mlp()
+epoch_model = concise_mlp()
 
 def all_batches(X, y, order, batch_size):
     for start in tf.range(0, tf.size(order) - batch_size + 1, batch_size):
         rows = order[start : start + batch_size]
-        model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
+        epoch_model.train_step((tf.gather(X, rows), tf.gather(y, rows)))
 
 run_epoch = tf.function(all_batches)
 
@@ -1481,15 +1658,16 @@ run_epoch = tf.function(all_batches)
 # Because this function is traced, its `for` is not a loop of Python but one inside the graph.
 
 # %%
-X, y = tf.constant(x_small), tf.constant(y_small)
+x_tensor, y_tensor = tf.constant(x_small), tf.constant(y_small)
 for _ in range(3):
-    model.reset_metrics()
-    run_epoch(X, y, tf.constant(generator.permutation(6000)), 100)
-accuracy_seen = float(model.get_metrics_result()["accuracy"])
-print("three epochs in three calls, accuracy above 0.7:", accuracy_seen > 0.7)
+    epoch_model.reset_metrics()
+    run_epoch(x_tensor, y_tensor, tf.constant(generator.permutation(6000)), 100)
+accuracy_seen = float(epoch_model.get_metrics_result()["accuracy"])
+steps_taken = int(epoch_model.optimizer.iterations)
+print("steps taken in three calls:", steps_taken)
 
 # %% tags=["proof"]
-assert accuracy_seen > 0.7 and int(model.optimizer.iterations) == 180
+assert accuracy_seen > 0.7 and steps_taken == 180
 
 # %% tags=["nbval-ignore-output"]
 def seconds(action, repetitions=3):
@@ -1502,50 +1680,60 @@ def seconds(action, repetitions=3):
         times.append(time.perf_counter() - start)
     return min(times)
 
-whole = seconds(lambda: run_epoch(X, y, tf.range(6000), 100))
-in_steps = seconds(lambda: model.fit(x_small, y_small, batch_size=100, verbose=0))
+whole = seconds(lambda: run_epoch(x_tensor, y_tensor, tf.range(6000), 100))
+in_steps = seconds(lambda: epoch_model.fit(x_small, y_small, batch_size=100, verbose=0))
+print(f"accuracy in the third epoch {accuracy_seen:.3f}")
 print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 
 # %% [markdown]
 # Both epochs do the same arithmetic; the difference is what happens between the batches.
 
 # %% [markdown]
-# ### Exercise 2.26 — Scratch against framework (d2l 5.2.6)
-# *3 points · ★★☆ · 20 min · stuck? run `hint("2.26")`*
+# ### Exercise 2.25 — Scratch against framework (d2l 5.2.6)
+# *3 points · ★★☆ · 20 min · stuck? run `hint("2.25")`*
 #
-# **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest
-# of several repetitions).
+# **Given** `new_parameters`, `train_step`, `models.mlp` and `seconds` (which returns the shortest of
+# several repetitions, after one call to warm up). Predict: how does the comparison change as the
+# network grows?
 #
-# **Write** `step_seconds`: for at least three widths, the widest at least 16 times the narrowest,
-# the time of one training step on 256 images, from scratch and with Keras's `train_on_batch`. How
-# does the comparison change as the network grows? About five seconds.
+# **Write** `step_seconds(width)`, the time of one eager training step on 256 images with one hidden
+# layer of this width, from scratch and with Keras's `train_on_batch`. Draw both for widths from 32 to
+# 2048 (the drawing is not checked). A call takes about two seconds.
 #
-# **Shapes** `{width: {"scratch": seconds, "keras": seconds}, ...}`.
+# **Shapes** `{"scratch": seconds, "keras": seconds}`.
 #
-# **Done when** both sides are timed without their first, tracing call.
+# **Done when** both times are within a factor of ten of what the check measures on the same machine,
+# which the first, tracing call is not.
+
+# %%
+def step_seconds(width):
+    """Return the seconds of one training step from scratch and with Keras."""
+    ### BEGIN SOLUTION
+    X, y = x_train[:256], y_train[:256]
+    weights = new_parameters((784, width, 10))
+    timed_model = models.mlp((width,))
+    timed_model.compile(optimizer=keras.optimizers.SGD(0.1),
+                        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return {
+        "scratch": seconds(lambda: train_step(weights, X, y, 0.1), 10),
+        "keras": seconds(lambda: timed_model.train_on_batch(X, y), 10),
+    }
+    ### END SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-step_seconds = {}
-X, y = x_train[:256], y_train[:256]
-for width in (32, 256, 2048):
-    weights = new_parameters((784, width, 10))
-    model = models.mlp((width,))
-    model.compile(optimizer=keras.optimizers.SGD(0.1),
-                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    step_seconds[width] = {
-        "scratch": seconds(lambda: train_step(weights, X, y, 0.1), 10),
-        "keras": seconds(lambda: model.train_on_batch(X, y), 10),
-    }
-plotting.lines(list(step_seconds), {name: [times[name] for times in step_seconds.values()]
-                                    for name in ("scratch", "keras")},
-               xlabel="hidden units", ylabel="seconds a step", xscale="log", yscale="log")
+step_times = {width: step_seconds(width) for width in (32, 256, 2048)}
+plotting.lines(list(step_times), {name: [times[name] for times in step_times.values()]
+                                  for name in ("scratch", "keras")},
+               xlabel="hidden units", ylabel="seconds per step", xscale="log", yscale="log")
+# In small networks the calls between Python and TensorFlow dominate; in wide ones both spend their
+# time in the same matrix products.
 ### STUB
-# step_seconds = None
+# # Call step_seconds for several widths and draw both times here.
 ### END SOLUTION
 
 # %%
-check("2.26", step_seconds)
+check("2.25", step_seconds)
 
 # %% [markdown]
 # ## What runs where
@@ -1575,46 +1763,47 @@ assert on_cpu.device.endswith("CPU:0") and np.allclose(on_cpu, product, atol=1e-
 # unless you place it by hand.
 
 # %% [markdown]
-# ### Exercise 2.27 — Aligned and misaligned matrices (d2l 5.2.7a)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("2.27")`*
+# ### Exercise 2.26 — Aligned and misaligned matrices (d2l 5.2.7a)
+# *2 points · ★★☆ · 15 min · stuck? run `hint("2.26")`*
 #
-# **Given** `seconds`.
+# **Given** `seconds`. Predict: is the product slower at 1025 than at 1024 on your machine, and by how
+# much?
 #
-# **Write** `matmul_seconds`, the time of the product of two square float32 matrices of the sizes
-# 1024, 1025, 1026, 1028 and 1032. If there is a GPU, fill a second dict with its times
-# (`tf.device("GPU:0")`, and `.numpy()` to wait for the result), and compare. About one second.
+# **Write** `matmul_seconds(size)`, the time of the matrix product of two square float32 matrices, and
+# print it for the sizes 1024, 1025, 1026, 1028 and 1032 (the printing is not checked). With a GPU,
+# compare its times as well (`tf.device("GPU:0")`, and `.numpy()` to wait for the result).
 #
-# **Shapes** `{1024: seconds, 1025: seconds, ...}`.
+# **Shapes** a whole number in, seconds out.
 #
-# **Done when** all five are there and neither the making of the matrices nor the first call counts.
+# **Done when** the time is within a factor of eight of what the check measures for the product alone.
+
+# %%
+def matmul_seconds(size):
+    """Return the seconds of the product of two square float32 matrices."""
+    ### BEGIN SOLUTION
+    a, b = tf.random.normal((2, size, size))
+    return seconds(lambda: tf.matmul(a, b).numpy(), 7)
+    ### END SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
-def matmul_time(size):
-    a, b = tf.random.normal((2, size, size))
-    return seconds(lambda: tf.matmul(a, b).numpy(), 7)
-
-
-matmul_seconds = {}
 for device in tf.config.list_logical_devices():
-    if device.device_type not in ("CPU", "GPU"):
-        continue
-    with tf.device(device.name):
-        times = {size: matmul_time(size) for size in (1024, 1025, 1026, 1028, 1032)}
-    matmul_seconds = matmul_seconds or times
-    for size, elapsed in times.items():
-        rate = 2e-9 * size**3 / elapsed
-        print(f"{device.device_type} {size}: {1e3 * elapsed:.2f} ms, {rate:.0f} GFLOP/s")
+    if device.device_type in ("CPU", "GPU"):
+        with tf.device(device.name):
+            times = {size: matmul_seconds(size) for size in (1024, 1025, 1026, 1028, 1032)}
+        for size, elapsed in times.items():
+            rate = 2e-9 * size**3 / elapsed
+            print(f"{device.device_type} {size}: {1e3 * elapsed:.2f} ms, {rate:.0f} GFLOP/s")
 ### STUB
-# matmul_seconds = None
+# # Call matmul_seconds for the five sizes and print the times here.
 ### END SOLUTION
 
 # %%
-check("2.27", matmul_seconds)
+check("2.26", matmul_seconds)
 
 # %% [markdown]
-# ### Exercise 2.28 — The width of the memory bus (d2l 5.2.7b)
-# *2 points · ★★★ · 10 min · stuck? run `hint("2.28")`*
+# ### Exercise 2.27 — The width of the memory bus (d2l 5.2.7b)
+# *2 points · ★★★ · 10 min · stuck? run `hint("2.27")`*
 #
 # Determine the memory bus width of your CPU and of a GPU (yours, or one from a data sheet). Explain
 # how a width follows from a bandwidth, and why sizes that are not a multiple of 8 or 16 can be
@@ -1627,8 +1816,8 @@ elapsed = seconds(lambda: np.copyto(copy, large), 5)
 print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 
 # %% [markdown] tags=["answer"]
-# **Answer 2.28.** The bus moves its width at each transfer, so bandwidth = width ×
-# transfers a second, and width = bandwidth / transfer rate. A CPU's width is also its number of
+# **Answer 2.27.** The bus moves its width at each transfer, so bandwidth = width ×
+# transfers per second, and width = bandwidth / transfer rate. A CPU's width is also its number of
 # memory channels × 64 bit: two channels of DDR5-5600 are 128 bit = 16 bytes, and 16 B × 5.6 · 10⁹/s
 # = 89.6 GB/s at best; a measured copy reaches a part of that, so it gives a lower bound. On Linux
 # `sudo dmidecode -t memory` lists the data width of each module and its speed. A GPU has a far
@@ -1640,139 +1829,74 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 # it is more visible on a GPU with tensor cores.
 
 # %% [markdown]
-# ### Exercise 2.29 — Activation functions compared (d2l 5.2.8)
-# *2 points · ★☆☆ · 15 min · stuck? run `hint("2.29")`*
-#
-# **Given** `train`.
-#
-# **Write** `activations`: for `"relu"`, `"sigmoid"`, `"tanh"` and at least one more of Keras's
-# activations, the validation accuracies of at least two seeds. Which works best here, and by more
-# than the spread? Eight runs take about five seconds.
-#
-# **Shapes** `{name: [accuracy, ...], ...}`.
-#
-# **Done when** the table is complete and measured on `x_valid`.
-
-# %%
-### BEGIN SOLUTION
-activations = {
-    name: [train(activation=name, seed=seed)["val_accuracy"][-1] for seed in range(2)]
-    for name in ("relu", "tanh", "gelu", "sigmoid")
-}
-plotting.bars({name: np.mean(runs) for name, runs in activations.items()},
-              spread={name: np.std(runs) for name, runs in activations.items()},
-              ylabel="validation accuracy, axis from 0.7", bottom=0.7)
-# The sigmoid learns more slowly; the others differ by no more than the seeds.
-others = [np.mean(runs) for name, runs in activations.items() if name != "sigmoid"]
-assert np.mean(activations["sigmoid"]) < min(others) - 0.005 and np.ptp(others) < 0.04
-### STUB
-# activations = None
-### END SOLUTION
-
-# %%
-check("2.29", activations)
-
-# %% [markdown]
-# ### Exercise 2.30 — Initializations compared (d2l 5.2.9)
-# *2 points · ★★☆ · 15 min · stuck? run `hint("2.30")`*
-#
-# **Given** `train`, whose `kernel_initializer` takes a name or an object of `keras.initializers`.
-#
-# **Write** `initializations`: for `"zeros"` and at least three other starts, the validation
-# accuracies of at least two seeds. Does it matter how the weights start? Ten runs, about
-# three seconds.
-#
-# **Shapes** `{name: [accuracy, ...], ...}`.
-#
-# **Done when** the table is complete and measured on `x_valid`.
-
-# %%
-### BEGIN SOLUTION
-starts = {
-    "zeros": lambda seed: "zeros",
-    "σ = 0.01": lambda seed: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
-    "Glorot": lambda seed: "glorot_uniform",
-    "He": lambda seed: "he_normal",
-    "σ = 1": lambda seed: keras.initializers.RandomNormal(stddev=1.0, seed=seed),
-}
-initializations = {
-    name: [train(kernel_initializer=start(s), seed=s)["val_accuracy"][-1] for s in range(2)]
-    for name, start in starts.items()
-}
-plotting.bars({name: np.mean(runs) for name, runs in initializations.items()},
-              spread={name: np.std(runs) for name, runs in initializations.items()},
-              ylabel="validation accuracy")
-# Zeros never learn, large weights learn badly, and sensible scales are all alike here.
-means = {name: np.mean(runs) for name, runs in initializations.items()}
-assert means["zeros"] < 0.2 and means["Glorot"] > means["σ = 1"] + 0.03
-assert abs(means["Glorot"] - means["He"]) < 0.03
-### STUB
-# initializations = None
-### END SOLUTION
-
-# %%
-check("2.30", initializations)
-
-# %% [markdown]
 # ## Handwritten digits with trained weights
 #
 # Training and [inference](../chapters/glossary.md#inference) are usually different programs: one
 # writes the weights to a file, the other builds the same network and reads them. We do both with
-# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9.
+# [MNIST](../chapters/glossary.md#mnist), 28 × 28 pictures of the digits 0 to 9. The network has two
+# hidden layers with dropout, which chapter 6 explains, and the optimizer is Adam, which adapts the
+# step of each weight. Twelve epochs take half a minute.
 
 # %% tags=["nbval-ignore-output"]
 digits = data.load_mnist()
 print(digits)
 
 # %%
-x_digits, x_new = flatten(digits.train_images[:6000]), flatten(digits.test_images[:1000])
-model = concise_mlp()
-training.fit(model, x_digits, digits.train_labels[:6000], epochs=8, batch_size=100, seed=2)
-with tempfile.TemporaryDirectory() as folder:
-    model.save_weights(f"{folder}/digits.weights.h5")
-    loaded = concise_mlp()
-    loaded.load_weights(f"{folder}/digits.weights.h5")
-predicted = loaded.predict(x_new, verbose=0).argmax(axis=1)
-digit_accuracy = np.mean(predicted == digits.test_labels[:1000])
-print("right on new digits, above 0.85:", bool(digit_accuracy > 0.85))
+def digits_mlp():
+    return models.mlp((512, 512), rate=(0.2, 0.3))
 
-# %% tags=["proof"]
-assert digit_accuracy > 0.85
-assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), loaded.get_weights()))
+x_digits, x_new = flatten(digits.train_images), flatten(digits.test_images)
+digit_model = digits_mlp()
+steps = 12 * -(-len(x_digits) // 128)
+falling = keras.optimizers.schedules.CosineDecay(0.002, steps)  # the learning rate falls to 0
+digit_model.compile(keras.optimizers.Adam(falling), metrics=["accuracy"],
+                    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+digit_history = training.fit(digit_model, x_digits, digits.train_labels,
+                             epochs=12, batch_size=128, seed=2)
 
 # %% tags=["nbval-ignore-output"]
-wrong_first = np.argsort(predicted == digits.test_labels[:1000], kind="stable")[:8]
-titles = [f"{digits.test_labels[i]} read as {predicted[i]}" for i in wrong_first]
+with tempfile.TemporaryDirectory() as folder:
+    digit_model.save_weights(f"{folder}/digits.weights.h5")
+    loaded = digits_mlp()
+    loaded.load_weights(f"{folder}/digits.weights.h5")
+digit_classes = loaded.predict(x_new, verbose=0).argmax(axis=1)
+digit_right = digit_classes == digits.test_labels
+print(f"accuracy on {len(x_new)} new digits: {digit_right.mean():.4f}; below, some mistakes")
+wrong_first = np.argsort(digit_right, kind="stable")[:8]
+titles = [f"{digits.test_labels[i]} read as {digit_classes[i]}" for i in wrong_first]
 plotting.images(digits.test_images[wrong_first], titles, columns=4)
-print(f"accuracy on 1,000 new digits: {digit_accuracy:.3f}; above, some of the mistakes")
+
+# %% tags=["proof"]
+assert digit_right.mean() > (0.985 if digits.source == "real" else 0.96)
+assert all(np.array_equal(*pair) for pair in zip(digit_model.get_weights(), loaded.get_weights()))
 
 # %% [markdown]
 # The loaded network has never seen a training step and reads new digits as well as the trained one,
-# since it has the same weights.
+# since it has the same weights. The test set was used once, for this number.
 
 # %% [markdown]
 # ## One at a time, or in a batch
 #
 # A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all 203,264 weights to use them once. A batch pays once and
+# for a product of one row, and reads all weights to use them once. A batch pays once and
 # uses each weight that it reads many times. The answers are the same.
 
 # %%
 one_by_one = np.concatenate([loaded(x_new[i : i + 1]) for i in range(200)])
 in_a_batch = loaded(x_new[:200]).numpy()
-print("same logits:", np.allclose(one_by_one, in_a_batch, atol=1e-4))
 
 # %% tags=["nbval-ignore-output"]
 single = seconds(lambda: [loaded(x_new[i : i + 1]) for i in range(200)], 2)
 batch = seconds(lambda: loaded(x_new[:200]), 2)
+print(f"largest difference between the logits {np.abs(one_by_one - in_a_batch).max():.0e}")
 print(f"200 digits: one by one {1e3 * single:.1f} ms, in a batch {1e3 * batch:.1f} ms")
 
 # %% tags=["proof"]
-assert np.allclose(one_by_one, in_a_batch, atol=1e-4)
+assert np.allclose(one_by_one, in_a_batch, atol=1e-3)
 assert single > 3 * batch
 
 # %% [markdown]
-# The logits agree; the batch takes a small part of the time.
+# The logits agree up to rounding; the batch takes a small part of the time.
 
 # %% [markdown]
 # ## Recap
@@ -1780,7 +1904,7 @@ assert single > 3 * batch
 # - Linear layers collapse into one; a nonlinearity between them makes a network that can bend.
 # - ReLU networks are piecewise linear; with enough units one hidden layer follows any curve.
 # - Sigmoid and tanh give the same class of functions and saturate; ReLU passes gradients when on.
-# - An MLP in twenty lines of TensorFlow and in five of Keras takes the same steps.
+# - An MLP in twenty lines of TensorFlow and in seven of Keras takes the same steps.
 # - A traced function leaves Python out; an epoch as one program leaves it out for longer.
 # - Hyperparameters are compared one at a time, on validation images, with several seeds.
 
@@ -1797,6 +1921,7 @@ progress("multilayer_perceptrons")
 # [confusion matrix](../chapters/glossary.md#confusion-matrix) ·
 # [cross-entropy](../chapters/glossary.md#cross-entropy) ·
 # [dense layer](../chapters/glossary.md#dense-layer) ·
+# [depth](../chapters/glossary.md#depth) ·
 # [device](../chapters/glossary.md#device) ·
 # [eager execution](../chapters/glossary.md#eager-execution) ·
 # [epoch](../chapters/glossary.md#epoch) ·
@@ -1830,14 +1955,15 @@ progress("multilayer_perceptrons")
 # [universal approximation theorem](../chapters/glossary.md#universal-approximation-theorem) ·
 # [validation set](../chapters/glossary.md#validation-set) ·
 # [vanishing gradient](../chapters/glossary.md#vanishing-gradient) ·
-# [variable](../chapters/glossary.md#variable)
+# [variable](../chapters/glossary.md#variable) ·
+# [width](../chapters/glossary.md#width)
 #
 # ## Sources
 #
 # - Zhang, Lipton, Li, Smola, *Dive into Deep Learning*, sections
 #   [5.1](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html) and
 #   [5.2](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html), CC BY-SA 4.0:
-#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 2.1 to 5.2.9.
+#   outline, notation, formulas (5.1.1) to (5.1.9), exercises 5.1.1 to 5.2.9.
 # - Eckart and Young, "The approximation of one matrix by another of lower rank", *Psychometrika* 1,
 #   1936.
 # - Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", *AISTATS* 2011.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import time
+import zlib
 
 import numpy as np
 
+from helpers import models
 from helpers.backend import keras, tf
-from tests.exercises.answers import right, wrong
+from tests.exercises.answers import in_slow_runs, right, wrong
 
 # d2l 5.1.1
 
@@ -771,201 +775,545 @@ TWIN = [
     wrong("2.16", "relu at the end", "different outputs", twin_relu),
 ]
 
-# d2l 5.2: tables as a student hands them in
+# d2l 5.2: experiments, on a page whose `train` is a formula: runs that take no time, differ from
+# seed to seed, and can be run again
 
 
-def share(*counts):
-    return [count / 2000 for count in counts]
+def _invented_history(hidden_units=(128,), *, epochs=8, seed=0, **settings):
+    settings = {"learning_rate": 0.1, "activation": "relu"} | settings
+    rate, words = settings["learning_rate"], sorted(map(str, settings.items()))
+    draw = np.random.default_rng(zlib.crc32(repr((tuple(hidden_units), seed, words)).encode()))
+    top = 0.1 if "zeros" in str(words) else 0.84 - 0.6 / min(hidden_units) - 0.05 * (rate > 0.5)
+    curve = top * (1 - np.exp(-((60 * rate) ** 0.7) * np.arange(1, epochs + 1) / 4))
+    noise = 0.012 + 0.4 / min(hidden_units)
+    names = ("val_accuracy", "accuracy", "val_loss", "loss")
+    shift = {"val_accuracy": 0.0, "accuracy": 0.07, "val_loss": 0.9, "loss": 0.8}
+    swing = noise * draw.uniform(-1, 1, size=(4, 30))[:, :epochs]
+    rows = {name: curve + shift[name] + swing[place] for place, name in enumerate(names)}
+    rows["val_accuracy"] = np.clip(rows["val_accuracy"], 0, 1)
+    return {name: (np.round(2000 * row) / 2000).tolist() for name, row in rows.items()}
 
 
-def epochs_of(last):
-    """Return the validation accuracies of one run, epoch by epoch, as `train` returns them."""
-    return share(*(round(2000 * last * part) for part in (0.86, 0.92, 0.9, 0.95, 0.97, 0.96, 1)))
+def page(source, *names):
+    """Return the named objects of a page whose cells are `train` and `source`."""
+    scope = {"np": np, "itertools": itertools, "keras": keras, "train": _invented_history}
+    exec(source, scope)
+    return [scope[name] for name in names]
 
 
-WIDTHS = {2: 0.5, 8: 0.7, 32: 0.79, 128: 0.82, 512: 0.8315}
-SWEEPS = [
-    right("2.17", "dict of floats", WIDTHS),
-    right("2.17", "several seeds", {w: [a, a + 0.01] for w, a in WIDTHS.items()}),
-    right("2.17", "float32", {w: np.float32(a) for w, a in WIDTHS.items()}),
-    right("2.17", "unordered, wide is not best", {**WIDTHS, 1024: 0.829}),
-    right("2.17", "sorted seeds", {w: [a, a + 0.01, a + 0.03] for w, a in WIDTHS.items()}),
-    right("2.17", "small widths vary", {**WIDTHS, 2: share(200, 1200), 8: share(1300, 1500)}),
-    wrong(
-        "2.17",
-        "epochs of one run",
-        "one number a seed",
-        {w: epochs_of(a) for w, a in WIDTHS.items()},
-    ),
-    wrong("2.17", "percent", "Divide a percentage", {w: 100 * a for w, a in WIDTHS.items()}),
-    wrong("2.17", "another data set", "not a share", {**WIDTHS, 512: 0.83127}),
-    wrong(
-        "2.17", "narrow range", "include one of at most 4", {w * 16: a for w, a in WIDTHS.items()}
-    ),
-    wrong("2.17", "all the same", "Every accuracy", dict.fromkeys(WIDTHS, 0.8)),
-    wrong(
-        "2.17",
-        "reversed",
-        "right widths",
-        dict(zip(WIDTHS, [0.83, 0.82, 0.8, 0.7, 0.5], strict=True)),
-    ),
-    wrong("2.17", "untrained", "more than 0.6", {w: (100 + w) / 2000 for w in WIDTHS}),
-    wrong("2.17", "three widths", "at least 5", {2: 0.5, 64: 0.7, 256: 0.8}),
-    wrong("2.17", "list", "must be a dict", [0.5, 0.6, 0.7, 0.8, 0.81]),
-    right("2.18", "lists", {1: share(1600, 1610, 1620), 2: share(1590, 1640, 1600)}),
-    right("2.18", "arrays", {1: np.array([0.8, 0.81, 0.8]), 2: np.float32([0.8, 0.79, 0.81])}),
-    right(
-        "2.18",
-        "five seeds and depth 3",
-        {d: share(1600, 1601, 1602, 1603, 1650 + d) for d in (1, 2, 3)},
-    ),
-    wrong(
-        "2.18", "epochs of one run", "one number a seed", {1: epochs_of(0.83), 2: epochs_of(0.82)}
-    ),
-    wrong("2.18", "one seed", "luck of its seed", {1: 0.8, 2: 0.81}),
-    wrong("2.18", "the same seed", "seed of its own", {1: [0.8] * 3, 2: [0.81] * 3}),
-    wrong("2.18", "one network", "each depth", dict.fromkeys((1, 2), share(1600, 1610, 1620))),
-    wrong("2.18", "no depth 2", "keys 1 and 2", {1: share(1600, 1601, 1602), 3: share(1, 2, 3)}),
-    wrong("2.18", "copied", "Every accuracy", {1: [0.8] * 3, 2: [0.8] * 3}),
-    wrong(
-        "2.18",
-        "untrained",
-        "Was it trained",
-        {1: share(1600, 1601, 1602), 2: share(200, 210, 190)},
-    ),
-    wrong("2.18", "names", "must be numbers", {"one": share(1, 2, 3), "two": share(1, 2, 3)}),
-    right("2.19", "lists", {(128,): share(1600, 1610, 1620), (128, 1): share(200, 600, 500)}),
-    right(
-        "2.19",
-        "arrays",
-        {(128,): np.array([0.8] * 3), (np.int64(128), 1): np.array([0.1, 0.1, 0.4])},
-    ),
-    right("2.19", "many seeds", {(128,): share(*[1600] * 5), (128, 1): share(*[700] * 4)}),
-    right(
-        "2.19",
-        "one more network",
-        {(128,): [0.8] * 3, (128, 2): share(900, 1000, 900), (128, 1): share(200, 600, 500)},
-    ),
-    wrong(
-        "2.19",
-        "layers exchanged",
-        "comes first and reads",
-        {(128,): [0.8] * 3, (1, 128): share(200, 600, 500)},
-    ),
-    wrong("2.19", "exchanged", "network of its key", {(128, 1): [0.8] * 3, (128,): [0.3] * 3}),
-    wrong(
-        "2.19", "no effect", "clear loss", {(128, 1): share(1601, 1602, 1603), (128,): [0.8] * 3}
-    ),
-    wrong("2.19", "names", "(128,) and (128, 1)", {"without": [0.8] * 3, "with": [0.3] * 3}),
-    wrong("2.19", "numbers", "(128,) and (128, 1)", {128: [0.8] * 3, 1: [0.3] * 3}),
-    wrong("2.19", "one seed", "at least 3", {(128,): 0.8, (128, 1): 0.3}),
-    wrong(
-        "2.19",
-        "epochs of one run",
-        "one number a seed",
-        {(128,): epochs_of(0.83), (128, 1): epochs_of(0.3)},
-    ),
-]
-
-CURVES = {
-    0.001: share(300, 500, 700, 900, 1000),
-    0.01: share(1000, 1200, 1300, 1400, 1450),
-    0.1: share(1400, 1500, 1550, 1600, 1620),
-    0.3: share(1450, 1500, 1540, 1580, 1600),
-    1.0: share(900, 1200, 1300, 1350, 1300),
+ACCURACY_OF = """
+def accuracy_of(settings, seed):
+    return train(**settings, seed=seed)["val_accuracy"][-1]
+"""
+NETWORKS = """
+networks = {
+    "width": {n: {"hidden_units": (n,)} for n in (2, 8, 32, 128, 512)},
+    "depth": {"1": {"hidden_units": (128,)}, "2": {"hidden_units": (128, 128)}},
+    "bottleneck": {"no": {"hidden_units": (128,)}, "yes": {"hidden_units": (128, 1)}},
+    "activation": {name: {"activation": name} for name in ("relu", "sigmoid", "tanh", "gelu")},
+    "start": {str(name): {"kernel_initializer": name}
+              for name in ("zeros", "glorot_uniform", "he_normal", "ones")},
 }
-BEST = {1: 0.3, 5: 0.1}
-RATES = [
-    right("2.21", "dict of lists", CURVES, BEST),
-    right("2.21", "float32 arrays", {r: np.float32(c) for r, c in CURVES.items()}, BEST),
-    right("2.21", "more entries", CURVES, {1: 0.3, 2: 0.1, 5: 0.1}),
-    right("2.21", "a tie", {**CURVES, 0.5: CURVES[0.1]}, {1: 0.3, 5: 0.5}),
-    wrong("2.21", "not the best", "another one has", CURVES, {1: 0.1, 5: 0.1}),
-    wrong("2.21", "narrow", "two powers of ten", {r / 5 + 0.1: c for r, c in CURVES.items()}, BEST),
-    wrong("2.21", "ragged", "same number", {**CURVES, 1.0: CURVES[1.0] + [0.6]}, BEST),
-    wrong("2.21", "final only", "1 run(s)", {r: c[-1] for r, c in CURVES.items()}, BEST),
-    wrong("2.21", "epoch missing", "after epoch 5", CURVES, {1: 0.3, 10: 0.1}),
-    wrong("2.21", "unknown rate", "not one of your", CURVES, {1: 0.3, 5: 0.2}),
-]
+"""
+RESULTS = """
+results = {question: {label: [accuracy_of(settings, seed) for seed in range(3)]
+                      for label, settings in choices.items()}
+           for question, choices in networks.items()}
+"""
+ONE_CHANGE = ACCURACY_OF, NETWORKS, RESULTS
 
 
-def search_rows(**changes):
-    rows = [
-        {
-            "learning_rate": rate,
-            "epochs": epochs,
-            "hidden_layers": depth,
-            "hidden_units": units,
-            "accuracy": (1300 + 100 * rate + 10 * epochs + depth + units / 16) / 2000,
-        }
-        for rate in (0.1, 1.0)
-        for epochs in (4, 8)
-        for depth in (1, 2)
-        for units in (64, 256)
-    ]
-    rows = [{**row, "accuracy": round(row["accuracy"] * 2000) / 2000} for row in rows]
-    return [{**row, **changes} for row in rows]
+def one_change(*changes, more=""):
+    """Return the answers to 2.17 of a page whose source has (old, new) replaced."""
+    source = "".join(ONE_CHANGE)
+    for old, new in changes:
+        assert old in source, old
+        source = source.replace(old, new)
+    return page(source + more, "accuracy_of", "networks", "results")
 
 
-def best_row(rows):
-    return max(rows, key=lambda row: row["accuracy"])
-
-
-def search_table():
-    import pandas as pd
-
-    return pd.DataFrame(search_rows())
-
-
-ROWS = search_rows()
-SEARCH = [
-    right("2.22", "list of dicts", ROWS, best_row(ROWS)),
-    right("2.22", "pandas", search_table(), best_row(ROWS)),
-    right("2.22", "row of a table", search_table(), search_table().nlargest(1, "accuracy").iloc[0]),
-    wrong(
-        "2.22",
-        "tuple of units",
-        "one number each",
-        [{**row, "hidden_units": (64, 64)} for row in ROWS],
-        best_row(ROWS),
+SEEDS = "for seed in range(3)"
+LAST = '["val_accuracy"][-1]'
+SWEEPS = [
+    right("2.17", "as released", *one_change()),
+    right(
+        "2.17",
+        "initializer objects, lists of units, five seeds, arrays",
+        *one_change(
+            ("(n,)", "[n]"),
+            ("(128, 1)", "[128, 1]"),
+            (SEEDS, "for seed in range(5)"),
+            ("[accuracy_of", "np.array([accuracy_of"),
+            ("range(5)]", "range(5)])"),
+            (
+                '"he_normal", "ones")',
+                'keras.initializers.RandomNormal(stddev=0.1, seed=1), "ones")',
+            ),
+        ),
     ),
     right(
-        "2.22",
-        "without accuracy in the best",
-        ROWS,
-        {k: v for k, v in best_row(ROWS).items() if k != "accuracy"},
+        "2.17",
+        "a history first, a loop, more widths",
+        *one_change(
+            (
+                "return train(**settings, seed=seed)",
+                "history = train(seed=seed, **settings)\n    curve = history",
+            ),
+            (LAST, '["val_accuracy"]\n    return np.float32(curve[len(curve) - 1])'),
+            ("(2, 8, 32, 128, 512)", "(1, 4, 16, 64, 256, 1024)"),
+        ),
     ),
-    wrong("2.22", "few rows", "at least 12", ROWS[:8], best_row(ROWS)),
+    right(
+        "2.17",
+        "the defaults by name",
+        *one_change(
+            (
+                "train(**settings, seed=seed)",
+                'train(**({"hidden_units": (128,), "activation": '
+                '"relu"} | settings), seed=seed, epochs=8)',
+            ),
+        ),
+    ),
+    right(
+        "2.17",
+        "zeros as an object",
+        *one_change(('("zeros", "glorot', '(keras.initializers.Zeros(), "glorot')),
+    ),
     wrong(
-        "2.22",
+        "2.17", "seed not passed on", "seed is not passed on", *one_change((", seed=seed)", ")"))
+    ),
+    wrong(
+        "2.17",
+        "best epoch",
+        "that is the best epoch",
+        *one_change(("train(", "max(train("), (LAST, '["val_accuracy"])')),
+    ),
+    wrong(
+        "2.17",
+        "training accuracy",
+        "on the training images",
+        *one_change((LAST, '["accuracy"][-1]')),
+    ),
+    wrong("2.17", "loss", "that is a loss", *one_change((LAST, '["val_loss"][-1]'))),
+    wrong(
+        "2.17", "first epoch", "that is the first epoch", *one_change((LAST, '["val_accuracy"][0]'))
+    ),
+    wrong("2.17", "whole curve", "take its last entry", *one_change((LAST, '["val_accuracy"]'))),
+    wrong(
+        "2.17",
+        "percent",
+        "that is a percentage",
+        *one_change(("return train", "return 100 * train")),
+    ),
+    wrong(
+        "2.17",
+        "settings forgotten",
+        "call train(hidden_units=(32,)",
+        *one_change(("**settings, ", "")),
+    ),
+    wrong(
+        "2.17",
+        "four epochs",
+        "call train(hidden_units=(32,)",
+        *one_change(("seed=seed)", "seed=seed, epochs=4)")),
+    ),
+    wrong(
+        "2.17",
+        "invented",
+        "never calls `train`",
+        *one_change(("return train(**settings, seed=seed)" + LAST, "return 0.8 + seed / 2000")),
+    ),
+    wrong("2.17", "no return", "is None", *one_change(("return train", "train"))),
+    wrong(
+        "2.17", "seeds 1, 2 and 3", "in this order", *one_change((SEEDS, "for seed in (1, 2, 3)"))
+    ),
+    wrong(
+        "2.17",
+        "one seed three times",
+        "is what seed 0 gives",
+        *one_change((SEEDS, "for seed in (0, 0, 0)")),
+    ),
+    wrong(
+        "2.17", "two seeds", "the luck of its seed", *one_change((SEEDS, "for seed in range(2)"))
+    ),
+    wrong(
+        "2.17",
+        "one number",
+        "the luck of its seed",
+        *one_change(("[accuracy_of(settings, seed) " + SEEDS + "]", "accuracy_of(settings, 0)")),
+    ),
+    wrong(
+        "2.17",
+        "epochs of one run",
+        "is what seed 0 gives",
+        *one_change(
+            (
+                "[accuracy_of(settings, seed) " + SEEDS + "]",
+                'train(**settings)["val_accuracy"][-3:]',
+            )
+        ),
+    ),
+    wrong(
+        "2.17",
+        "an invented table",
+        "changes when the check runs it again",
+        *one_change(("accuracy_of(settings, seed) for", "0.8 + seed / 2000 for")),
+    ),
+    wrong(
+        "2.17",
+        "percentages in the table",
+        "a percentage or a loss",
+        *one_change(("[accuracy_of", "[100 * accuracy_of")),
+    ),
+    wrong(
+        "2.17",
+        "means in the table",
+        "is not a share",
+        *one_change(("[accuracy_of(settings, seed) " + SEEDS + "]", "[0.81234, 0.8, 0.79]")),
+    ),
+    wrong(
+        "2.17", "narrow range", "one of at most 4 units", *one_change(("(2, 8, 32", "(16, 24, 32"))
+    ),
+    wrong(
+        "2.17",
+        "four widths",
+        "at least five",
+        *one_change(("(2, 8, 32, 128, 512)", "(2, 8, 32, 512)")),
+    ),
+    wrong("2.17", "neuron first", "reads the pixels", *one_change(("(128, 1)", "(1, 128)"))),
+    wrong(
+        "2.17",
+        "two things changed",
+        "Change one thing at a time",
+        *one_change(
+            ('{"hidden_units": (128, 128)}', '{"hidden_units": (128, 128), "learning_rate": 0.2}')
+        ),
+    ),
+    wrong("2.17", "no tanh", "lacks tanh", *one_change(('"tanh"', '"elu"'))),
+    wrong("2.17", "three activations", "one more activation", *one_change((', "gelu"', ""))),
+    wrong(
+        "2.17",
+        "no zeros",
+        "lacks the initializer 'zeros'",
+        *one_change(('("zeros", ', '("random_normal", ')),
+    ),
+    wrong(
+        "2.17",
+        "a question left out",
+        "lacks the keys 'start'",
+        *one_change(more='del networks["start"], results["start"]'),
+    ),
+    wrong(
+        "2.17", "a label left out", "lacks the keys", *one_change(more='del results["depth"]["2"]')
+    ),
+    wrong(
+        "2.17",
+        "units without a dict",
+        "should be a dict",
+        *one_change(more='networks["width"] = {n: (n,) for n in networks["width"]}'),
+    ),
+    wrong(
+        "2.17",
+        "text for accuracies",
+        "should be numbers",
+        *one_change(("[accuracy_of(settings, seed)", "[str(accuracy_of(settings, seed))")),
+    ),
+    wrong(
+        "2.17",
+        "not a number",
+        "should be a finite number",
+        *one_change(("[accuracy_of(settings, seed)", "[float('nan')")),
+    ),
+    wrong(
+        "2.17",
+        "function alone",
+        "`networks` is still None",
+        *one_change(more="networks = results = None"),
+    ),
+    wrong("2.17", "no function", "should be a function", *one_change(more="accuracy_of = 0.8")),
+]
+
+CURVE_OF = """
+def curve_of(learning_rate, seed):
+    return train(learning_rate=learning_rate, seed=seed, epochs=12)["val_accuracy"]
+
+curves = {rate: [curve_of(rate, seed) for seed in range(3)]
+          for rate in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)}
+epochs_needed = {}
+for rate, runs in curves.items():
+    mean = np.mean(runs, axis=0)
+    epochs_needed[rate] = int(np.argmax(mean >= 0.7)) + 1 if mean.max() >= 0.7 else None
+"""
+
+
+COUNTED_BY_HAND = """
+for rate, runs in curves.items():
+    reached = [n + 1 for n in range(12) if sum(run[n] for run in runs) / 3 >= 0.7]
+    epochs_needed[rate] = reached[0] if reached else None
+"""
+
+
+def rates(*changes, more=""):
+    """Return the answers to 2.20 of a page whose source has (old, new) replaced."""
+    source = CURVE_OF
+    for old, new in changes:
+        assert old in source, old
+        source = source.replace(old, new)
+    return page(source + more, "curve_of", "curves", "epochs_needed")
+
+
+CURVES = [
+    right("2.20", "as released", *rates()),
+    right(
+        "2.20",
+        "arrays, five seeds",
+        *rates(
+            ("return train", "return np.array(train"),
+            ('["val_accuracy"]', '["val_accuracy"], "float32")'),
+            ("range(3)", "range(5)"),
+        ),
+    ),
+    right(
+        "2.20",
+        "other rates, a table per rate",
+        *rates(
+            ("(0.003, 0.01, 0.03, 0.1, 0.3, 1.0)", "(0.005, 0.02, 0.05, 0.2, 0.5)"),
+            (
+                "[curve_of(rate, seed) for seed in range(3)]",
+                "np.stack([curve_of(rate, seed) for seed in range(3)])",
+            ),
+        ),
+    ),
+    right(
+        "2.20",
+        "counted by hand",
+        *rates(more=COUNTED_BY_HAND),
+    ),
+    wrong("2.20", "seed not passed on", "seed is not passed on", *rates((" seed=seed,", ""))),
+    wrong("2.20", "training accuracy", "on the training images", *rates(('["val_', '["'))),
+    wrong("2.20", "losses", "these are losses", *rates(("val_accuracy", "val_loss"))),
+    wrong("2.20", "eight epochs", "should return 12 numbers", *rates((", epochs=12", ""))),
+    wrong(
+        "2.20",
+        "last epoch alone",
+        "should return 12 numbers",
+        *rates(('["val_accuracy"]', '["val_accuracy"][-1:]')),
+    ),
+    wrong(
+        "2.20",
+        "one rate for all",
+        "call train(",
+        *rates(("learning_rate=learning_rate", "learning_rate=0.1")),
+    ),
+    wrong(
+        "2.20",
+        "invented",
+        "never calls `train`",
+        *rates(
+            (
+                'train(learning_rate=learning_rate, seed=seed, epochs=12)["val_accuracy"]',
+                "[0.06 * n for n in range(1, 13)]",
+            )
+        ),
+    ),
+    wrong(
+        "2.20",
+        "one run for all seeds",
+        "seed 0 gives",
+        *rates(("[curve_of(rate, seed)", "[curve_of(rate, 0)")),
+    ),
+    wrong(
+        "2.20",
+        "an invented table",
+        "changes when the check runs it again",
+        *rates(
+            ("[curve_of(rate, seed) for", "[[0.5 + n / 50 + seed / 2000 for n in range(12)] for")
+        ),
+    ),
+    wrong(
+        "2.20",
+        "one curve",
+        "one curve of 12 epochs for each of the seeds",
+        *rates(("range(3)", "range(1)")),
+    ),
+    wrong("2.20", "narrow", "two powers of ten", *rates(("0.003, 0.01, ", "0.04, 0.05, "))),
+    wrong("2.20", "four rates", "at least 5", *rates(("0.003, 0.01, ", ""))),
+    wrong("2.20", "counted from 0", "Epochs count from 1", *rates((")) + 1 if", ")) if"))),
+    wrong("2.20", "0 for never", "so the entry is None", *rates(("else None", "else 0"))),
+    wrong(
+        "2.20",
+        "last run alone",
+        "the mean of your curves",
+        *rates(("np.mean(runs, axis=0)", "np.maximum.reduce(runs) + 0.05")),
+    ),
+    wrong(
+        "2.20",
+        "a rate left out",
+        "lacks the learning rate 0.1",
+        *rates(more="del epochs_needed[0.1]"),
+    ),
+    wrong(
+        "2.20",
+        "names for rates",
+        "should be numbers",
+        *rates(more="curves = {str(r): c for r, c in curves.items()}"),
+    ),
+    wrong(
+        "2.20", "no epochs", "`epochs_needed` is still None", *rates(more="epochs_needed = None")
+    ),
+]
+
+SCORE = """
+def score(configuration):
+    units = (configuration["hidden_units"],) * configuration["hidden_layers"]
+    return train(units, learning_rate=configuration["learning_rate"],
+                 epochs=configuration["epochs"])["val_accuracy"][-1]
+
+joint_search = []
+for epochs, layers, units, rate in itertools.product((4, 12), (1, 2), (32, 128), (0.03, 0.1)):
+    row = {"learning_rate": rate, "epochs": epochs, "hidden_layers": layers, "hidden_units": units}
+    joint_search.append({**row, "accuracy": score(row)})
+best_configuration = max(joint_search, key=lambda row: row["accuracy"])
+"""
+
+
+def search(*changes, more=""):
+    """Return the answers to 2.21 of a page whose source has (old, new) replaced."""
+    source = SCORE
+    for old, new in changes:
+        assert old in source, old
+        source = source.replace(old, new)
+    return page(source + more, "score", "joint_search", "best_configuration")
+
+
+PANDAS = """
+import pandas as pd
+joint_search = pd.DataFrame(joint_search)
+best_configuration = joint_search.loc[joint_search["accuracy"].idxmax()]
+"""
+SEARCH = [
+    right("2.21", "as released", *search()),
+    right("2.21", "pandas", *search(more=PANDAS)),
+    right(
+        "2.21",
+        "best without its accuracy",
+        *search(
+            more="\nbest_configuration = {**best_configuration}\ndel best_configuration['accuracy']"
+        ),
+    ),
+    right(
+        "2.21",
+        "seed by name, list of units",
+        *search(
+            ('(configuration["hidden_units"],)', '[configuration["hidden_units"]]'),
+            ("train(units,", "train(hidden_units=units, seed=0,"),
+        ),
+    ),
+    wrong(
+        "2.21",
+        "one layer always",
+        "call train(hidden_units=(16, 16, 16)",
+        *search((' * configuration["hidden_layers"]', "")),
+    ),
+    wrong(
+        "2.21",
+        "layers and units exchanged",
+        "call train(hidden_units=(16, 16, 16)",
+        *search(
+            (
+                '(configuration["hidden_units"],) * configuration["hidden_layers"]',
+                '(configuration["hidden_layers"],) * configuration["hidden_units"]',
+            )
+        ),
+    ),
+    wrong(
+        "2.21",
+        "epochs ignored",
+        "call train(",
+        *search((',\n                 epochs=configuration["epochs"]', "")),
+    ),
+    wrong(
+        "2.21", "rate ignored", "call train(", *search(('configuration["learning_rate"]', "0.1"))
+    ),
+    wrong(
+        "2.21",
+        "training accuracy",
+        "on the training images",
+        *search(('"val_accuracy"', '"accuracy"')),
+    ),
+    wrong(
+        "2.21",
+        "best epoch",
+        "that is the best epoch",
+        *search(
+            ("return train", "return max(train"), ('["val_accuracy"][-1]', '["val_accuracy"])')
+        ),
+    ),
+    wrong("2.21", "loss", "that is a loss", *search(("val_accuracy", "val_loss"))),
+    wrong(
+        "2.21",
+        "invented",
+        "never calls `train`",
+        *search(("return train(units", "return 0.8\n    train(units")),
+    ),
+    wrong(
+        "2.21",
+        "an invented table",
+        "changes when the check runs it again",
+        *search(("score(row)}", "round(1600 + 100 * rate + epochs + layers) / 2000}")),
+    ),
+    wrong(
+        "2.21",
+        "the last epoch under every number of epochs",
+        "changes when the check runs it again",
+        *search(("score(row)}", 'score({**row, "epochs": 12})}')),
+    ),
+    wrong("2.21", "few rows", "at least 12", *search(("(32, 128), (0.03", "(32,), (0.03"))),
+    wrong(
+        "2.21",
         "one depth",
         "varies all four",
-        [
-            {
-                **r,
-                "hidden_layers": 1,
-                "epochs": r["epochs"] * r["hidden_layers"] + r["hidden_layers"],
-            }
-            for r in ROWS
-        ],
-        best_row(ROWS),
+        *search(("(1, 2), (32, 128)", "(1,), (8, 16, 32, 128)")),
     ),
-    wrong("2.22", "doubled", "same configuration", ROWS + ROWS[:1], best_row(ROWS)),
     wrong(
-        "2.22",
+        "2.21", "doubled", "same configuration", *search(more="joint_search += joint_search[:1]")
+    ),
+    wrong(
+        "2.21",
         "no accuracy",
         "lacks accuracy",
-        [{k: v for k, v in r.items() if k != "accuracy"} for r in ROWS],
-        best_row(ROWS),
+        *search((', "accuracy": score(row)}', "}"), ('row["accuracy"]', 'row["epochs"]')),
     ),
-    wrong("2.22", "not the best", "another row has", ROWS, ROWS[0]),
-    wrong("2.22", "best of another table", "is not a row", ROWS, {**ROWS[0], "epochs": 99}),
     wrong(
-        "2.22",
+        "2.21",
         "percent",
-        "percentage",
-        [{**r, "accuracy": 100 * r["accuracy"]} for r in ROWS],
-        best_row(ROWS),
+        "a percentage or a loss",
+        *search(('"accuracy": score', '"accuracy": 100 * score')),
+    ),
+    wrong(
+        "2.21",
+        "tuple of units",
+        "should be one number",
+        *search(("score(row)}", 'score(row), "hidden_units": (units, units)}')),
+    ),
+    wrong("2.21", "worst named", "another row has", *search(("= max(", "= min("))),
+    wrong(
+        "2.21",
+        "best of another table",
+        "is not a row",
+        *search(more="\nbest_configuration = {**best_configuration, 'epochs': 99}"),
+    ),
+    wrong(
+        "2.21",
+        "best accuracy alone",
+        "should be a dict",
+        *search(more="\nbest_configuration = best_configuration['accuracy']"),
+    ),
+    wrong(
+        "2.21",
+        "not searched",
+        "`joint_search` is still None",
+        *search(more="joint_search = best_configuration = None"),
     ),
 ]
 
@@ -1003,141 +1351,221 @@ def halving_rounds(configurations, evaluate, change):
 
 
 HALVING = [
-    right("2.24", "numpy argsort", halving),
-    right("2.24", "recursive, lists", halving_recursive),
+    right("2.23", "numpy argsort", halving),
+    right("2.23", "recursive, lists", halving_recursive),
     right(
-        "2.24", "rounds as an array", lambda c, e: (halving(c, e)[0], np.array(halving(c, e)[1]))
+        "2.23", "rounds as an array", lambda c, e: (halving(c, e)[0], np.array(halving(c, e)[1]))
     ),
-    wrong("2.24", "keeps the worst", "a higher score is better", halving_lowest),
-    wrong("2.24", "scores once", "anew", halving_once),
+    wrong("2.23", "keeps the worst", "a higher score is better", halving_lowest),
+    wrong("2.23", "scores once", "anew", halving_once),
     wrong(
-        "2.24",
+        "2.23",
         "epochs not doubled",
         "doubles the epochs",
         functools.partial(halving_rounds, change=lambda r: (1, r[1])),
     ),
     wrong(
-        "2.24",
+        "2.23",
         "pairs exchanged",
         "were expected",
         functools.partial(halving_rounds, change=lambda r: r[::-1]),
     ),
-    wrong("2.24", "winner alone", "should be 2 things", lambda c, e: halving(c, e)[0]),
+    wrong("2.23", "winner alone", "should be 2 things", lambda c, e: halving(c, e)[0]),
 ]
 
-STEPS = {
-    32: {"scratch": 2e-3, "keras": 3e-3},
-    256: {"scratch": 3e-3, "keras": 3.5e-3},
-    2048: {"scratch": 2e-2, "keras": 1.8e-2},
-}
-PRODUCTS = {1024: 0.02, 1025: 0.024, 1026: 0.023, 1028: 0.022, 1032: 0.021}
+# Times: the answers run on a page that has what the lessons above the exercise define
+
+TIMED_PAGE = """
+def seconds(action, repetitions=3):
+    action()
+    times = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+def new_parameters(sizes):
+    return [(tf.Variable(0.01 * tf.random.normal(shape)), tf.Variable(tf.zeros(shape[1])))
+            for shape in itertools.pairwise(sizes)]
+
+def train_step(parameters, X, y, learning_rate):
+    with tf.GradientTape() as tape:
+        (W1, b1), (W2, b2) = parameters
+        logits = tf.matmul(tf.maximum(tf.matmul(X, W1) + b1, 0.0), W2) + b2
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+    for pair, gradients in zip(parameters, tape.gradient(loss, parameters)):
+        for parameter, gradient in zip(pair, gradients):
+            parameter.assign_sub(learning_rate * gradient)
+    return loss
+"""
+STEP_SECONDS = """
+def step_seconds(width):
+    weights = new_parameters((784, width, 10))
+    model = models.mlp((width,))
+    model.compile(optimizer=keras.optimizers.SGD(0.1),
+                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    scratch = seconds(lambda: train_step(weights, X, y, 0.1), 5)
+    by_keras = seconds(lambda: model.train_on_batch(X, y), 5)
+    return {"scratch": scratch, "keras": by_keras}
+"""
+MATMUL_SECONDS = """
+def matmul_seconds(size):
+    a, b = tf.random.normal((2, size, size))
+    return seconds(lambda: tf.matmul(a, b).numpy(), 7)
+"""
+
+
+COLD_SECONDS = """
+def seconds(action, repetitions):
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+"""
+
+
+def timed(name, source, *changes):
+    """Return a function of a timed page; the page is run when the function is first called."""
+    for old, new in changes:
+        assert old in source, old
+        source = source.replace(old, new)
+
+    def answer(given):
+        draw = np.random.default_rng(1)
+        scope = {"np": np, "tf": tf, "keras": keras, "models": models, "time": time}
+        scope |= {"itertools": itertools, "X": draw.uniform(size=(256, 784)).astype("float32")}
+        scope["y"] = draw.integers(0, 10, size=256)
+        exec(TIMED_PAGE + source, scope)
+        return scope[name](given)
+
+    return answer
+
+
+def steps(*changes):
+    return timed("step_seconds", STEP_SECONDS, *changes)
+
+
+def products(*changes):
+    return timed("matmul_seconds", MATMUL_SECONDS, *changes)
+
+
+DICT = 'return {"scratch": scratch, "keras": by_keras}'
 TIMES = [
-    right("2.26", "dicts", STEPS),
+    right("2.25", "as released", steps()),
     right(
-        "2.26",
+        "2.25",
         "numpy numbers",
-        {k: {n: np.float64(s) for n, s in v.items()} for k, v in STEPS.items()},
+        steps(
+            (
+                DICT,
+                'return {"scratch": np.float64(scratch), "keras": np.float32(by_keras)}',
+            )
+        ),
+    ),
+    right(
+        "2.25",
+        "the mean of ten",
+        steps(
+            (
+                "seconds(lambda: model.train_on_batch(X, y), 5)",
+                "seconds(lambda: [model.train_on_batch(X, y) for _ in range(10)], 2) / 10",
+            )
+        ),
+    ),
+    wrong(
+        "2.25",
+        "invented",
+        "never calls `train_on_batch`",
+        lambda width: {"scratch": 0.004, "keras": 0.005},
+    ),
+    wrong(
+        "2.25",
+        "milliseconds",
+        "are these milliseconds",
+        steps((DICT, 'return {"scratch": 1e3 * scratch, "keras": 1e3 * by_keras}')),
+    ),
+    wrong(
+        "2.25",
+        "first call counted",
+        "Is a first call",
+        timed("step_seconds", COLD_SECONDS + STEP_SECONDS),
+    ),
+    wrong(
+        "2.25",
+        "a hundred steps",
+        "more than one repetition",
+        steps(
+            (
+                "seconds(lambda: train_step(weights, X, y, 0.1), 5)",
+                "seconds(lambda: [train_step(weights, X, y, 0.1) for _ in range(100)], 1)",
+            )
+        ),
+    ),
+    wrong(
+        "2.25",
+        "nothing timed",
+        "do the whole work",
+        steps(("train_step(weights, X, y, 0.1)", "None")),
+    ),
+    wrong(
+        "2.25", "one side", "lacks the keys 'scratch'", steps((DICT, 'return {"keras": by_keras}'))
+    ),
+    wrong("2.25", "a pair", "should be a dict", steps((DICT, "return scratch, by_keras"))),
+    wrong(
+        "2.25",
+        "negative",
+        "a time is positive",
+        steps((DICT, 'return {"scratch": -scratch, "keras": by_keras}')),
+    ),
+    right("2.26", "as released", products()),
+    right(
+        "2.26",
+        "operator, made in NumPy",
+        products(
+            (
+                "tf.random.normal((2, size, size))",
+                "np.random.rand(2, size, size).astype('float32')",
+            ),
+            ("tf.matmul(a, b).numpy()", "(tf.constant(a) @ b).numpy()"),
+        ),
     ),
     right(
         "2.26",
-        "keras always slower",
-        {k: {"scratch": v["scratch"], "keras": 2 * v["scratch"]} for k, v in STEPS.items()},
+        "mean of a loop",
+        products(
+            (
+                "seconds(lambda: tf.matmul(a, b).numpy(), 7)",
+                "seconds(lambda: [tf.matmul(a, b).numpy() for _ in range(5)], 2) / 5",
+            )
+        ),
     ),
-    wrong("2.26", "two widths", "at least 3", {k: STEPS[k] for k in (32, 256)}),
-    wrong("2.26", "too close", "further apart", {32: STEPS[32], 64: STEPS[256], 128: STEPS[2048]}),
+    wrong("2.26", "one time for all", "", lambda size: 0.01),
     wrong(
         "2.26",
-        "one side",
-        "needs the keys",
-        {k: {"scratch": v["scratch"]} for k, v in STEPS.items()},
+        "milliseconds",
+        "are these milliseconds",
+        products(("return seconds", "return 1e3 * seconds")),
     ),
     wrong(
-        "2.26", "first call counted", "first call", {**STEPS, 32: {"scratch": 1.0, "keras": 1.0}}
+        "2.26", "elementwise", "do the whole work", products(("tf.matmul(a, b)", "(a[:9] * b[:9])"))
     ),
-    right(
+    wrong(
         "2.26",
-        "no growth on a GPU",
-        {
-            32: {"scratch": 3e-4, "keras": 2.1e-3},
-            256: {"scratch": 3.1e-4, "keras": 2e-3},
-            1024: {"scratch": 2.8e-4, "keras": 2e-3},
-        },
-    ),  # fmt: skip
-    wrong("2.26", "one time for all", "measure each width", dict.fromkeys(STEPS, STEPS[32])),
-    wrong("2.26", "zero", "above 1e-7", {**STEPS, 32: {"scratch": 0.0, "keras": 0.0}}),
-    right("2.27", "cpu", PRODUCTS),
-    right("2.27", "gpu", {size: seconds / 500 for size, seconds in PRODUCTS.items()}),
-    right("2.27", "more sizes", {**PRODUCTS, 2048: 0.2}),
-    wrong(
-        "2.27",
-        "size missing",
-        "lacks the size(s) 1025",
-        {k: v for k, v in {**PRODUCTS, 512: 0.01}.items() if k != 1025},
-    ),
-    wrong("2.27", "not waited for", "clock stopped", {k: v * 1e-5 for k, v in PRODUCTS.items()}),
-    wrong("2.27", "milliseconds", "milliseconds", {k: 1e3 * v for k, v in PRODUCTS.items()}),
-    wrong("2.27", "python loop", "Python loop", {k: v * 1e4 for k, v in PRODUCTS.items()}),
-    wrong("2.27", "first call counted", "Warm up", {**PRODUCTS, 1024: 3.0}),
-    wrong("2.27", "one time for all", "All five", dict.fromkeys(PRODUCTS, 0.02)),
-]
-
-NAMES = {
-    "relu": share(1600, 1620),
-    "sigmoid": share(1400, 1410),
-    "tanh": share(1610, 1600),
-    "gelu": share(1600, 1590),
-}
-STARTS = {
-    "zeros": share(200, 198),
-    "glorot_uniform": share(1600, 1602),
-    "he_normal": share(1611, 1605),
-    "normal 0.01": share(1500, 1505),
-}
-CHOICES = [
-    right("2.29", "lists", NAMES),
-    right("2.29", "arrays", {k: np.array(v) for k, v in NAMES.items()}),
-    right("2.29", "sigmoid best", {**NAMES, "sigmoid": share(1700, 1700), "swish": share(1, 2)}),
-    wrong(
-        "2.29",
-        "no tanh",
-        "lacks tanh",
-        {**{k: v for k, v in NAMES.items() if k != "tanh"}, "elu": share(1, 2)},
+        "of the size 100",
+        "do the whole work",
+        products(("(2, size, size)", "(2, 100, 100)")),
     ),
     wrong(
-        "2.29",
-        "epochs of one run",
-        "one number a seed",
-        {
-            k: share(200, 200) if k == "zeros" else epochs_of(0.8 + 0.01 * i)
-            for i, k in enumerate(NAMES)
-        },
+        "2.26",
+        "twelve products",
+        "more than one repetition",
+        products(
+            ("tf.matmul(a, b).numpy(), 7)", "[tf.matmul(a, b).numpy() for _ in range(12)], 1)")
+        ),
     ),
-    wrong("2.29", "three", "at least 4", {k: NAMES[k] for k in ("relu", "sigmoid", "tanh")}),
-    wrong("2.29", "one seed", "at least 2", {k: v[0] for k, v in NAMES.items()}),
-    wrong("2.29", "one list for all", "Every accuracy", dict.fromkeys(NAMES, share(1600, 1610))),
-    wrong("2.29", "same model", "Every accuracy", {k: [0.8, 0.8] for k in NAMES}),
-    wrong("2.29", "losses", "between 0 and 1", {k: [1.6, 1.7] for k in NAMES}),
-    right("2.30", "lists", STARTS),
-    right("2.30", "arrays", {k: np.float32(v) for k, v in STARTS.items()}),
-    right("2.30", "more", {**STARTS, "normal 1": share(900, 1000)}),
-    wrong(
-        "2.30",
-        "no zeros",
-        "lacks 'zeros'",
-        {**{k: v for k, v in STARTS.items() if k != "zeros"}, "x": share(1, 2)},
-    ),
-    wrong(
-        "2.30",
-        "epochs of one run",
-        "one number a seed",
-        {
-            k: share(200, 200) if k == "zeros" else epochs_of(0.8 + 0.01 * i)
-            for i, k in enumerate(STARTS)
-        },
-    ),
-    wrong("2.30", "zeros learn", "the hidden one too", {**STARTS, "zeros": share(1500, 1500)}),
-    wrong("2.30", "nothing learns", "best start", {k: share(200, 210) for k in STARTS}),
-    wrong("2.30", "training accuracy", "not a share", {**STARTS, "he_normal": [0.90123, 0.91234]}),
+    wrong("2.26", "no return", "is None", products(("return seconds", "seconds"))),
+    wrong("2.26", "zero", "a time is positive", lambda size: 0.0),
 ]
 
 # Answers that keep to the letter of a prompt in one case and break it in another
@@ -1200,7 +1628,7 @@ KINDS = [
         lambda p, X, y, rate: step_tf(p, X, y, 0.1),
     ),
     wrong("2.15", "no watch", "A gradient is None", step_without_watch),
-    wrong("2.24", "empties the list", "in place", halving_that_empties),
+    wrong("2.23", "empties the list", "in place", halving_that_empties),
 ]
 
 CASES = [
@@ -1219,9 +1647,23 @@ CASES = [
     *STEP,
     *TWIN,
     *SWEEPS,
-    *RATES,
+    *CURVES,
     *SEARCH,
     *HALVING,
     *TIMES,
-    *CHOICES,
 ]
+# The check measures, too: what needs more than one training step of a wide network takes seconds.
+CASES = in_slow_runs(
+    {
+        ("2.25", "numpy numbers"),
+        ("2.25", "the mean of ten"),
+        ("2.25", "first call counted"),
+        ("2.25", "a hundred steps"),
+        ("2.25", "one side"),
+        ("2.25", "a pair"),
+        ("2.25", "negative"),
+        ("2.26", "mean of a loop"),
+        ("2.26", "twelve products"),
+    },
+    CASES,
+)

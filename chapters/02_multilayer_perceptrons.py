@@ -18,7 +18,8 @@
 # %% [markdown]
 # ## What you will learn
 #
-# - **Show** why layers without a nonlinearity are worth one layer, and what a nonlinearity adds.
+# - **Show** why stacked layers without a nonlinearity are equivalent to one layer, and what a
+#   nonlinearity adds.
 # - **Compare** activation functions by their shapes and their derivatives.
 # - **Write** a multilayer perceptron from TensorFlow variables, and the same one in Keras twice.
 # - **Tell** eager from graph execution, and see which device does the work.
@@ -26,9 +27,9 @@
 #
 # ## Before you start
 #
-# You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
-# cross-entropy; and matrix products. Experiments here take a few seconds each; every prompt says how
-# many. The printed numbers come from the real data; on the offline stand-ins they differ.
+# You need [chapter 1](01_perceptrons.ipynb) (neurons, XOR, gradient descent and cross-entropy) and
+# matrix products. The experiments take a few seconds each; every prompt says how many. The printed
+# numbers come from the real data; on the offline stand-ins they differ.
 
 # %% [markdown]
 # ## Setup
@@ -145,7 +146,7 @@ def collapse(W1, b1, W2, b2):
 check("2.1", collapse)
 
 # %% [markdown]
-# ## Extra linear layers can take away
+# ## Extra linear layers can lose information
 #
 # A linear layer in the middle never adds anything, and a narrow one removes something. The product
 # of a $d \times h$ and an $h \times q$ matrix has a [rank](glossary.md#rank) of at most
@@ -185,8 +186,8 @@ for k in range(1, 5):
 
 
 # %% [markdown]
-# The more terms, the closer; four terms give back the whole matrix, whose rank is four. What is
-# missing is exactly what the dropped singular values say.
+# Each further term brings the sum closer; four terms give back the whole matrix, whose rank is
+# four. The error is exactly what the dropped singular values predict.
 
 # %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
@@ -335,11 +336,11 @@ for name, (_, slope) in pairs.items():
 # %% [markdown]
 # ## GELU and Swish
 #
-# Newer activations are smooth relatives of ReLU. [GELU](glossary.md#gelu) weighs $x$ by
-# the share of a standard normal distribution below it, $x\,\Phi(x)$;
+# Newer activations are smooth relatives of ReLU. [GELU](glossary.md#gelu) weights $x$
+# by the fraction of a standard normal distribution below it, $x\,\Phi(x)$;
 # [Swish](glossary.md#swish) by a sigmoid, $x \operatorname{sigmoid}(\beta x)$. Both dip
-# below zero before they vanish on the left, so they are not monotonic, and their derivatives exceed
-# 1 for a while on the right.
+# below zero before they vanish on the left, so they are not monotonic, and their derivatives
+# slightly exceed 1 on the right.
 
 # %%
 middle = np.linspace(-6, 6, 601)
@@ -404,8 +405,8 @@ plt.show()
 
 
 # %% [markdown]
-# Left the units, each times its output weight; right their sum. The four dots are the places where
-# a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
+# On the left are the units, each times its output weight; on the right is their sum. The four dots
+# are the places where a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
 
 # %% [markdown]
 # ### Exercise 2.5 — The pieces of a ReLU network (d2l 5.1.4)
@@ -418,9 +419,9 @@ plt.show()
 #
 # **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
 #
-# **Done when** it is right for any number of units, also if some share a place, and leaves out units
-# that cannot bend anything because one of their weights is 0. At least one unit bends, and units
-# that share a place do not cancel.
+# **Done when** it is right for any number of units, even if some bend at the same place, and leaves
+# out units that cannot bend anything because one of their weights is 0. At least one unit bends,
+# and units that share a place do not cancel.
 
 # %%
 def pieces(w1, b1, w2):
@@ -474,8 +475,8 @@ fits = {f"{width} units": build_network(curve, width)(fine) for width in (4, 8, 
 plotting.lines(fine, {"curve": curve(fine)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
-# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Next comes the largest
-# error against the width. Predict: by which factor does it shrink when the width doubles?
+# Four units miss the shape, eight catch it roughly, and 32 follow it closely. Next, plot the
+# largest error against the width. Predict: by what factor does it shrink when the width doubles?
 
 # %%
 widths = np.array([4, 8, 16, 32, 64, 128, 256])
@@ -558,9 +559,9 @@ check("2.7", tanh_from_sigmoid)
 #
 # **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
 #
-# **Done when** outputs agree for any number of hidden layers, none included. With the way back, which
-# is analogous, this proves that both activations give the same class of functions: the affine layers
-# have biases that absorb the shift.
+# **Done when** outputs agree for any number of hidden layers, including none. Together with the
+# converse, which is analogous, this proves that both activations give the same class of functions:
+# the affine layers have biases that absorb the shift.
 
 # %%
 def tanh_to_sigmoid(layers):
@@ -577,8 +578,8 @@ check("2.8", tanh_to_sigmoid)
 # All activations so far act on one number at a time. [Batch
 # normalization](glossary.md#batch-normalization) does not: while it trains, it
 # subtracts from each column the mean over the [minibatch](glossary.md#minibatch) and
-# divides by its standard deviation. So what comes out for a row depends on the rows beside it. The
-# cell sends the same row through such a layer in two crowds.
+# divides by its standard deviation. So the output for a row depends on the other rows in its batch.
+# The cell sends the same row through such a layer in two different batches.
 
 # %%
 one_row = np.array([[1.0, 2.0]], "float32")
@@ -622,7 +623,7 @@ print("spread over 400 crowds:", dict(zip(crowd_sizes.tolist(), spreads.astype(f
 #
 # **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
 #
-# **Done when** it is right for crowds of any size, none included.
+# **Done when** it is right for any number of mates, including none.
 
 # %%
 def output_beside(row, mates):
@@ -771,7 +772,7 @@ check("2.12", softmax)
 # ## How good is a classifier?
 #
 # The predicted class is the one with the largest logit; softmax keeps the order, so it is not
-# needed for that. The share of right predictions is the
+# needed for that. The fraction of correct predictions is the
 # [accuracy](glossary.md#accuracy). One number hides which classes are mixed up; the
 # [confusion matrix](glossary.md#confusion-matrix) shows it. A classifier that knows
 # nothing gives the accuracy that every network has to exceed.
@@ -784,8 +785,8 @@ for name, predicted_classes in {"guessing": guesses, "always class 0": always_ze
 
 
 # %% [markdown]
-# With ten classes of equal size both are right one time in ten. A network that does no better has
-# learned nothing.
+# With ten classes of equal size, guessing and always choosing one class are both right one time in
+# ten. A network that does no better has learned nothing.
 
 # %% [markdown]
 # ### Exercise 2.13 — Accuracy and the confusion matrix
@@ -971,7 +972,8 @@ print(f"validation accuracy {scratch_accuracy:.3f}")
 
 
 # %% [markdown]
-# Nothing but matrix products, a maximum and a tape, and more than eight of ten images are right.
+# With nothing but matrix products, a maximum and a tape, more than eight in ten images are
+# classified correctly.
 
 # %% [markdown]
 # ## The same network in Keras
@@ -1069,8 +1071,8 @@ print(f"most often: {off_diagonal.max()} images of {fashion.class_names[true]} a
       fashion.class_names[guess])
 
 # %% [markdown]
-# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to us.
-# Most mistakes are between clothes of one outline.
+# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to
+# us. Most mistakes are between clothes with similar outlines.
 
 # %% [markdown]
 # ## The same network in the functional API
@@ -1098,7 +1100,7 @@ print(f"fraction of hidden activations that are zero: {np.mean(result['hidden'] 
 
 # %% [markdown]
 # The same logits come out of both models, since they are the same two layers. A good part of the
-# hidden activations is zero: each image switches other units on.
+# hidden activations is zero: different images switch on different units.
 
 # %% [markdown]
 # ### Exercise 2.16 — The same weights in the functional API
@@ -1355,8 +1357,8 @@ check("2.23", successive_halving)
 # operation, one after the other; on a CPU it waits for the result, on a GPU it may go on until a
 # value is read. `tf.function` [traces](glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
-# [graph](glossary.md#graph-execution) without Python. Whatever Python does besides,
-# like counting calls, happens only while tracing.
+# [graph](glossary.md#graph-execution) without Python. Anything else that Python does,
+# such as counting calls, happens only while tracing.
 
 # %%
 calls = {"eager": 0, "graph": 0}
@@ -1384,8 +1386,8 @@ print("times Python ran the function:", calls)
 # Ten steps each and the same weights up to rounding, but the traced function entered Python once.
 #
 # A trace belongs to the types, shapes and Python values of its arguments. A new shape or another
-# Python number means tracing again, which costs more than the step itself. Tensors of one shape do
-# not. Predict the three counts before you run the cell.
+# Python number means tracing again, which costs more than the step itself. More tensors of the same
+# shape do not. Predict the three counts before you run the cell.
 
 # %%
 traces = []
@@ -1405,8 +1407,8 @@ print("traces for 5 tensors, 5 Python numbers, 5 shapes:", counts)
 
 # %% [markdown]
 # Five tensors of one shape share a trace; five Python numbers take five. After a few shapes
-# TensorFlow makes one trace for any length. Hand numbers that change to a traced function as tensors,
-# and keep batches of one shape.
+# TensorFlow makes one trace for any length. Pass numbers that change to a traced function as
+# tensors, and keep all batches the same shape.
 
 # %% [markdown]
 # ## A whole epoch as one program
@@ -1427,7 +1429,7 @@ def all_batches(X, y, order, batch_size):
 run_epoch = tf.function(all_batches)
 
 # %% [markdown]
-# Because this function is traced, its `for` is not a loop of Python but one inside the graph.
+# Because this function is traced, its `for` is not a Python loop but a loop inside the graph.
 
 # %%
 x_tensor, y_tensor = tf.constant(x_small), tf.constant(y_small)
@@ -1473,8 +1475,8 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 #
 # **Shapes** `{"scratch": seconds, "keras": seconds}`.
 #
-# **Done when** both times are within a factor of ten of what the check measures on the same machine,
-# which the first, tracing call is not.
+# **Done when** both times are within a factor of ten of what the check measures on the same
+# machine. The first call, which traces, takes far longer.
 
 # %%
 def step_seconds(width):
@@ -1494,8 +1496,8 @@ check("2.25", step_seconds)
 # TensorFlow places each operation on a [device](glossary.md#device): on a GPU if there
 # is one and it knows the operation, otherwise on the CPU. Every tensor knows where it lives, and
 # `tf.device` overrules the choice. Moving data between devices takes time, so keep it where it is
-# used. A GPU pays for large matrix products; a network as small as ours keeps it waiting for the
-# next small step.
+# used. A GPU pays off for large matrix products; a network as small as ours keeps it waiting for
+# the next small step.
 
 # %%
 for device in tf.config.list_logical_devices():
@@ -1603,9 +1605,9 @@ plotting.images(digits.test_images[wrong_first], titles, columns=4)
 # %% [markdown]
 # ## One at a time, or in a batch
 #
-# A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all weights to use them once. A batch pays once and
-# uses each weight that it reads many times. The answers are the same.
+# A service may get its pictures one by one. Each call then pays for the trip into TensorFlow and
+# back to compute a product of one row, and reads all weights to use them once. A batch pays once
+# and uses each weight that it reads many times. The answers are the same.
 
 # %%
 one_by_one = np.concatenate([loaded(x_new[i : i + 1]) for i in range(200)])

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 3. Backpropagation
 #
-# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), in TensorFlow and Keras 3, with a small automatic differentiation built from scratch.*
+# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), in TensorFlow and Keras 3, with a small automatic differentiation library built from scratch.*
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
@@ -23,7 +23,7 @@
 # - **Derive** the forward and the backward pass of a network with one hidden layer, equation by
 #   equation.
 # - **Check** any gradient against differences, and find the entry that is wrong.
-# - **Build** a small automatic differentiation and train a network with it.
+# - **Build** a small automatic differentiation library and train a network with it.
 # - **Count** what training stores and prediction does not.
 #
 # ## Before you start
@@ -60,8 +60,8 @@ print(training.device())
 # %% [markdown]
 # ## A slope from two values
 #
-# The derivative of $f$ at $x$ says how fast $f$ changes there. Its definition has a limit, and a
-# computer cannot take one. It can stop early, at a small step $h$:
+# The derivative of $f$ at $x$ says how fast $f$ changes there. Its definition is a limit, which a
+# computer cannot take. But it can stop early, at a small step $h$:
 #
 # $$f'(x) \approx \frac{f(x + h) - f(x)}{h}.\tag{3.1}$$
 #
@@ -119,7 +119,7 @@ plt.show()
 # **Shapes** a number in, a number out; for an array `x` and a function that works entry by entry,
 # an array of the same shape.
 #
-# **Done when** for rising and falling functions and several $h$ the result is the one of (3.2).
+# **Done when** the result matches (3.2) for rising and falling functions and several $h$.
 
 # %%
 def central_difference(f, x, h=1e-5):
@@ -136,7 +136,7 @@ check("3.1", central_difference)
 # Is a smaller step always better? A float64 keeps about 16 digits, so each value of $f$ is off by
 # about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$. In $f(x+h) - f(x-h)$ the leading
 # digits cancel, and this [loss of significance](glossary.md#loss-of-significance)
-# leaves the error in front. Divided by $h$ it grows as $h$ shrinks:
+# leaves mostly error. Divided by $h$, this error grows as $h$ shrinks:
 #
 # $$\text{error} \approx \underbrace{\tfrac{h^2}{6} |f'''|}_{\text{truncation}} + \underbrace{\tfrac{\varepsilon}{h} |f|}_{\text{rounding}}.\tag{3.3}$$
 #
@@ -205,7 +205,7 @@ check("3.2", float32_errors, steps_float32)
 #
 # A function of two variables has a slope in each direction. Hold one variable still and move the
 # other: that slope is a [partial derivative](glossary.md#partial-derivative). All of
-# them together, arranged as the input is, form the [gradient](glossary.md#gradient):
+# them together, arranged like the input, form the [gradient](glossary.md#gradient):
 #
 # $$\nabla f(x_0, x_1) = \left(\frac{\partial f}{\partial x_0}, \frac{\partial f}{\partial x_1}\right).\tag{3.4}$$
 #
@@ -228,7 +228,7 @@ def draw_bowl(axes):
 
 # %% [markdown]
 # `draw_bowl` shades the bowl, darker where it is higher, with a white line at every half unit of
-# height and a star at the minimum. On it go the arrows, one at each point of a grid.
+# height and a star at the minimum. The arrows go on top, one at each point of a grid.
 
 # %%
 grid = np.array([(a, b) for a in np.linspace(-3, 3, 9) for b in np.linspace(-2, 2, 7)])
@@ -492,7 +492,7 @@ plotting.graph(edges)
 
 # %% [markdown]
 # Each weight matrix reaches $J$ on two paths: through the loss $L$ and through the penalty $s$. The
-# derivative is the **sum over all paths**, so its gradient will have two terms.
+# derivative is the **sum over all paths**, so the gradient of each will have two terms.
 
 # %% [markdown]
 # ### Exercise 3.8 — The graph with a bias (d2l 5.3.2a)
@@ -661,7 +661,7 @@ print("and by differences\n", dW1_estimate.round(4))
 # $$\frac{\partial J}{\partial \mathbf{H}} = \frac{\partial J}{\partial \mathbf{O}} {\mathbf{W}^{(2)}}^\top\;(n \times h), \qquad \frac{\partial J}{\partial \mathbf{Z}} = \frac{\partial J}{\partial \mathbf{H}} \odot \phi'(\mathbf{Z})\;(n \times h),\tag{3.7}$$
 # $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \mathbf{X}^\top \frac{\partial J}{\partial \mathbf{Z}} + \lambda\mathbf{W}^{(1)}\;(d \times h).\tag{3.8}$$
 #
-# Each weight acts in every example, which is one more set of paths: $\mathbf{H}^\top$ times the
+# Each weight acts on every example, which adds one more set of paths: $\mathbf{H}^\top$ times the
 # gradient sums over the examples.
 
 # %%
@@ -690,7 +690,7 @@ print(f"largest difference after transposing: {np.abs(row_form - dW2.T).max():.0
 #
 # **Shapes** as in 3.7; each gradient has the shape of its matrix.
 #
-# **Done when** both agree with differences, and follow whatever is in `values`.
+# **Done when** both agree with differences, and depend on what is in `values`.
 
 # %%
 def backward(values, X, Y, W1, W2, weight_decay):
@@ -739,7 +739,7 @@ check("3.10", cost_with_bias, gradients_with_bias)
 #
 # TensorFlow's `GradientTape` records the operations of a forward pass and plays them back. This is
 # [automatic differentiation](glossary.md#automatic-differentiation): exact, like the
-# equations, and without the equations. Here it computes the same gradients from the forward pass
+# equations, but you need not derive them. Here it computes the same gradients from the forward pass
 # alone.
 
 # %%
@@ -887,8 +887,8 @@ def bytes_kept(batch_size):
 print(f"for one example: {bytes_kept(1):,} bytes")
 
 # %% [markdown]
-# That is $784 + 4 \cdot 256 + 10$ numbers of 4 bytes. Now for growing batches, beside the weights
-# and their gradients. At which batch size do you expect the two to meet?
+# That is $784 + 4 \cdot 256 + 10$ numbers of 4 bytes. Now compare growing batches with the weights
+# and their gradients. At what batch size do you expect the two to meet?
 
 # %%
 batch_sizes = [1, 16, 64, 256, 1024, 4096]
@@ -1000,7 +1000,8 @@ print("data", leaf.data, "- grad", leaf.grad, "- creator", leaf.creator)
 
 
 # %% [markdown]
-# A variable that nobody computed is a [leaf](glossary.md#leaf): data, or a parameter.
+# A variable that no function computed is a [leaf](glossary.md#leaf): data, or a
+# parameter.
 
 # %% [markdown]
 # ## A function computes and remembers
@@ -1043,7 +1044,8 @@ except NotImplementedError as error:
 
 
 # %% [markdown]
-# The base class names the class and the method. Now a class that has the method, and nothing in it:
+# The base class names the class and the method. Now a class that has the method, but with an empty
+# body:
 
 # %%
 class Silent(Function):
@@ -1107,8 +1109,8 @@ print("value", made.data.round(4), "- made by", type(made.creator).__name__,
 # **Shapes** `Add` and `Mul` take two arrays of one shape, `MatMul` takes (n, d) and (d, h); each
 # gradient has the shape of its input.
 #
-# **Done when** all five agree with differences and write into no array that is not their own. Each
-# is worth a point.
+# **Done when** all five agree with differences and modify no array but their own. Each is worth a
+# point.
 
 # %%
 class Square(Function):
@@ -1308,8 +1310,8 @@ print(f"first call {once:.4f}, second call {low.grad:.4f}, ratio {low.grad / onc
 #
 # **Shapes** `gradient` has the shape of `variable.data`.
 #
-# **Done when** an array that two variables share survives, a chain of 5,000 operations is cleared,
-# and nothing but `grad` has changed.
+# **Done when** an array that two variables share is not overwritten, a chain of 5,000 operations is
+# cleared, and nothing but `grad` has changed.
 
 # %%
 def accumulate(variable, gradient):
@@ -1340,9 +1342,9 @@ check("3.15", accumulate, clear_gradients)
 # ## The finished form
 #
 # `helpers/autograd.py` holds the same two classes, some 600 lines with all operations. It differs
-# from ours in five points. Operators such as `*` and `@` call the functions. Only leaves keep a
-# `grad`, so a second call adds what the first did. A function refers to its output weakly, so a
-# graph is freed as soon as nobody needs it. A gradient that was broadcast is summed back to the
+# from ours in five ways. Operators such as `*` and `@` call the functions. Only leaves keep a
+# `grad`, so a second call adds the same gradient again. A function refers to its output weakly, so
+# a graph is freed as soon as nobody needs it. A gradient that was broadcast is summed back to the
 # shape of its variable. And gradients are themselves variables; we come to that next.
 
 # %%
@@ -1392,7 +1394,7 @@ print("autograd", U2.grad.data[0].round(4), "tape", theirs[1][0].numpy().round(4
 # %% [markdown]
 # ## Derivatives of derivatives
 #
-# In our classes `backward` computes with arrays, `x.data`, so nothing is remembered of it. Let it
+# In our classes `backward` computes with arrays, `x.data`, so no graph of it is kept. Let it
 # compute with variables instead, and the backward pass builds a graph of its own. With
 # `create_graph=True` the gradient has a creator, and you can call `backward` on it: second
 # derivatives, third, any. For $f(x) = x^4$ at 2 the derivatives are 32, 48, 48 and 24.
@@ -1416,9 +1418,9 @@ print(derivatives)
 #
 # In TensorFlow an outer tape records what an inner tape does. Two things are easily missed. Taking
 # entry $i$ of a gradient is an operation, too: done **outside** the outer tape it is not recorded.
-# And a tape can be asked once, unless it was made with `persistent=True`. Take $f(x_0, x_1) =
-# x_0^2 x_1$ at (3, 5): its gradient is $(2 x_0 x_1, x_0^2)$, and its second derivatives are
-# $2 x_1 = 10$, $2 x_0 = 6$, 6 and 0.
+# And a tape can be used only once, unless it was made with `persistent=True`. Take $f(x_0, x_1) =
+# x_0^2 x_1$ at (3, 5): its gradient is $(2 x_0 x_1, x_0^2)$, and its second derivatives are $2 x_1
+# = 10$, $2 x_0 = 6$, 6 and 0.
 
 # %%
 pair = tf.constant([3.0, 5.0])
@@ -1437,8 +1439,8 @@ print("entry 1, taken outside:", outer.gradient(entry_outside, pair))
 
 # %% [markdown]
 # `None` means that the tape knows no path from the entry to the variable. Without `persistent=True`
-# the second question would raise a `RuntimeError`. And a tape that is asked for the derivative of
-# the whole gradient returns the **sum** over its entries, here (16, 6).
+# the second use would raise a `RuntimeError`. And a tape that is asked for the derivative of the
+# whole gradient returns the **sum** over its entries, here (16, 6).
 
 # %% [markdown]
 # ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
@@ -1601,7 +1603,7 @@ for epoch in range(3):
 
 # %% [markdown]
 # On the real digits three epochs reach about 0.97 in less than a minute of processor time, with
-# functions like those that you wrote and nothing but NumPy below.
+# functions like those you wrote and nothing but NumPy underneath.
 
 # %% [markdown]
 # ## A graph on two devices
@@ -1689,7 +1691,7 @@ check("3.19", split_forward)
 # - A sum passes a gradient on, a product swaps its operands, ReLU is a gate.
 # - A gradient has the shape of its variable. Where a value is used twice, its gradients add up.
 # - Check a hand-written gradient against differences, and look at the largest difference.
-# - An automatic differentiation needs a value that knows its creator, a function that knows its
+# - Automatic differentiation needs a value that knows its creator, a function that knows its
 #   inputs, and a loop ordered by generation.
 # - Training stores intermediates for every example of the batch; prediction does not.
 

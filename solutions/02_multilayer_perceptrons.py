@@ -10,7 +10,8 @@
 # %% [markdown]
 # ## What you will learn
 #
-# - **Show** why layers without a nonlinearity are worth one layer, and what a nonlinearity adds.
+# - **Show** why stacked layers without a nonlinearity are equivalent to one layer, and what a
+#   nonlinearity adds.
 # - **Compare** activation functions by their shapes and their derivatives.
 # - **Write** a multilayer perceptron from TensorFlow variables, and the same one in Keras twice.
 # - **Tell** eager from graph execution, and see which device does the work.
@@ -18,9 +19,9 @@
 #
 # ## Before you start
 #
-# You need [chapter 1](01_perceptrons.ipynb): neurons, XOR, gradient descent and the
-# cross-entropy; and matrix products. Experiments here take a few seconds each; every prompt says how
-# many. The printed numbers come from the real data; on the offline stand-ins they differ.
+# You need [chapter 1](01_perceptrons.ipynb) (neurons, XOR, gradient descent and cross-entropy) and
+# matrix products. The experiments take a few seconds each; every prompt says how many. The printed
+# numbers come from the real data; on the offline stand-ins they differ.
 
 # %% [markdown]
 # ## Setup
@@ -137,7 +138,7 @@ def collapse(W1, b1, W2, b2):
 check("2.1", collapse)
 
 # %% [markdown]
-# ## Extra linear layers can take away
+# ## Extra linear layers can lose information
 #
 # A linear layer in the middle never adds anything, and a narrow one removes something. The product
 # of a $d \times h$ and an $h \times q$ matrix has a [rank](../chapters/glossary.md#rank) of at most
@@ -182,8 +183,8 @@ for k in range(1, 5):
 assert np.isclose(gap, 0) and np.allclose(first_terms, direct)
 
 # %% [markdown]
-# The more terms, the closer; four terms give back the whole matrix, whose rank is four. What is
-# missing is exactly what the dropped singular values say.
+# Each further term brings the sum closer; four terms give back the whole matrix, whose rank is
+# four. The error is exactly what the dropped singular values predict.
 
 # %% [markdown]
 # ### Exercise 2.2 — A narrow layer loses rank (d2l 5.1.1)
@@ -339,11 +340,11 @@ assert np.isclose(slope_of(tf.tanh)(wide).numpy().max(), 1.0)
 # %% [markdown]
 # ## GELU and Swish
 #
-# Newer activations are smooth relatives of ReLU. [GELU](../chapters/glossary.md#gelu) weighs $x$ by
-# the share of a standard normal distribution below it, $x\,\Phi(x)$;
+# Newer activations are smooth relatives of ReLU. [GELU](../chapters/glossary.md#gelu) weights $x$
+# by the fraction of a standard normal distribution below it, $x\,\Phi(x)$;
 # [Swish](../chapters/glossary.md#swish) by a sigmoid, $x \operatorname{sigmoid}(\beta x)$. Both dip
-# below zero before they vanish on the left, so they are not monotonic, and their derivatives exceed
-# 1 for a while on the right.
+# below zero before they vanish on the left, so they are not monotonic, and their derivatives
+# slightly exceed 1 on the right.
 
 # %%
 middle = np.linspace(-6, 6, 601)
@@ -417,8 +418,8 @@ bends = np.abs(np.diff(relu_units(line).sum(1), 2)) > 1e-9
 assert np.allclose(line[1:-1][bends], np.sort(places))
 
 # %% [markdown]
-# Left the units, each times its output weight; right their sum. The four dots are the places where
-# a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
+# On the left are the units, each times its output weight; on the right is their sum. The four dots
+# are the places where a unit's $w_j x + b_j$ crosses zero, and there the sum bends.
 
 # %% [markdown]
 # ### Exercise 2.5 — The pieces of a ReLU network (d2l 5.1.4)
@@ -431,9 +432,9 @@ assert np.allclose(line[1:-1][bends], np.sort(places))
 #
 # **Shapes** three arrays (h,) in; `breakpoints` (k,) and `slopes` (k + 1,) out, k ≤ h.
 #
-# **Done when** it is right for any number of units, also if some share a place, and leaves out units
-# that cannot bend anything because one of their weights is 0. At least one unit bends, and units
-# that share a place do not cancel.
+# **Done when** it is right for any number of units, even if some bend at the same place, and leaves
+# out units that cannot bend anything because one of their weights is 0. At least one unit bends,
+# and units that share a place do not cancel.
 
 # %%
 def pieces(w1, b1, w2):
@@ -498,8 +499,8 @@ fits = {f"{width} units": build_network(curve, width)(fine) for width in (4, 8, 
 plotting.lines(fine, {"curve": curve(fine)} | fits, xlabel="x", ylabel="y")
 
 # %% [markdown]
-# Four units miss the shape, eight catch it roughly, and 32 cover the curve. Next comes the largest
-# error against the width. Predict: by which factor does it shrink when the width doubles?
+# Four units miss the shape, eight catch it roughly, and 32 follow it closely. Next, plot the
+# largest error against the width. Predict: by what factor does it shrink when the width doubles?
 
 # %%
 widths = np.array([4, 8, 16, 32, 64, 128, 256])
@@ -588,9 +589,9 @@ check("2.7", tanh_from_sigmoid)
 #
 # **Shapes** `W` (m, n), `b` (n,), as many pairs as layers.
 #
-# **Done when** outputs agree for any number of hidden layers, none included. With the way back, which
-# is analogous, this proves that both activations give the same class of functions: the affine layers
-# have biases that absorb the shift.
+# **Done when** outputs agree for any number of hidden layers, including none. Together with the
+# converse, which is analogous, this proves that both activations give the same class of functions:
+# the affine layers have biases that absorb the shift.
 
 # %%
 def tanh_to_sigmoid(layers):
@@ -615,8 +616,8 @@ check("2.8", tanh_to_sigmoid)
 # All activations so far act on one number at a time. [Batch
 # normalization](../chapters/glossary.md#batch-normalization) does not: while it trains, it
 # subtracts from each column the mean over the [minibatch](../chapters/glossary.md#minibatch) and
-# divides by its standard deviation. So what comes out for a row depends on the rows beside it. The
-# cell sends the same row through such a layer in two crowds.
+# divides by its standard deviation. So the output for a row depends on the other rows in its batch.
+# The cell sends the same row through such a layer in two different batches.
 
 # %%
 one_row = np.array([[1.0, 2.0]], "float32")
@@ -666,7 +667,7 @@ assert np.all(np.diff(spreads[1:]) < 0)
 #
 # **Shapes** `row` (d,), `mates` (m, d) with m ≥ 0; (d,) out.
 #
-# **Done when** it is right for crowds of any size, none included.
+# **Done when** it is right for any number of mates, including none.
 
 # %%
 def output_beside(row, mates):
@@ -689,11 +690,11 @@ check("2.9", output_beside)
 
 # %% [markdown] tags=["answer"]
 # **Answer 2.10.** The output for an example is no longer a function of that example: the
-# same row gives other outputs beside other rows, so a prediction depends on what happens to be
-# asked at the same time. A batch of one is the extreme: the row is its own mean, every output is
-# zero, and in small batches the statistics are noisy. Training and prediction see different
+# same row gives different outputs beside different rows, so a prediction depends on what else
+# happens to be in the batch. A batch of one is the extreme: the row is its own mean, every output
+# is zero, and in small batches the statistics are noisy. Training and prediction see different
 # functions when their batches differ, in size or because they are sorted by class. A batch that is
-# split over devices needs them to talk to each other, or gives other results. And rows are no
+# split over devices needs them to talk to each other, or gives different results. And rows are no
 # longer independent, so their gradients are not, either. Remedies: use running averages of mean and
 # variance for prediction (as Keras does), keep training batches large and shuffled, or normalise
 # each row by itself (layer normalization).
@@ -836,7 +837,7 @@ check("2.12", softmax)
 # ## How good is a classifier?
 #
 # The predicted class is the one with the largest logit; softmax keeps the order, so it is not
-# needed for that. The share of right predictions is the
+# needed for that. The fraction of correct predictions is the
 # [accuracy](../chapters/glossary.md#accuracy). One number hides which classes are mixed up; the
 # [confusion matrix](../chapters/glossary.md#confusion-matrix) shows it. A classifier that knows
 # nothing gives the accuracy that every network has to exceed.
@@ -852,8 +853,8 @@ assert abs(np.mean(guesses == y_valid) - 0.1) < 0.04
 assert abs(np.mean(always_zero == y_valid) - 0.1) < 0.04
 
 # %% [markdown]
-# With ten classes of equal size both are right one time in ten. A network that does no better has
-# learned nothing.
+# With ten classes of equal size, guessing and always choosing one class are both right one time in
+# ten. A network that does no better has learned nothing.
 
 # %% [markdown]
 # ### Exercise 2.13 — Accuracy and the confusion matrix
@@ -1056,7 +1057,8 @@ print(f"mean loss in the first epoch {scratch_losses[0]:.3f}, in the last {scrat
 print(f"validation accuracy {scratch_accuracy:.3f}")
 
 # %% [markdown]
-# Nothing but matrix products, a maximum and a tape, and more than eight of ten images are right.
+# With nothing but matrix products, a maximum and a tape, more than eight in ten images are
+# classified correctly.
 
 # %% [markdown]
 # ## The same network in Keras
@@ -1165,8 +1167,8 @@ print(f"most often: {off_diagonal.max()} images of {fashion.class_names[true]} a
 assert mixed_up.sum() == 2000 and np.isclose(np.trace(mixed_up) / 2000, last[-1], atol=1e-3)
 
 # %% [markdown]
-# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to us.
-# Most mistakes are between clothes of one outline.
+# Some units look for the outline of a sleeve or a shoe, others for contrasts that mean little to
+# us. Most mistakes are between clothes with similar outlines.
 
 # %% [markdown]
 # ## The same network in the functional API
@@ -1196,7 +1198,7 @@ print(f"fraction of hidden activations that are zero: {np.mean(result['hidden'] 
 
 # %% [markdown]
 # The same logits come out of both models, since they are the same two layers. A good part of the
-# hidden activations is zero: each image switches other units on.
+# hidden activations is zero: different images switch on different units.
 
 # %% [markdown]
 # ### Exercise 2.16 — The same weights in the functional API
@@ -1347,13 +1349,13 @@ check("2.17", accuracy_of, networks, results)
 
 # %% [markdown] tags=["answer"]
 # **Answer 2.18.** Numbers from the real data; yours differ a little. Width: from 2 to 32 units the
-# accuracy rises by far more than the spread over seeds; from 32 to 512 by about as much as the seeds
-# differ, so I would use 128, where the curve is flat and a run is still cheap. Depth: one and two
-# layers of 128 units differ by less than the spread, so this experiment shows no gain. Activation:
-# the sigmoid is a few hundredths below the others after eight epochs, several times the spread; ReLU,
-# tanh and GELU are closer to each other than two seeds. Start: zeros stay at chance, since with ReLU
-# no gradient gets through; a standard deviation of 1 is clearly worse; Glorot and He agree within
-# the spread.
+# accuracy rises by far more than the spread over seeds; from 32 to 512 by about as much as the
+# seeds differ, so I would use 128, where the curve is flat and a run is still cheap. Depth: one and
+# two layers of 128 units differ by less than the spread, so this experiment shows no gain.
+# Activation: the sigmoid is a few hundredths below the others after eight epochs, several times the
+# spread; ReLU, tanh and GELU differ from each other by less than two seeds do. Start: zeros stay at
+# chance, since with ReLU no gradient gets through; a standard deviation of 1 is clearly worse;
+# Glorot and He agree within the spread.
 
 # %% [markdown]
 # ### Exercise 2.19 — Why a single neuron is a bad idea (d2l 5.2.3)
@@ -1568,7 +1570,7 @@ check("2.23", successive_halving)
 # propose the next candidates (Bayesian optimization). Give all a small budget, keep the better
 # part, and give the rest more, as in successive halving; bad learning rates show within an epoch.
 # Train candidates of one shape together. Then repeat the last few with other seeds, choose by their
-# mean, and measure the one that is left once on the test set, which no choice has seen.
+# mean, and evaluate the winner once on the test set, which no choice has seen.
 
 # %% [markdown]
 # ## Eager and graph execution
@@ -1577,8 +1579,8 @@ check("2.23", successive_halving)
 # operation, one after the other; on a CPU it waits for the result, on a GPU it may go on until a
 # value is read. `tf.function` [traces](../chapters/glossary.md#tracing) instead: it runs the
 # Python function once, records which operations it asks for, and from then on runs that
-# [graph](../chapters/glossary.md#graph-execution) without Python. Whatever Python does besides,
-# like counting calls, happens only while tracing.
+# [graph](../chapters/glossary.md#graph-execution) without Python. Anything else that Python does,
+# such as counting calls, happens only while tracing.
 
 # %%
 calls = {"eager": 0, "graph": 0}
@@ -1609,8 +1611,8 @@ assert calls == {"eager": 10, "graph": 1} and weight_gap < 1e-6
 # Ten steps each and the same weights up to rounding, but the traced function entered Python once.
 #
 # A trace belongs to the types, shapes and Python values of its arguments. A new shape or another
-# Python number means tracing again, which costs more than the step itself. Tensors of one shape do
-# not. Predict the three counts before you run the cell.
+# Python number means tracing again, which costs more than the step itself. More tensors of the same
+# shape do not. Predict the three counts before you run the cell.
 
 # %%
 traces = []
@@ -1633,8 +1635,8 @@ assert counts[0] == 1 and counts[1] == 5 and counts[2] >= 2
 
 # %% [markdown]
 # Five tensors of one shape share a trace; five Python numbers take five. After a few shapes
-# TensorFlow makes one trace for any length. Hand numbers that change to a traced function as tensors,
-# and keep batches of one shape.
+# TensorFlow makes one trace for any length. Pass numbers that change to a traced function as
+# tensors, and keep all batches the same shape.
 
 # %% [markdown]
 # ## A whole epoch as one program
@@ -1655,7 +1657,7 @@ def all_batches(X, y, order, batch_size):
 run_epoch = tf.function(all_batches)
 
 # %% [markdown]
-# Because this function is traced, its `for` is not a loop of Python but one inside the graph.
+# Because this function is traced, its `for` is not a Python loop but a loop inside the graph.
 
 # %%
 x_tensor, y_tensor = tf.constant(x_small), tf.constant(y_small)
@@ -1702,8 +1704,8 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 #
 # **Shapes** `{"scratch": seconds, "keras": seconds}`.
 #
-# **Done when** both times are within a factor of ten of what the check measures on the same machine,
-# which the first, tracing call is not.
+# **Done when** both times are within a factor of ten of what the check measures on the same
+# machine. The first call, which traces, takes far longer.
 
 # %%
 def step_seconds(width):
@@ -1741,8 +1743,8 @@ check("2.25", step_seconds)
 # TensorFlow places each operation on a [device](../chapters/glossary.md#device): on a GPU if there
 # is one and it knows the operation, otherwise on the CPU. Every tensor knows where it lives, and
 # `tf.device` overrules the choice. Moving data between devices takes time, so keep it where it is
-# used. A GPU pays for large matrix products; a network as small as ours keeps it waiting for the
-# next small step.
+# used. A GPU pays off for large matrix products; a network as small as ours keeps it waiting for
+# the next small step.
 
 # %% tags=["nbval-ignore-output"]
 for device in tf.config.list_logical_devices():
@@ -1822,9 +1824,9 @@ print(f"copying reads and writes {2 * large.nbytes / elapsed / 1e9:.1f} GB/s")
 # = 89.6 GB/s at best; a measured copy reaches a part of that, so it gives a lower bound. On Linux
 # `sudo dmidecode -t memory` lists the data width of each module and its speed. A GPU has a far
 # wider bus: an H100 with 3.35 TB/s of HBM3 has 5120 bit, a graphics card with 360 GB/s of GDDR6 at
-# 15 · 10⁹ transfers per second has 360 / 15 = 24 bytes = 192 bit. Memory arrives in cache lines of 64
-# bytes, and vector units work on 8 or 16 float32 at a time (tensor cores on small tiles); a row of
-# 1025 leaves a remainder that costs an extra, mostly empty, step and starts every other row at an
+# 15 · 10⁹ transfers per second has 360 / 15 = 24 bytes = 192 bit. Memory arrives in cache lines of
+# 64 bytes, and vector units work on 8 or 16 float32 at a time (tensor cores on small tiles); a row
+# of 1025 leaves a remainder that costs an extra, mostly empty, step and starts most rows at an
 # unaligned address. Good libraries copy blocks into aligned buffers, so on a CPU the loss is small;
 # it is more visible on a GPU with tensor cores.
 
@@ -1877,9 +1879,9 @@ assert all(np.array_equal(*pair) for pair in zip(digit_model.get_weights(), load
 # %% [markdown]
 # ## One at a time, or in a batch
 #
-# A service may get its pictures one by one. Each call then pays the way into TensorFlow and back
-# for a product of one row, and reads all weights to use them once. A batch pays once and
-# uses each weight that it reads many times. The answers are the same.
+# A service may get its pictures one by one. Each call then pays for the trip into TensorFlow and
+# back to compute a product of one row, and reads all weights to use them once. A batch pays once
+# and uses each weight that it reads many times. The answers are the same.
 
 # %%
 one_by_one = np.concatenate([loaded(x_new[i : i + 1]) for i in range(200)])

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3. Backpropagation
 #
-# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), in TensorFlow and Keras 3, with a small automatic differentiation built from scratch.*
+# *After [d2l 5.3](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html), in TensorFlow and Keras 3, with a small automatic differentiation library built from scratch.*
 #
 # | To read | To run, CPU | To run, GPU | Difficulty | Exercises | Last run with |
 # | --- | --- | --- | --- | --- | --- |
@@ -15,7 +15,7 @@
 # - **Derive** the forward and the backward pass of a network with one hidden layer, equation by
 #   equation.
 # - **Check** any gradient against differences, and find the entry that is wrong.
-# - **Build** a small automatic differentiation and train a network with it.
+# - **Build** a small automatic differentiation library and train a network with it.
 # - **Count** what training stores and prediction does not.
 #
 # ## Before you start
@@ -51,8 +51,8 @@ print(training.device())
 # %% [markdown]
 # ## A slope from two values
 #
-# The derivative of $f$ at $x$ says how fast $f$ changes there. Its definition has a limit, and a
-# computer cannot take one. It can stop early, at a small step $h$:
+# The derivative of $f$ at $x$ says how fast $f$ changes there. Its definition is a limit, which a
+# computer cannot take. But it can stop early, at a small step $h$:
 #
 # $$f'(x) \approx \frac{f(x + h) - f(x)}{h}.\tag{3.1}$$
 #
@@ -112,7 +112,7 @@ plt.show()
 # **Shapes** a number in, a number out; for an array `x` and a function that works entry by entry,
 # an array of the same shape.
 #
-# **Done when** for rising and falling functions and several $h$ the result is the one of (3.2).
+# **Done when** the result matches (3.2) for rising and falling functions and several $h$.
 
 # %%
 def central_difference(f, x, h=1e-5):
@@ -130,7 +130,7 @@ check("3.1", central_difference)
 # Is a smaller step always better? A float64 keeps about 16 digits, so each value of $f$ is off by
 # about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$. In $f(x+h) - f(x-h)$ the leading
 # digits cancel, and this [loss of significance](../chapters/glossary.md#loss-of-significance)
-# leaves the error in front. Divided by $h$ it grows as $h$ shrinks:
+# leaves mostly error. Divided by $h$, this error grows as $h$ shrinks:
 #
 # $$\text{error} \approx \underbrace{\tfrac{h^2}{6} |f'''|}_{\text{truncation}} + \underbrace{\tfrac{\varepsilon}{h} |f|}_{\text{rounding}}.\tag{3.3}$$
 #
@@ -216,7 +216,7 @@ check("3.2", float32_errors, steps_float32)
 #
 # A function of two variables has a slope in each direction. Hold one variable still and move the
 # other: that slope is a [partial derivative](../chapters/glossary.md#partial-derivative). All of
-# them together, arranged as the input is, form the [gradient](../chapters/glossary.md#gradient):
+# them together, arranged like the input, form the [gradient](../chapters/glossary.md#gradient):
 #
 # $$\nabla f(x_0, x_1) = \left(\frac{\partial f}{\partial x_0}, \frac{\partial f}{\partial x_1}\right).\tag{3.4}$$
 #
@@ -238,7 +238,7 @@ def draw_bowl(axes):
 
 # %% [markdown]
 # `draw_bowl` shades the bowl, darker where it is higher, with a white line at every half unit of
-# height and a star at the minimum. On it go the arrows, one at each point of a grid.
+# height and a star at the minimum. The arrows go on top, one at each point of a grid.
 
 # %%
 grid = np.array([(a, b) for a in np.linspace(-3, 3, 9) for b in np.linspace(-2, 2, 7)])
@@ -540,7 +540,7 @@ plotting.graph(edges)
 
 # %% [markdown]
 # Each weight matrix reaches $J$ on two paths: through the loss $L$ and through the penalty $s$. The
-# derivative is the **sum over all paths**, so its gradient will have two terms.
+# derivative is the **sum over all paths**, so the gradient of each will have two terms.
 
 # %% [markdown]
 # ### Exercise 3.8 — The graph with a bias (d2l 5.3.2a)
@@ -733,7 +733,7 @@ assert np.allclose(dW1, dW1_estimate, atol=1e-8)
 # $$\frac{\partial J}{\partial \mathbf{H}} = \frac{\partial J}{\partial \mathbf{O}} {\mathbf{W}^{(2)}}^\top\;(n \times h), \qquad \frac{\partial J}{\partial \mathbf{Z}} = \frac{\partial J}{\partial \mathbf{H}} \odot \phi'(\mathbf{Z})\;(n \times h),\tag{3.7}$$
 # $$\frac{\partial J}{\partial \mathbf{W}^{(1)}} = \mathbf{X}^\top \frac{\partial J}{\partial \mathbf{Z}} + \lambda\mathbf{W}^{(1)}\;(d \times h).\tag{3.8}$$
 #
-# Each weight acts in every example, which is one more set of paths: $\mathbf{H}^\top$ times the
+# Each weight acts on every example, which adds one more set of paths: $\mathbf{H}^\top$ times the
 # gradient sums over the examples.
 
 # %%
@@ -764,7 +764,7 @@ assert np.allclose(row_form, dW2.T, rtol=0, atol=1e-15)
 #
 # **Shapes** as in 3.7; each gradient has the shape of its matrix.
 #
-# **Done when** both agree with differences, and follow whatever is in `values`.
+# **Done when** both agree with differences, and depend on what is in `values`.
 
 # %%
 def backward(values, X, Y, W1, W2, weight_decay):
@@ -826,7 +826,7 @@ check("3.10", cost_with_bias, gradients_with_bias)
 #
 # TensorFlow's `GradientTape` records the operations of a forward pass and plays them back. This is
 # [automatic differentiation](../chapters/glossary.md#automatic-differentiation): exact, like the
-# equations, and without the equations. Here it computes the same gradients from the forward pass
+# equations, but you need not derive them. Here it computes the same gradients from the forward pass
 # alone.
 
 # %%
@@ -986,8 +986,8 @@ def bytes_kept(batch_size):
 print(f"for one example: {bytes_kept(1):,} bytes")
 
 # %% [markdown]
-# That is $784 + 4 \cdot 256 + 10$ numbers of 4 bytes. Now for growing batches, beside the weights
-# and their gradients. At which batch size do you expect the two to meet?
+# That is $784 + 4 \cdot 256 + 10$ numbers of 4 bytes. Now compare growing batches with the weights
+# and their gradients. At what batch size do you expect the two to meet?
 
 # %%
 batch_sizes = [1, 16, 64, 256, 1024, 4096]
@@ -1110,7 +1110,8 @@ leaf = Variable([1, 2])
 print("data", leaf.data, "- grad", leaf.grad, "- creator", leaf.creator)
 
 # %% [markdown]
-# A variable that nobody computed is a [leaf](../chapters/glossary.md#leaf): data, or a parameter.
+# A variable that no function computed is a [leaf](../chapters/glossary.md#leaf): data, or a
+# parameter.
 
 # %% [markdown]
 # ## A function computes and remembers
@@ -1151,7 +1152,8 @@ except NotImplementedError as error:
     print("NotImplementedError:", error)
 
 # %% [markdown]
-# The base class names the class and the method. Now a class that has the method, and nothing in it:
+# The base class names the class and the method. Now a class that has the method, but with an empty
+# body:
 
 # %%
 class Silent(Function):
@@ -1218,8 +1220,8 @@ assert np.isclose(made.data, np.tanh(0.5) - 1) and made.generation == 2
 # **Shapes** `Add` and `Mul` take two arrays of one shape, `MatMul` takes (n, d) and (d, h); each
 # gradient has the shape of its input.
 #
-# **Done when** all five agree with differences and write into no array that is not their own. Each
-# is worth a point.
+# **Done when** all five agree with differences and modify no array but their own. Each is worth a
+# point.
 
 # %%
 class Square(Function):
@@ -1487,8 +1489,8 @@ assert np.isclose(low.grad / once, 3)
 #
 # **Shapes** `gradient` has the shape of `variable.data`.
 #
-# **Done when** an array that two variables share survives, a chain of 5,000 operations is cleared,
-# and nothing but `grad` has changed.
+# **Done when** an array that two variables share is not overwritten, a chain of 5,000 operations is
+# cleared, and nothing but `grad` has changed.
 
 # %%
 def accumulate(variable, gradient):
@@ -1535,9 +1537,9 @@ check("3.15", accumulate, clear_gradients)
 # ## The finished form
 #
 # `helpers/autograd.py` holds the same two classes, some 600 lines with all operations. It differs
-# from ours in five points. Operators such as `*` and `@` call the functions. Only leaves keep a
-# `grad`, so a second call adds what the first did. A function refers to its output weakly, so a
-# graph is freed as soon as nobody needs it. A gradient that was broadcast is summed back to the
+# from ours in five ways. Operators such as `*` and `@` call the functions. Only leaves keep a
+# `grad`, so a second call adds the same gradient again. A function refers to its output weakly, so
+# a graph is freed as soon as nobody needs it. A gradient that was broadcast is summed back to the
 # shape of its variable. And gradients are themselves variables; we come to that next.
 
 # %%
@@ -1594,7 +1596,7 @@ assert max(gaps) < 1e-12
 # %% [markdown]
 # ## Derivatives of derivatives
 #
-# In our classes `backward` computes with arrays, `x.data`, so nothing is remembered of it. Let it
+# In our classes `backward` computes with arrays, `x.data`, so no graph of it is kept. Let it
 # compute with variables instead, and the backward pass builds a graph of its own. With
 # `create_graph=True` the gradient has a creator, and you can call `backward` on it: second
 # derivatives, third, any. For $f(x) = x^4$ at 2 the derivatives are 32, 48, 48 and 24.
@@ -1621,9 +1623,9 @@ assert derivatives == [32, 48, 48, 24]
 #
 # In TensorFlow an outer tape records what an inner tape does. Two things are easily missed. Taking
 # entry $i$ of a gradient is an operation, too: done **outside** the outer tape it is not recorded.
-# And a tape can be asked once, unless it was made with `persistent=True`. Take $f(x_0, x_1) =
-# x_0^2 x_1$ at (3, 5): its gradient is $(2 x_0 x_1, x_0^2)$, and its second derivatives are
-# $2 x_1 = 10$, $2 x_0 = 6$, 6 and 0.
+# And a tape can be used only once, unless it was made with `persistent=True`. Take $f(x_0, x_1) =
+# x_0^2 x_1$ at (3, 5): its gradient is $(2 x_0 x_1, x_0^2)$, and its second derivatives are $2 x_1
+# = 10$, $2 x_0 = 6$, 6 and 0.
 
 # %%
 pair = tf.constant([3.0, 5.0])
@@ -1645,8 +1647,8 @@ assert outer.gradient(entry_outside, pair) is None
 
 # %% [markdown]
 # `None` means that the tape knows no path from the entry to the variable. Without `persistent=True`
-# the second question would raise a `RuntimeError`. And a tape that is asked for the derivative of
-# the whole gradient returns the **sum** over its entries, here (16, 6).
+# the second use would raise a `RuntimeError`. And a tape that is asked for the derivative of the
+# whole gradient returns the **sum** over its entries, here (16, 6).
 
 # %% [markdown]
 # ### Exercise 3.17 — Second derivatives, timed (d2l 5.3.4)
@@ -1867,7 +1869,7 @@ assert accuracies[-1] > (0.95 if digits.source == "real" else 0.9)
 
 # %% [markdown]
 # On the real digits three epochs reach about 0.97 in less than a minute of processor time, with
-# functions like those that you wrote and nothing but NumPy below.
+# functions like those you wrote and nothing but NumPy underneath.
 
 # %% [markdown]
 # ## A graph on two devices
@@ -1938,13 +1940,13 @@ check("3.19", split_forward)
 # where you would cut, and what travels between the devices in a training step.
 
 # %% [markdown] tags=["answer"]
-# **Answer 3.20.** Yes. One way is to deal out the layers: the first device computes the
-# first layers, sends its activations over the cut, and the second device goes on. Another is to cut
+# **Answer 3.20.** Yes. One way is to distribute the layers: the first device computes the first
+# layers, sends its activations over the cut, and the second device goes on. Another is to cut
 # through a layer, as in the exercise: each device has half of the units, computes its share of the
 # output, and the shares are summed. In both cases activations travel forward over every edge that
-# is cut, and gradients of the same size travel back. With layers dealt out, one device waits while
-# the other works, unless several small batches are in the pipeline; with units dealt out, both work
-# in parallel, but they must exchange data in every layer.
+# is cut, and gradients of the same size travel back. With the layers distributed, one device waits
+# while the other works, unless several small batches are in the pipeline; with the units
+# distributed, both work in parallel, but they must exchange data in every layer.
 
 # %% [markdown]
 # ### Exercise 3.21 — Partition, or a smaller minibatch (d2l 5.3.5b)
@@ -1955,13 +1957,13 @@ check("3.19", split_forward)
 
 # %% [markdown] tags=["answer"]
 # **Answer 3.21.** The partition leaves the batch as it is, so gradients are as accurate
-# and training behaves as before. It also divides the weights, whose $2(hd + qh)$ numbers do not
-# shrink with the batch: a model whose weights alone are too large fits only this way. Its price is
-# a second device, data sent over every cut in every step, devices that wait for one another, and
-# more complicated code. A smaller batch needs one device and one changed number, and the
-# intermediates shrink in proportion. But its gradients are noisier, the learning rate may have to
-# follow, and a device computes small batches less efficiently. Where a large batch is wanted, the
-# gradients of several small ones can be added up before each step.
+# and training behaves as before. It also divides the weights and their gradients, whose $2(hd +
+# qh)$ numbers do not shrink with the batch: a model whose weights alone are too large fits only
+# this way. Its price is a second device, data sent over every cut in every step, devices that wait
+# for one another, and more complicated code. A smaller batch needs one device and one changed
+# number, and the intermediates shrink in proportion. But its gradients are noisier, the learning
+# rate may have to follow, and a device computes small batches less efficiently. Where a large batch
+# is wanted, the gradients of several small ones can be added up before each step.
 
 # %% [markdown]
 # ## Recap
@@ -1973,7 +1975,7 @@ check("3.19", split_forward)
 # - A sum passes a gradient on, a product swaps its operands, ReLU is a gate.
 # - A gradient has the shape of its variable. Where a value is used twice, its gradients add up.
 # - Check a hand-written gradient against differences, and look at the largest difference.
-# - An automatic differentiation needs a value that knows its creator, a function that knows its
+# - Automatic differentiation needs a value that knows its creator, a function that knows its
 #   inputs, and a loop ordered by generation.
 # - Training stores intermediates for every example of the batch; prediction does not.
 

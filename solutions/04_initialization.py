@@ -15,8 +15,7 @@
 # %% [markdown]
 # ## What you will learn
 #
-# - **Explain** why the gradient of a deep network vanishes or explodes, from the product that it
-#   is.
+# - **Explain** why the gradient of a deep network, a product of matrices, vanishes or explodes.
 # - **Show** that hidden units which start equal stay equal, and what breaks the symmetry.
 # - **Derive** the variances of Xavier and He, and use both from scratch and in Keras.
 # - **Diagnose** a 30-layer network from the histograms of its activations and gradients.
@@ -68,7 +67,7 @@ print("training", train_X.shape, "test", test_X.shape)
 #
 # $$\partial_{\mathbf{W}^{(l)}} \mathbf{o} = \mathbf{M}^{(L)} \cdots \mathbf{M}^{(l+1)} \, \partial_{\mathbf{W}^{(l)}} \mathbf{h}^{(l)}.\tag{5.4.2}$$
 #
-# So the lowest layer waits for $L - 1$ matrices. For a tanh layer the matrix is
+# So the gradient of the lowest layer contains $L - 1$ matrices. For a tanh layer the matrix is
 # $\operatorname{diag}(1 - \tanh^2 z)\,\mathbf{W}^\top$. Multiply five of them.
 
 # %%
@@ -122,8 +121,8 @@ assert sigmoid_slope(z).max() == sigmoid_slope(0.0) == 0.25
 assert sigmoid_slope(5.0) < 0.007
 
 # %% [markdown]
-# At best the slope lets a quarter of the gradient pass, far from zero hardly any. The slopes of
-# thirty sigmoids multiply to $0.25^{30} \approx 10^{-18}$ at best. Still the sigmoid was the usual
+# At best the slope lets a quarter of the gradient pass; far from zero, hardly any. The slopes of
+# thirty sigmoids multiply to $0.25^{30} \approx 10^{-18}$ at best. Still, the sigmoid was the usual
 # choice for decades, as a smooth form of the threshold that neurons seemed to compute. Hochreiter
 # described the vanishing gradient in 1991; deep networks became common only after Nair and Hinton
 # (2010) and Glorot, Bordes and Bengio (2011) had replaced the sigmoid by ReLU, whose slope is
@@ -209,9 +208,9 @@ check("4.1", gradient_norm_ratio)
 #
 # The opposite is as bad. Take 100 matrices of size 4 x 4 whose entries are normal with standard
 # deviation 1, and multiply them. One factor doubles the root mean square length of a vector, since
-# $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. Large values make up for much of
-# that: the typical factor, the geometric mean, is 1.75. So a standard deviation of $1/1.75 = 0.57$
-# should keep the product level. What will 1 and 0.3 do in 100 factors?
+# $\mathrm{E}\,\|\mathbf{x}\mathbf{W}\|^2 = 4\,\|\mathbf{x}\|^2$. But occasional large factors raise
+# that mean: the typical factor, the geometric mean, is 1.75. So a standard deviation of $1/1.75 =
+# 0.57$ should keep the product level. What will 1 and 0.3 do in 100 factors?
 
 # %%
 factors = rng.normal(size=(100, 4, 4))
@@ -233,15 +232,16 @@ assert abs(np.sqrt((steps**2).mean()) - 2) < 0.02 and abs(steps.mean() - 1.88) <
 assert abs(np.exp(np.log(steps).mean()) - 1.75) < 0.02
 
 # %% [markdown]
-# Scaling the factors only tilts the line. Between explosion and extinction lies one narrow range of
-# scales, and finding it is what initialization is about.
+# Scaling the factors only tilts the line. There is only a narrow range of scales between explosion
+# and extinction, and finding it is what initialization is about.
 
 # %% [markdown]
 # ## A training run that explodes
 #
-# A gradient that grows so is an [exploding gradient](../chapters/glossary.md#exploding-gradient).
-# See what it does to training: ten ReLU layers of 64 units, plain gradient descent with learning
-# rate 0.01 on 256 images, from standard deviation 0.18 (He's) and from 0.6.
+# A gradient that grows like this is an [exploding
+# gradient](../chapters/glossary.md#exploding-gradient). See what it does to training: ten ReLU
+# layers of 64 units, plain gradient descent with learning rate 0.01 on 256 images, from standard
+# deviation 0.18 (He's) and from 0.6.
 
 # %%
 def first_losses(deviation, steps=5):
@@ -271,19 +271,19 @@ assert exploding_run[0.6][0] > 1e3 and not np.isfinite(exploding_run[0.6]).all()
 
 # %% [markdown]
 # From 0.18 the loss is an ordinary number. From 0.6 it starts in the hundred thousands, one step
-# throws the weights far away, and then it is not a number (nan), from which no step returns.
+# throws the weights far away, and then it is `nan` (not a number), from which no step recovers.
 
 # %% [markdown]
 # ## How far a matrix stretches
 #
 # A matrix turns the circle of all vectors of length 1 into an ellipse. The longest and the shortest
 # radius of the ellipse are its largest and smallest
-# [singular value](../chapters/glossary.md#singular-value): no vector is stretched by more or by
-# less. They come from the
-# [singular value decomposition](../chapters/glossary.md#singular-value-decomposition)
-# $\mathbf{A} = \mathbf{U}\boldsymbol\Sigma\mathbf{V}^\top$, a rotation, a stretch along the axes, and
-# a rotation. An [eigenvalue](../chapters/glossary.md#eigenvalue) $\lambda$ with $\mathbf{A}\mathbf{x}
-# = \lambda\mathbf{x}$ is something else: the stretch of a vector that keeps its direction.
+# [singular values](../chapters/glossary.md#singular-value): no vector is stretched by more or by
+# less. They come from the [singular value
+# decomposition](../chapters/glossary.md#singular-value-decomposition) $\mathbf{A} =
+# \mathbf{U}\boldsymbol\Sigma\mathbf{V}^\top$, a rotation, a stretch along the axes, and a rotation.
+# An [eigenvalue](../chapters/glossary.md#eigenvalue) $\lambda$ with $\mathbf{A}\mathbf{x} =
+# \lambda\mathbf{x}$ is something else: the stretch of a vector that keeps its direction.
 
 # %%
 shear = np.array([[1.0, 2.0], [0.0, 1.0]])
@@ -305,8 +305,8 @@ assert abs(stretched.max() - values[0]) < 1e-3 and abs(stretched.min() - values[
 
 # %% [markdown]
 # This matrix stretches some vectors 2.41-fold and shrinks others to 0.41, while both of its
-# eigenvalues are 1. `np.linalg.svd` returns the singular values in falling order; eigenvalues may
-# be complex, so their size is the modulus.
+# eigenvalues are 1. `np.linalg.svd` returns the singular values in descending order; eigenvalues
+# may be complex, so their size is the modulus.
 
 # %% [markdown]
 # ### Exercise 4.2 — Bounds for a product of matrices (d2l 5.4.3)
@@ -458,13 +458,14 @@ assert distinct_units(model) == 8
 # \phi(X W_1 + b_1) W_2 + b_2$.
 #
 # **Write** two functions that return a new list with the same outputs. `flip_unit(weights, unit)`
-# negates what goes into one tanh unit and undoes it behind the unit. `rescale_unit(weights, unit,
-# factor)` multiplies what goes into one ReLU unit by `factor` and undoes it behind the unit; a
+# negates what goes into one tanh unit and undoes this after the unit. `rescale_unit(weights, unit,
+# factor)` multiplies what goes into one ReLU unit by `factor` and undoes this after the unit; a
 # factor that is not positive is a `ValueError`.
 #
 # **Shapes** W1 (d, h), b1 (h,), W2 (h, q), b2 (q,), in and out; `unit` counts from 0.
 #
-# **Done when** only the one unit's weights change, the outputs stay, and the given arrays do, too.
+# **Done when** only the one unit's weights change, and both the outputs and the given arrays stay
+# the same.
 
 # %%
 def flip_unit(weights, unit):
@@ -668,7 +669,7 @@ assert all(abs(ratio / (400 * sigma**2) - 1) < 0.03 for sigma, ratio in ratios.i
 # ## The variance on the way back
 #
 # Gradients run through the transposed matrix, so each is a sum over the
-# [fan-out](../chapters/glossary.md#fan-out), and the same argument asks for $n_\mathrm{out}\sigma^2
+# [fan-out](../chapters/glossary.md#fan-out), and the same argument requires $n_\mathrm{out}\sigma^2
 # = 1$. Both cannot hold unless the layer is square. [Xavier
 # initialization](../chapters/glossary.md#xavier-initialization) takes the mean:
 #
@@ -785,9 +786,9 @@ assert 0.1 < (left["He"][-1] / left["He"][0]) ** 2 < 10
 # %% [markdown]
 # ## The scale against the depth
 #
-# How exactly must the scale be met? The figure shows the size of the activations by layer for 0.8,
-# 0.9, 1, 1.1 and 1.25 times He's deviation. What do you expect of ten per cent too much, thirty
-# times over?
+# How precisely must the scale be right? The figure shows the size of the activations by layer for
+# 0.8, 0.9, 1, 1.1 and 1.25 times He's deviation. What do you expect if it is ten per cent too large
+# in each of thirty layers?
 
 # %%
 def draw_sizes(scales, activation="relu"):
@@ -803,8 +804,9 @@ last = [size_by_layer(scale)[-1] for scale in (0.8, 0.9, 1.0, 1.1, 1.25)]
 assert last[0] < 0.01 < last[1] < 0.2 < last[2] < 5 < last[3] < 50 < 200 < last[4]
 
 # %% [markdown]
-# Ten per cent are a factor of $1.1^{30} \approx 17$. With a running kernel, move the slider, and
-# choose tanh: it saturates instead of exploding, which hides the error in the forward pass.
+# Over thirty layers, ten per cent becomes a factor of $1.1^{30} \approx 17$. With a running kernel,
+# move the slider, and choose tanh: it saturates instead of exploding, which hides the error in the
+# forward pass.
 
 # %% tags=["nbval-ignore-output"]
 _ = widgets.interact(lambda scale, activation: draw_sizes((1.0, scale), activation),
@@ -928,14 +930,15 @@ assert sizes["small"][-1] < 1e-30 and sizes["Xavier"][-1] < 1e-3
 assert 0.1 < sizes["He"][-1] < 10 and np.all((0.1 < sizes["He"]) & (sizes["He"] < 10))
 
 # %% [markdown]
-# Small weights lose a factor of about fourteen per layer, Xavier's about 1.4, which is the root of
-# two that ReLU takes. He's line is level.
+# Small weights lose a factor of about fourteen per layer, Xavier's about 1.4, which is the square
+# root of two that ReLU costs. He's line is level.
 
 # %% [markdown]
 # ## Histograms of the activations
 #
 # A size says little about the shape. These are the activations of layers 1, 10 and 30, all on the
-# same axes. ReLU makes about half of them exactly zero, so the bar at zero reaches beyond the top.
+# same axes. ReLU makes about half of them exactly zero, so the bar at zero extends beyond the top
+# of the plot.
 
 # %%
 histograms = {name: {f"layer {index}": activations[index - 1] for index in (1, 10, 30)}
@@ -948,8 +951,8 @@ assert max(results[name][0][9].max() for name in ("zero", "small")) < 0.01
 assert positive["zero"] == positive["small"] == positive["Xavier"] == 0 < 0.05 < positive["He"]
 
 # %% [markdown]
-# In layer 10 the small start has nothing left but the bar at zero, in layer 30 Xavier's, too. Only
-# He's network still has a spread of values there.
+# By layer 10 the small start has nothing left but the bar at zero; by layer 30 the same is true of
+# Xavier's. Only He's network still has a spread of values there.
 
 # %% [markdown]
 # ## Histograms of the gradients
@@ -1015,8 +1018,8 @@ assert abs(deviation - 1) < 0.05
 # %% [markdown]
 # ## The gradient that does not vanish
 #
-# Back to the figure of the thirty sigmoid layers. Put the same depth and width with ReLU and He's
-# start beside it, on the same images and with the same loss.
+# Back to the figure of the thirty sigmoid layers. Beside it, put a network of the same depth and
+# width with ReLU and He's start, on the same images and with the same loss.
 
 # %%
 deep_relu = models.mlp((64,) * 30, activation="relu", kernel_initializer="he_normal")
@@ -1070,9 +1073,9 @@ assert 60 < dead_after[0.5][0] < dead_after[0.7][0] and dead_after[0.7][0] > 128
 assert dead_after[0.01][1] > 0.65 and dead_after[0.7][1] < 0.45
 
 # %% [markdown]
-# A handful are dead at every rate, since the start happened to shut them. From 0.3 on the steps kill:
-# dozens of units, then half of them, then most, and the accuracy falls with the units that are left.
-# Leaky ReLU, GELU and Swish (chapter 2) keep a slope below zero.
+# A handful are dead at every rate, since the start happened to shut them. From 0.3 on, the steps
+# kill units: dozens, then half of them, then most, and the accuracy falls with the units that are
+# left. Leaky ReLU, GELU and Swish (chapter 2) keep a slope below zero.
 
 # %% [markdown]
 # ### Exercise 4.11 — Train a 20-layer MLP from two starts
@@ -1161,8 +1164,8 @@ turned = np.linalg.multi_dot(turns)
 assert np.allclose(turned @ turned.T, np.eye(4))
 
 # %% [markdown]
-# The orthogonal product treats all directions alike for ever. The Gaussian one, of the same
-# variance, keeps one direction and forgets the others, down to the rounding error.
+# The orthogonal product treats all directions alike, however many factors it has. The Gaussian one,
+# of the same variance, keeps one direction and forgets the others, down to the rounding error.
 
 # %% [markdown]
 # ### Exercise 4.12 — A LARS step (d2l 5.4.4)
@@ -1217,16 +1220,17 @@ assert np.isclose(np.linalg.norm(steps[0]), 0.5 * 0.02 * np.linalg.norm(w[0]))
 # **Answer 4.13.** Without weight decay the length of a layer's step is
 # $\alpha\eta\|w_l\|$: the length of the gradient cancels. Each layer moves by the same fraction of
 # its own weights, so a layer with a gradient of $10^{-6}$ learns as fast as one with $10^{6}$, and
-# neither is stuck nor blows up. What is left of the gradient is its direction. If the gradient
-# has underflowed to zero, overflowed to infinity, or is dominated by rounding, its direction is
-# lost and no rate brings it back; and LARS does nothing about activations that vanished on the way
+# neither gets stuck or blows up. What is left of the gradient is its direction. If the gradient has
+# underflowed to zero, overflowed to infinity, or is dominated by rounding, its direction is lost
+# and no rate brings it back; and LARS does nothing about activations that vanished on the way
 # forward. It mends sizes, not lost information, so a good start is still worth having.
 
 # %% [markdown]
 # ## Recap
 #
 # - A gradient is a product of one matrix per layer, so it tends to vanish or to explode with depth.
-# - A sigmoid's slope passes on a quarter of the gradient at most; ReLU with He's start keeps it.
+# - A sigmoid's slope passes on a quarter of the gradient at most; ReLU with He's start keeps its
+#   size.
 # - Units that start equal stay equal: start at random. A bias may start at zero.
 # - Xavier: variance $2 / (n_\mathrm{in} + n_\mathrm{out})$, for tanh-like units. He: $2 /
 #   n_\mathrm{in}$, for ReLU.

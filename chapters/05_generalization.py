@@ -34,10 +34,10 @@
 # ## Setup
 #
 # The page trains many small networks, so it uses few images: 1,000 to train on, 1,000 for
-# validation, 2,000 for the final test. The numbers that you see in the text come from the real
-# images; where the offline stand-in replaces them, they differ a little.
+# validation, 2,000 for the final test. The numbers in the text come from the real images; with the
+# offline stand-in, yours will differ a little.
 #
-# A question with letters is answered by the letter in quotes, for example `"a"`.
+# Answer a multiple-choice question with its letter in quotes, for example `"a"`.
 
 # %%
 from helpers import check, data, hint, models, plotting, progress, training
@@ -73,8 +73,9 @@ print(x_train.shape, x_valid.shape, x_test.shape)
 
 
 # %% [markdown]
-# The network of this page is 784-256-10 with ReLU. It is trained by Adam, a gradient descent that
-# adapts the length of the step for each weight. Another seed gives other initial weights.
+# The network of this page is 784-256-10 with ReLU. It is trained with Adam, a form of gradient
+# descent that adapts the step size for each weight. A different seed gives different initial
+# weights.
 
 # %%
 def new_model(seed=0):
@@ -127,8 +128,8 @@ print(f"generalization gap: {train_accuracy - test_accuracy:.3f}")
 
 
 # %% [markdown]
-# The network is wrong on more than one in ten images that it has not seen. If a model improves on
-# the training examples and does not improve on others, or gets worse there, it is
+# The network is wrong on more than one in ten images that it has not seen. A model that improves on
+# the training examples but not on others, or gets worse on those, is
 # [overfitting](glossary.md#overfitting).
 
 # %% [markdown]
@@ -187,8 +188,8 @@ for name, guess in guesses.items():
 # %% [markdown]
 # ## Networks fit random labels
 #
-# The training set of the next run makes no sense: each image gets one of ten labels at random. There
-# is nothing to learn, so a network that fits them has memorised them. Zhang et al. (2017) showed this
+# The labels in the next run make no sense: each image gets one of the ten at random. There is
+# nothing to learn, so a network that fits them has memorised them. Zhang et al. (2017) showed this
 # for large networks on CIFAR-10 and ImageNet.
 #
 # Predict first: which training accuracy will the network reach on random labels, and will it take
@@ -209,20 +210,20 @@ curves = {name: run.history["accuracy"] for name, run in runs.items()}
 plotting.lines(range(1, 61), curves, xlabel="epoch", ylabel="training accuracy")
 
 # %% [markdown]
-# Random labels take longer, and then they fit as well as true ones. On new images the second network
-# guesses. Both have the same number of weights and a training error of almost zero; only one
-# generalises.
+# Random labels take longer to fit, but in the end the network fits them as well as the true ones.
+# On new images, the second network is only guessing. Both have the same number of weights and a
+# training error of almost zero; only one generalises.
 
 # %% [markdown]
 # ## Measures of complexity
 #
 # Classical theory measures how rich a model class is. The [VC
-# dimension](glossary.md#vc-dimension) is the largest number of points that the class can
-# label in all possible ways. The [Rademacher
-# complexity](glossary.md#rademacher-complexity) is how well the class fits labels $+1$
-# and $-1$ drawn at random, on average: 0 for a single function, 1 for a class that fits everything.
-# A small measure guarantees a small gap. The cell estimates the second one for polynomials on 20
-# points, by least squares.
+# dimension](glossary.md#vc-dimension) is the largest number of points that the class
+# can label in all possible ways. The [Rademacher
+# complexity](glossary.md#rademacher-complexity) measures how well, on average, the
+# class fits labels $+1$ and $-1$ drawn at random: 0 for a single function, 1 for a class that fits
+# everything. A small measure guarantees a small gap. The cell estimates the Rademacher complexity
+# of polynomials on 20 points, by least squares.
 
 # %%
 rng = np.random.default_rng(0)
@@ -233,8 +234,9 @@ for degree in (0, 1, 4, 9, 19):
     print(f"degree {degree:2}: agreement with random signs {agreement:.2f}")
 
 # %% [markdown]
-# Degree 19 fits every labelling of 20 points, so its complexity is 1, and the guarantee is empty. The
-# network above is in the same position: it fits random labels of all its training images.
+# Degree 19 fits every labelling of 20 points, so its complexity is 1, and the guarantee says
+# nothing. The network above is in the same position: it fits random labels of all its training
+# images.
 
 # %% [markdown]
 # ### Exercise 5.2 — What a capacity bound cannot see (d2l 5.5.1)
@@ -345,7 +347,7 @@ for name, c in solutions.items():
 # %% [markdown]
 # ## Double descent
 #
-# Now let the number of parameters grow through the number of examples. The model is linear in $m$
+# Now let the number of parameters grow past the number of examples. The model is linear in $m$
 # [random features](glossary.md#random-features), a hidden layer whose weights
 # $\mathbf{V}$ are drawn once and never trained:
 #
@@ -396,8 +398,8 @@ plotting.lines(widths, {"test": test_curve, "training": visible}, marks={"100 ex
 # %% [markdown]
 # The training curve ends where its error becomes zero. The test curve peaks there. At the threshold
 # exactly one solution fits, and it has to follow all of the noise, so its coefficients are huge.
-# Beyond it there is a choice again: the norm of the smallest solution falls, and the test error falls
-# with it, below the best narrow model. This is [double
+# Beyond it, many solutions fit: the norm of the smallest one falls, and the test error falls with
+# it, to below that of the best narrow model. This is [double
 # descent](glossary.md#double-descent) (Belkin et al., 2019).
 
 # %% [markdown]
@@ -462,8 +464,8 @@ for n in (100, 1_000, 10_000, 60_000):
 #
 # With $k = 1$ each training example is its own nearest neighbour, at distance 0. The choice of the
 # distance, the *metric*, is the inductive bias of this method: it says which images count as alike.
-# The cell tries three on the same images: Euclidean, the largest difference of any pixel, and Euclidean
-# on images whose pixels are each divided by their standard deviation.
+# The cell tries three on the same images: the Euclidean distance, the largest difference in any
+# pixel, and the Euclidean distance after each pixel is divided by its standard deviation.
 
 # %%
 def nearest_labels(x, y, queries, order=2):
@@ -516,9 +518,9 @@ plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
 
 
 # %% [markdown]
-# One neighbour stays near 0.32, however many examples it has. A number of neighbours that grows, but
-# more slowly than $n$, approaches the Bayes error as closely as 2,000 test points can show: it is
-# consistent, with almost no assumption.
+# One neighbour stays near 0.32, however many examples it has. If the number of neighbours grows,
+# but more slowly than $n$, the error approaches the Bayes error as closely as 2,000 test points can
+# show: the method is consistent, with almost no assumptions.
 
 # %% [markdown]
 # ### Exercise 5.6 — k nearest neighbours
@@ -577,7 +579,8 @@ kernel = jacobian(first_W, first_a, four_x) @ jacobian(first_W, first_a, four_x)
 print(np.round(kernel, 1))
 
 # %% [markdown]
-# The table is symmetric, and near inputs have larger numbers than far ones. No label went into it.
+# The table is symmetric, and nearby inputs have larger entries than distant ones. No label went
+# into it.
 #
 # Close to the start $\boldsymbol{\theta}_0$ the network is nearly linear in its parameters, $f(\mathbf{x})
 # \approx f_0(\mathbf{x}) + \mathbf{J}(\mathbf{x})(\boldsymbol{\theta} - \boldsymbol{\theta}_0)$. Gradient
@@ -633,8 +636,9 @@ plt.show()
 # **Given** a Keras `model` with one output, and inputs `first` of shape (n, d) and `second` of shape
 # (m, d), float32.
 #
-# **Write** `empirical_ntk(model, first, second)`, formula (5.5.5) for all pairs, with the derivatives
-# with respect to all trainable variables of the model, such as `tf.GradientTape` gives them.
+# **Write** `empirical_ntk(model, first, second)`, formula (5.5.5) for all pairs, using the
+# derivatives with respect to all trainable variables of the model, for example from
+# `tf.GradientTape`.
 #
 # **Shapes** an array or tensor of shape (n, m) out.
 #
@@ -655,7 +659,8 @@ check("5.7", empirical_ntk)
 # ## Clean labels are fitted before noisy ones
 #
 # Real labels contain errors, [label noise](glossary.md#label-noise). A network can
-# memorise them, but it learns what many examples share before the exceptions (Rolnick et al., 2017).
+# memorise them, but it learns what many examples share before it learns the exceptions (Rolnick et
+# al., 2017).
 #
 # `flip_labels` gives a fraction of the examples a wrong label and says which.
 
@@ -670,8 +675,8 @@ y_noisy, flipped = flip_labels(y_train, 0.4, seed=0)
 print(flipped.sum(), "of", len(y_train), "labels flipped")
 
 # %% [markdown]
-# During training, a callback keeps the classes that the network gives the training images after
-# each epoch. Predict first: will it learn the wrong labels as fast as the true ones?
+# During training, a callback records the class that the network predicts for each training image
+# after each epoch. Predict first: will it learn the wrong labels as fast as the true ones?
 
 # %%
 memoriser, given = new_model(), []
@@ -698,8 +703,9 @@ for epoch in (1, 3, 10, 60):
           f"true label {corrected[epoch - 1]:.2f}")
 
 # %% [markdown]
-# In the first epochs the network gives most flipped examples their true label, against the label it was
-# given. Then it learns the wrong labels, too, and at the end it repeats nearly all of them.
+# In the first epochs the network gives most flipped examples their true label, not the label that
+# it was trained on. Then it learns the wrong labels, too, and at the end it repeats nearly all of
+# them.
 #
 # Garg et al. (2021) turn this order into a *guarantee*: add examples with random labels to the training
 # set. If the network fits the clean part well and the random part badly, its error on new data is
@@ -709,15 +715,15 @@ for epoch in (1, 3, 10, 60):
 # %% [markdown]
 # ## Early stopping
 #
-# The best network exists only for some epochs. [Early
-# stopping](glossary.md#early-stopping) ends the training there. The rule watches the
+# The network is at its best for only a few epochs. [Early
+# stopping](glossary.md#early-stopping) ends training there. The rule watches the
 # validation loss $L_t$ after each epoch $t$. An epoch counts as an improvement if
 #
 # $$L_t < L_\text{best} - \delta,\tag{5.5.7}$$
 #
-# with `min_delta` $\delta \ge 0$. After as many epochs in a row without improvement as the
-# [patience](glossary.md#patience) allows, training stops. Patience keeps one unlucky
-# epoch from ending it. In Keras the rule is a callback, and it can bring back the best weights.
+# with `min_delta` $\delta \ge 0$. Training stops after as many epochs in a row without improvement
+# as the [patience](glossary.md#patience) allows. Patience keeps one unlucky epoch from
+# ending training. In Keras the rule is a callback, and it can restore the best weights.
 
 # %%
 stop = keras.callbacks.EarlyStopping(
@@ -757,9 +763,9 @@ ipywidgets.interact(show_patience, patience=(1, 30));
 # %% [markdown]
 # ## The same question for a trained network
 #
-# Does the test error of a network whose layers are all trained peak as well, where it begins to fit
-# every label? Train 784-width-10 on 300 images, 30 % of them with a wrong label, for 150 epochs. Predict
-# the shape of both curves before you look.
+# Does the test error also peak when all layers are trained, at the width where the network begins
+# to fit every label? Train 784-width-10 on 300 images, 30 % of them with a wrong label, for 150
+# epochs. Predict the shape of both curves before you look.
 
 # %%
 few_labels, _ = flip_labels(y_train[:300], 0.3, seed=0)
@@ -777,11 +783,11 @@ plotting.lines(unit_counts, {"training (noisy labels)": on_noisy, "test": on_new
                xscale="log", xlabel="hidden units", ylabel="fraction of wrong answers")
 
 # %% [markdown]
-# From 16 units on, the network fits nearly every label, wrong ones included. The classical picture
-# expects the test error to rise there. It does not: the widest network is the best or close to it. A
-# peak as sharp as that of the least-squares fit does not appear in this small experiment. Nakkiran et
-# al. (2020) found one in larger networks with 10 to 20 % of wrong labels, over the width and over the
-# number of epochs as well.
+# From 16 units on, the network fits nearly every label, wrong ones included. According to the
+# classical picture, the test error should rise there. It does not: the widest network is the best
+# or close to it. A peak as sharp as that of the least-squares fit does not appear in this small
+# experiment. Nakkiran et al. (2020) found one in larger networks with 10 to 20 % wrong labels, both
+# over the width and over the number of epochs.
 
 # %% [markdown]
 # ### Exercise 5.8 — Early stopping as a constraint (d2l 5.5.2)
@@ -878,9 +884,9 @@ check("5.12", choice_5_12)
 # ### Exercise 5.13 — Label noise and early stopping (d2l 5.5.4)
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.13")`*
 #
-# Cats and dogs are *separable*: a photograph decides the label, and training to the end does little
-# harm. Whether a patient dies within a year *varies* between patients with the same record: fitting
-# every label fits chance. Flipped labels imitate the second kind.
+# Cats and dogs are *separable*: a photograph determines the label, and training to the end does
+# little harm. Whether a patient dies within a year *varies* between patients with the same record:
+# fitting every label means fitting chance. Flipped labels imitate the second kind.
 #
 # **Given** `flip_labels`, `new_model`; a `share` of labels to flip, a `seed`, training images `x` with
 # labels `y`, and validation images `x_valid` with `y_valid`.
@@ -935,9 +941,9 @@ check("5.14", choice_5_14)
 # **Given** `new_model`, the callback of the lesson, a `patience` and a `seed`, training images `x` with
 # labels `y`, and validation images `x_valid` with `y_valid`.
 #
-# **Write** `stopped_run(patience, seed, x, y, x_valid, y_valid)`: train `new_model(seed)` at batch size
-# 50 for at most 60 epochs, with early stopping on the validation loss and the best weights brought
-# back. Return a dict:
+# **Write** `stopped_run(patience, seed, x, y, x_valid, y_valid)`: train `new_model(seed)` at batch
+# size 50 for at most 60 epochs, with early stopping on the validation loss and the best weights
+# restored. Return a dict:
 #
 # - `"model"`: the trained network;
 # - `"val_loss"`: the validation loss after each epoch that ran;
@@ -1102,8 +1108,8 @@ plotting.lines(range(1, 61), penalised, xlabel="epoch", ylabel="training accurac
 #
 # - The generalization gap matters. A training error of zero says nothing about it: networks fit random
 #   labels, too, and nearest neighbours reach zero without training.
-# - Measures of the model class, such as the VC dimension and the Rademacher complexity, are at their
-#   limit for a network that fits random labels.
+# - Measures of the model class, such as the VC dimension and the Rademacher complexity, guarantee
+#   nothing for a network that fits random labels.
 # - No learner is good in every world. The preferences of a network come from the data, the
 #   architecture and gradient descent, which finds one of many interpolating solutions.
 # - The test error peaks where parameters and examples are equally many, and falls again beyond.

@@ -26,10 +26,10 @@
 # ## Setup
 #
 # The page trains many small networks, so it uses few images: 1,000 to train on, 1,000 for
-# validation, 2,000 for the final test. The numbers that you see in the text come from the real
-# images; where the offline stand-in replaces them, they differ a little.
+# validation, 2,000 for the final test. The numbers in the text come from the real images; with the
+# offline stand-in, yours will differ a little.
 #
-# A question with letters is answered by the letter in quotes, for example `"a"`.
+# Answer a multiple-choice question with its letter in quotes, for example `"a"`.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
@@ -64,8 +64,9 @@ y_test = fashion.test_labels[:2000]
 print(x_train.shape, x_valid.shape, x_test.shape)
 
 # %% [markdown]
-# The network of this page is 784-256-10 with ReLU. It is trained by Adam, a gradient descent that
-# adapts the length of the step for each weight. Another seed gives other initial weights.
+# The network of this page is 784-256-10 with ReLU. It is trained with Adam, a form of gradient
+# descent that adapts the step size for each weight. A different seed gives different initial
+# weights.
 
 # %%
 def new_model(seed=0):
@@ -123,8 +124,8 @@ assert train_accuracy > 0.99 and 0.10 < train_accuracy - test_accuracy < 0.30
 assert np.ptp(first_run.history["val_accuracy"][10:]) < 0.06
 
 # %% [markdown]
-# The network is wrong on more than one in ten images that it has not seen. If a model improves on
-# the training examples and does not improve on others, or gets worse there, it is
+# The network is wrong on more than one in ten images that it has not seen. A model that improves on
+# the training examples but not on others, or gets worse on those, is
 # [overfitting](../chapters/glossary.md#overfitting).
 
 # %% [markdown]
@@ -203,8 +204,8 @@ assert all(np.mean(worlds == guess) == 0.5 for guess in guesses.values())
 # %% [markdown]
 # ## Networks fit random labels
 #
-# The training set of the next run makes no sense: each image gets one of ten labels at random. There
-# is nothing to learn, so a network that fits them has memorised them. Zhang et al. (2017) showed this
+# The labels in the next run make no sense: each image gets one of the ten at random. There is
+# nothing to learn, so a network that fits them has memorised them. Zhang et al. (2017) showed this
 # for large networks on CIFAR-10 and ImageNet.
 #
 # Predict first: which training accuracy will the network reach on random labels, and will it take
@@ -231,20 +232,20 @@ after_ten = [runs[name].history["accuracy"][10] for name in runs]
 assert after_ten[0] > after_ten[1] + 0.2
 
 # %% [markdown]
-# Random labels take longer, and then they fit as well as true ones. On new images the second network
-# guesses. Both have the same number of weights and a training error of almost zero; only one
-# generalises.
+# Random labels take longer to fit, but in the end the network fits them as well as the true ones.
+# On new images, the second network is only guessing. Both have the same number of weights and a
+# training error of almost zero; only one generalises.
 
 # %% [markdown]
 # ## Measures of complexity
 #
 # Classical theory measures how rich a model class is. The [VC
-# dimension](../chapters/glossary.md#vc-dimension) is the largest number of points that the class can
-# label in all possible ways. The [Rademacher
-# complexity](../chapters/glossary.md#rademacher-complexity) is how well the class fits labels $+1$
-# and $-1$ drawn at random, on average: 0 for a single function, 1 for a class that fits everything.
-# A small measure guarantees a small gap. The cell estimates the second one for polynomials on 20
-# points, by least squares.
+# dimension](../chapters/glossary.md#vc-dimension) is the largest number of points that the class
+# can label in all possible ways. The [Rademacher
+# complexity](../chapters/glossary.md#rademacher-complexity) measures how well, on average, the
+# class fits labels $+1$ and $-1$ drawn at random: 0 for a single function, 1 for a class that fits
+# everything. A small measure guarantees a small gap. The cell estimates the Rademacher complexity
+# of polynomials on 20 points, by least squares.
 
 # %%
 rng = np.random.default_rng(0)
@@ -258,8 +259,9 @@ for degree in (0, 1, 4, 9, 19):
 assert agreement == 1.0
 
 # %% [markdown]
-# Degree 19 fits every labelling of 20 points, so its complexity is 1, and the guarantee is empty. The
-# network above is in the same position: it fits random labels of all its training images.
+# Degree 19 fits every labelling of 20 points, so its complexity is 1, and the guarantee says
+# nothing. The network above is in the same position: it fits random labels of all its training
+# images.
 
 # %% [markdown]
 # ### Exercise 5.2 — What a capacity bound cannot see (d2l 5.5.1)
@@ -421,7 +423,7 @@ assert np.allclose((np.eye(50) - np.linalg.pinv(A) @ A) @ descended, 0)
 # %% [markdown]
 # ## Double descent
 #
-# Now let the number of parameters grow through the number of examples. The model is linear in $m$
+# Now let the number of parameters grow past the number of examples. The model is linear in $m$
 # [random features](../chapters/glossary.md#random-features), a hidden layer whose weights
 # $\mathbf{V}$ are drawn once and never trained:
 #
@@ -477,8 +479,8 @@ plotting.lines(widths, {"test": test_curve, "training": visible}, marks={"100 ex
 # %% [markdown]
 # The training curve ends where its error becomes zero. The test curve peaks there. At the threshold
 # exactly one solution fits, and it has to follow all of the noise, so its coefficients are huge.
-# Beyond it there is a choice again: the norm of the smallest solution falls, and the test error falls
-# with it, below the best narrow model. This is [double
+# Beyond it, many solutions fit: the norm of the smallest one falls, and the test error falls with
+# it, to below that of the best narrow model. This is [double
 # descent](../chapters/glossary.md#double-descent) (Belkin et al., 2019).
 
 # %% [markdown]
@@ -565,8 +567,8 @@ for n in (100, 1_000, 10_000, 60_000):
 #
 # With $k = 1$ each training example is its own nearest neighbour, at distance 0. The choice of the
 # distance, the *metric*, is the inductive bias of this method: it says which images count as alike.
-# The cell tries three on the same images: Euclidean, the largest difference of any pixel, and Euclidean
-# on images whose pixels are each divided by their standard deviation.
+# The cell tries three on the same images: the Euclidean distance, the largest difference in any
+# pixel, and the Euclidean distance after each pixel is divided by its standard deviation.
 
 # %% tags=["nbval-ignore-output"]
 def nearest_labels(x, y, queries, order=2):
@@ -626,9 +628,9 @@ assert abs(wrong["one neighbour"][-1] - 0.32) < 0.04
 assert abs(wrong["√n neighbours"][-1] - 0.20) < 0.04 and wrong["√n neighbours"][0] > 0.25
 
 # %% [markdown]
-# One neighbour stays near 0.32, however many examples it has. A number of neighbours that grows, but
-# more slowly than $n$, approaches the Bayes error as closely as 2,000 test points can show: it is
-# consistent, with almost no assumption.
+# One neighbour stays near 0.32, however many examples it has. If the number of neighbours grows,
+# but more slowly than $n$, the error approaches the Bayes error as closely as 2,000 test points can
+# show: the method is consistent, with almost no assumptions.
 
 # %% [markdown]
 # ### Exercise 5.6 — k nearest neighbours
@@ -698,7 +700,8 @@ assert np.allclose(kernel, kernel.T) and np.linalg.eigvalsh(kernel).min() > 0
 assert kernel[0, 1] > kernel[0, 3] and kernel[3, 2] > kernel[3, 0]
 
 # %% [markdown]
-# The table is symmetric, and near inputs have larger numbers than far ones. No label went into it.
+# The table is symmetric, and nearby inputs have larger entries than distant ones. No label went
+# into it.
 #
 # Close to the start $\boldsymbol{\theta}_0$ the network is nearly linear in its parameters, $f(\mathbf{x})
 # \approx f_0(\mathbf{x}) + \mathbf{J}(\mathbf{x})(\boldsymbol{\theta} - \boldsymbol{\theta}_0)$. Gradient
@@ -759,8 +762,9 @@ assert np.median(narrow) > 3 * np.median(wide) and np.median(wide) < 0.25 and na
 # **Given** a Keras `model` with one output, and inputs `first` of shape (n, d) and `second` of shape
 # (m, d), float32.
 #
-# **Write** `empirical_ntk(model, first, second)`, formula (5.5.5) for all pairs, with the derivatives
-# with respect to all trainable variables of the model, such as `tf.GradientTape` gives them.
+# **Write** `empirical_ntk(model, first, second)`, formula (5.5.5) for all pairs, using the
+# derivatives with respect to all trainable variables of the model, for example from
+# `tf.GradientTape`.
 #
 # **Shapes** an array or tensor of shape (n, m) out.
 #
@@ -800,7 +804,8 @@ assert np.allclose(
 # ## Clean labels are fitted before noisy ones
 #
 # Real labels contain errors, [label noise](../chapters/glossary.md#label-noise). A network can
-# memorise them, but it learns what many examples share before the exceptions (Rolnick et al., 2017).
+# memorise them, but it learns what many examples share before it learns the exceptions (Rolnick et
+# al., 2017).
 #
 # `flip_labels` gives a fraction of the examples a wrong label and says which.
 
@@ -815,8 +820,8 @@ y_noisy, flipped = flip_labels(y_train, 0.4, seed=0)
 print(flipped.sum(), "of", len(y_train), "labels flipped")
 
 # %% [markdown]
-# During training, a callback keeps the classes that the network gives the training images after
-# each epoch. Predict first: will it learn the wrong labels as fast as the true ones?
+# During training, a callback records the class that the network predicts for each training image
+# after each epoch. Predict first: will it learn the wrong labels as fast as the true ones?
 
 # %%
 memoriser, given = new_model(), []
@@ -848,8 +853,9 @@ assert clean[-1] > 0.95 and memorised[-1] > 0.95 and corrected[-1] < 0.1
 assert np.all(clean[:30] > memorised[:30])
 
 # %% [markdown]
-# In the first epochs the network gives most flipped examples their true label, against the label it was
-# given. Then it learns the wrong labels, too, and at the end it repeats nearly all of them.
+# In the first epochs the network gives most flipped examples their true label, not the label that
+# it was trained on. Then it learns the wrong labels, too, and at the end it repeats nearly all of
+# them.
 #
 # Garg et al. (2021) turn this order into a *guarantee*: add examples with random labels to the training
 # set. If the network fits the clean part well and the random part badly, its error on new data is
@@ -859,15 +865,15 @@ assert np.all(clean[:30] > memorised[:30])
 # %% [markdown]
 # ## Early stopping
 #
-# The best network exists only for some epochs. [Early
-# stopping](../chapters/glossary.md#early-stopping) ends the training there. The rule watches the
+# The network is at its best for only a few epochs. [Early
+# stopping](../chapters/glossary.md#early-stopping) ends training there. The rule watches the
 # validation loss $L_t$ after each epoch $t$. An epoch counts as an improvement if
 #
 # $$L_t < L_\text{best} - \delta,\tag{5.5.7}$$
 #
-# with `min_delta` $\delta \ge 0$. After as many epochs in a row without improvement as the
-# [patience](../chapters/glossary.md#patience) allows, training stops. Patience keeps one unlucky
-# epoch from ending it. In Keras the rule is a callback, and it can bring back the best weights.
+# with `min_delta` $\delta \ge 0$. Training stops after as many epochs in a row without improvement
+# as the [patience](../chapters/glossary.md#patience) allows. Patience keeps one unlucky epoch from
+# ending training. In Keras the rule is a callback, and it can restore the best weights.
 
 # %% tags=["nbval-ignore-output"]
 stop = keras.callbacks.EarlyStopping(
@@ -910,9 +916,9 @@ ipywidgets.interact(show_patience, patience=(1, 30));
 # %% [markdown]
 # ## The same question for a trained network
 #
-# Does the test error of a network whose layers are all trained peak as well, where it begins to fit
-# every label? Train 784-width-10 on 300 images, 30 % of them with a wrong label, for 150 epochs. Predict
-# the shape of both curves before you look.
+# Does the test error also peak when all layers are trained, at the width where the network begins
+# to fit every label? Train 784-width-10 on 300 images, 30 % of them with a wrong label, for 150
+# epochs. Predict the shape of both curves before you look.
 
 # %% tags=["nbval-ignore-output"]
 few_labels, _ = flip_labels(y_train[:300], 0.3, seed=0)
@@ -934,11 +940,11 @@ assert on_noisy[0] > 0.1 > on_noisy[-3:].max() + 0.05
 assert on_new[-1] < on_new[0] - 0.05 and on_new[-1] < on_new.min() + 0.03
 
 # %% [markdown]
-# From 16 units on, the network fits nearly every label, wrong ones included. The classical picture
-# expects the test error to rise there. It does not: the widest network is the best or close to it. A
-# peak as sharp as that of the least-squares fit does not appear in this small experiment. Nakkiran et
-# al. (2020) found one in larger networks with 10 to 20 % of wrong labels, over the width and over the
-# number of epochs as well.
+# From 16 units on, the network fits nearly every label, wrong ones included. According to the
+# classical picture, the test error should rise there. It does not: the widest network is the best
+# or close to it. A peak as sharp as that of the least-squares fit does not appear in this small
+# experiment. Nakkiran et al. (2020) found one in larger networks with 10 to 20 % wrong labels, both
+# over the width and over the number of epochs.
 
 # %% [markdown]
 # ### Exercise 5.8 — Early stopping as a constraint (d2l 5.5.2)
@@ -1073,9 +1079,9 @@ check("5.12", choice_5_12)
 # ### Exercise 5.13 — Label noise and early stopping (d2l 5.5.4)
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.13")`*
 #
-# Cats and dogs are *separable*: a photograph decides the label, and training to the end does little
-# harm. Whether a patient dies within a year *varies* between patients with the same record: fitting
-# every label fits chance. Flipped labels imitate the second kind.
+# Cats and dogs are *separable*: a photograph determines the label, and training to the end does
+# little harm. Whether a patient dies within a year *varies* between patients with the same record:
+# fitting every label means fitting chance. Flipped labels imitate the second kind.
 #
 # **Given** `flip_labels`, `new_model`; a `share` of labels to flip, a `seed`, training images `x` with
 # labels `y`, and validation images `x_valid` with `y_valid`.
@@ -1154,9 +1160,9 @@ check("5.14", choice_5_14)
 # **Given** `new_model`, the callback of the lesson, a `patience` and a `seed`, training images `x` with
 # labels `y`, and validation images `x_valid` with `y_valid`.
 #
-# **Write** `stopped_run(patience, seed, x, y, x_valid, y_valid)`: train `new_model(seed)` at batch size
-# 50 for at most 60 epochs, with early stopping on the validation loss and the best weights brought
-# back. Return a dict:
+# **Write** `stopped_run(patience, seed, x, y, x_valid, y_valid)`: train `new_model(seed)` at batch
+# size 50 for at most 60 epochs, with early stopping on the validation loss and the best weights
+# restored. Return a dict:
 #
 # - `"model"`: the trained network;
 # - `"val_loss"`: the validation loss after each epoch that ran;
@@ -1360,8 +1366,8 @@ assert final["l2, 0.0001"] > 0.99 and final["l1, 0.00001"] > 0.99 and final["l2,
 #
 # - The generalization gap matters. A training error of zero says nothing about it: networks fit random
 #   labels, too, and nearest neighbours reach zero without training.
-# - Measures of the model class, such as the VC dimension and the Rademacher complexity, are at their
-#   limit for a network that fits random labels.
+# - Measures of the model class, such as the VC dimension and the Rademacher complexity, guarantee
+#   nothing for a network that fits random labels.
 # - No learner is good in every world. The preferences of a network come from the data, the
 #   architecture and gradient descent, which finds one of many interpolating solutions.
 # - The test error peaks where parameters and examples are equally many, and falls again beyond.

@@ -18,18 +18,18 @@
 #
 # ## Before you start
 #
-# You need the MLP and its training loop from [chapter 2](02_multilayer_perceptrons.ipynb), He's start
-# from [chapter 4](04_initialization.ipynb), and overfitting and weight decay from [chapter
-# 5](05_generalization.ipynb).
+# You need the MLP and its training loop from [chapter 2](02_multilayer_perceptrons.ipynb), He
+# initialization from [chapter 4](04_initialization.ipynb), and overfitting and weight decay from
+# [chapter 5](05_generalization.ipynb).
 
 # %% [markdown]
 # ## Setup
 #
-# The page trains on 1,024 images of Fashion-MNIST and validates on 1,024 others. With so few images,
-# overfitting becomes visible within seconds. The numbers that you see in the text come from the real
-# images; where the offline stand-in replaces them, they differ a little.
+# The page trains on 1,024 images of Fashion-MNIST and validates on 1,024 others. With so few
+# images, overfitting becomes visible within seconds. The numbers in the text come from the real
+# images; with the offline stand-in, yours will differ a little.
 #
-# A question with letters is answered by the letter in quotes, for example `"a"`.
+# Answer a multiple-choice question with its letter in quotes, for example `"a"`.
 
 # %% tags=["nbval-ignore-output"]
 from helpers import check, data, hint, models, plotting, progress, training
@@ -176,9 +176,9 @@ assert np.allclose(many.mean(axis=0), activations, rtol=0.02)
 # units there are $2^n$ of them, which share their weights. Dropout therefore trains an *ensemble*, and
 # the full network at prediction takes about the average of its members.
 #
-# A unit also cannot rely on the presence of a particular other one. Without dropout, units adapt to each
-# other's mistakes, which Srivastava et al. call [co-adaptation](../chapters/glossary.md#co-adaptation).
-# Move the sliders to draw other members.
+# A unit also cannot rely on any particular other unit being present. Without dropout, units adapt
+# to each other's mistakes, which Srivastava et al. call
+# [co-adaptation](../chapters/glossary.md#co-adaptation). Move the sliders to draw other members.
 
 # %% tags=["nbval-ignore-output"]
 def thinned(rate=0.5, seed=1):
@@ -221,8 +221,9 @@ plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in shown_rates], 
 
 # %% [markdown]
 # At 0.5 you still recognise the piece of clothing, although half of it is gone. A network that must
-# cope with this cannot rely on any single pixel. Inputs carry information that nothing can restore, so
-# rates near the input are usually lower than those of later layers, for example 0.2 before 0.5.
+# cope with this cannot rely on any single pixel. Information lost at the input cannot be restored
+# later, so rates near the input are usually lower than those of later layers, for example 0.2
+# before 0.5.
 
 # %% [markdown]
 # ### Exercise 6.2 — A dropout layer
@@ -230,8 +231,9 @@ plotting.images(np.minimum(masked, 1), [f"p = {rate}" for rate in shown_rates], 
 #
 # **Given** activations `x`, a `rate` and a `seed`.
 #
-# **Write** `dropout_layer(x, rate, seed)` after (5.6.1). The same seed draws the same mask, another
-# seed another one. A rate of 1 gives zeros; a rate outside [0, 1] raises a `ValueError`.
+# **Write** `dropout_layer(x, rate, seed)` according to (5.6.1). The same seed draws the same mask,
+# and a different seed draws a different one. A rate of 1 gives zeros; a rate outside [0, 1] raises
+# a `ValueError`.
 #
 # **Shapes** `x` has any shape; the result has the same.
 #
@@ -325,7 +327,8 @@ print("largest gradient of a weight into one of them:", np.abs(into[:, dead]).ma
 assert 0.4 < dead.mean() < 1 and np.abs(into[:, dead]).max() == 0 and np.abs(into).max() > 0
 
 # %% [markdown]
-# The share is above one half, because ReLU switches off units of its own. None of their weights moves.
+# The fraction is above one half, because ReLU switches off some units as well. None of these units'
+# weights gets an update.
 
 # %% [markdown]
 # ## The same network in Keras
@@ -372,8 +375,8 @@ assert apart < 0.2 * np.std(from_scratch)
 # %% [markdown]
 # ## Only in training
 #
-# `model(x)` and `model.predict(x)` leave dropout out; `fit` and `model(x, training=True)` put it
-# in. No correction is needed at prediction, because inverted dropout has kept the means.
+# `model(x)` and `model.predict(x)` run without dropout; `fit` and `model(x, training=True)` run
+# with it. No correction is needed at prediction, because inverted dropout has kept the means.
 
 # %% tags=["nbval-ignore-output"]
 for mode in (False, True):
@@ -461,10 +464,10 @@ gap_spread, data_spread, outside = (spread[region].mean() for region in regions.
 assert outside > 2 * data_spread and gap_spread < 1.5 * data_spread
 
 # %% [markdown]
-# Far outside, the band is wide. In the gap it is no wider than among the data, although no point says
-# what happens there. The spread of dropout grows with the size of the activations, hence away from the
-# origin; it does not know where the data are. Take a wide band as a warning and a narrow one as no
-# proof of knowledge.
+# Far outside, the band is wide. In the gap it is no wider than among the data, although there are
+# no points there to say what happens. The spread grows with the size of the activations, and so
+# with the distance from the origin; it does not know where the data are. Treat a wide band as a
+# warning, but do not treat a narrow one as proof of knowledge.
 
 # %% [markdown]
 # ## One run proves nothing
@@ -473,7 +476,7 @@ assert outside > 2 * data_spread and gap_spread < 1.5 * data_spread
 # because the initial weights, the masks and the order of the batches do. So train each recipe with
 # several seeds, and report the mean and the [standard
 # deviation](../chapters/glossary.md#standard-deviation) over the seeds. A difference smaller than
-# the standard deviation is no result.
+# the standard deviation is not a result.
 #
 # `train_once` is one run; you will use it in most exercises. It takes `train` and `valid`, pairs of
 # images and labels. Its learning rate falls from 0.003 to nearly zero along a cosine, so that the last
@@ -509,8 +512,8 @@ print(f"mean {np.mean(same_recipe):.3f}, standard deviation {np.std(same_recipe)
 assert min(same_recipe) > 0.7 and 0.0005 < np.std(same_recipe) < 0.03
 
 # %% [markdown]
-# The five runs differ in the second or third digit after the decimal point. So one run cannot tell two
-# recipes apart that differ by less than about 0.01.
+# The five runs differ in the second or third digit after the decimal point. With one run each, you
+# cannot distinguish two recipes that differ by less than about 0.01.
 
 # %% [markdown]
 # ## With and without
@@ -634,12 +637,12 @@ assert abs(means["validation"][1] - means["validation"][2]) < 0.02
 # dropout `rate` for both hidden layers of 784-256-256-10; a `seed`; a number of `epochs`; `train` and
 # `valid`.
 #
-# **Write** `loss_curve(rate, seed, epochs, train, valid)`: train the network for so many epochs and
-# return its validation losses.
+# **Write** `loss_curve(rate, seed, epochs, train, valid)`: train the network for that many epochs
+# and return its validation losses.
 #
 # **Write** also `more_epochs`, the letter of the statement that your curves below support:
 #
-# - **a** At the end, the loss with dropout is the higher one.
+# - **a** At the end, the loss is higher with dropout.
 # - **b** With dropout, the validation loss never rises again.
 # - **c** With dropout, the least validation loss comes earlier.
 # - **d** With dropout, the least validation loss is lower and comes later; after it the loss rises again,
@@ -699,12 +702,12 @@ assert noisy[-1] / noisy.min() < free[-1] / free.min()
 # ### Exercise 6.6 — Variance of activations (d2l 5.6.3)
 # *2 points · ★★☆ · 15 min · stuck? run `hint("6.6")`*
 #
-# **Given** a `keras.Sequential` model of `Dense` and `Dropout` layers, of which a dropout layer may
-# come first; inputs `x`; and `training`, which switches dropout.
+# **Given** a `keras.Sequential` model of `Dense` and `Dropout` layers, where a dropout layer may
+# come first; inputs `x`; and `training`, which switches dropout on or off.
 #
 # **Write** `activation_variances(model, x, training)`: for each hidden layer, the variance over all
-# examples and units of what the next `Dense` layer reads, so after the activation and after a
-# dropout layer, where there is one.
+# examples and units of what the next `Dense` layer reads, that is, after the activation and after
+# the dropout layer, if there is one.
 #
 # **Shapes** `x` is (n, d); return one number per hidden layer, as a list or array.
 #
@@ -733,8 +736,8 @@ check("6.6", activation_variances)
 # ### Exercise 6.7 — Variance over time (d2l 5.6.3)
 # *2 points · ★★☆ · 15 min · stuck? run `hint("6.7")`*
 #
-# **Given** your `activation_variances`; `train_once`, which takes `callbacks`, of which
-# `keras.callbacks.LambdaCallback(on_epoch_end=...)` is one; a dropout `rate` for both hidden layers; a
+# **Given** your `activation_variances`; `train_once`, which takes `callbacks`, such as
+# `keras.callbacks.LambdaCallback(on_epoch_end=...)`; a dropout `rate` for both hidden layers; a
 # `seed`; a number of `epochs`; `train` and `valid`.
 #
 # **Write** `variances_over_time(rate, seed, epochs, train, valid)`: train the network 784-256-256-10 and
@@ -880,11 +883,12 @@ assert 0.02 < wobble[0] < wobble[1] < 0.9
 # **Write** `decay_run(rate, decay, seed, epochs, train, valid)`: train 784-256-256-10 and return a dict
 # with `"model"` and `"loss"`, the last validation loss.
 #
-# **Write** `verdict(table)`. The table is a dict from `(rate, decay)` to a list of losses, one per seed,
-# for rate 0 and 0.5 and for decay 0 and one value above 0, in any order. The gain of a recipe is the
-# mean loss of (0, 0) minus its own. Compare the gain of both together with the gains of each alone:
-# return `"additive"` if it is within 20 % of their sum, `"more"` above that; below, `"diminished"` if it
-# is still larger than the larger single gain, and `"cancel"` if it is not.
+# **Write** `verdict(table)`. The table is a dict from `(rate, decay)` to a list of losses, one per
+# seed, for rate 0 and 0.5 and for decay 0 and one value above 0, in any order. The gain of a recipe
+# is the mean loss of (0, 0) minus its own. Compare the gain of both together with the gains of each
+# alone: return `"additive"` if the joint gain is within 20 % of the sum of the single gains, and
+# `"more"` above that; below, return `"diminished"` if it is still larger than the larger single
+# gain, and `"cancel"` if it is not.
 #
 # **Shapes** `loss` is one number; `verdict` returns one word.
 #
@@ -951,7 +955,8 @@ assert np.mean(two_by_two[0.0, 0.0]) > max(np.mean(two_by_two[cell]) for cell in
 # ### Exercise 6.12 — DropConnect (d2l 5.6.6)
 # *2 points · ★★☆ · 15 min · stuck? run `hint("6.12")`*
 #
-# Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops single weights.
+# Instead of activations, [DropConnect](../chapters/glossary.md#dropconnect) drops individual
+# weights.
 #
 # **Given** inputs `x`, weights `w`, biases `b`, a `rate` and a `seed`.
 #
@@ -960,19 +965,19 @@ assert np.mean(two_by_two[0.0, 0.0]) > max(np.mean(two_by_two[cell]) for cell in
 # that the mean is kept. One mask serves the whole batch; this is a simplification, since Wan et al. draw
 # a mask for each example. The biases stay. A rate outside [0, 1) raises a `ValueError`.
 #
-# **Write** also `connect_noise`. What happens to the noise when single weights are dropped in place of
-# activations? The cell below the function measures how the noise of two units of the layer is
-# correlated.
+# **Write** also `connect_noise`. What happens to the noise when individual weights are dropped
+# instead of activations? The cell below the function measures how the noise of two units of the
+# layer is correlated.
 #
-# - **a** Each unit gets a noise of its own, because each loses other inputs.
+# - **a** Each unit gets its own noise, because each loses different inputs.
 # - **b** All units of the layer get the same noise, because they lose the same inputs.
 # - **c** There is no noise, because the mean is kept.
 # - **d** The weights that were dropped are lost for good.
 #
 # **Shapes** `x` is (n, d), `w` is (d, k), `b` is (k,); the result is (n, k).
 #
-# **Done when** the weights are dropped one by one, neither the inputs nor the outputs, the mean over
-# seeds is $\mathbf{x}\mathbf{w} + \mathbf{b}$, and the letter is right.
+# **Done when** the weights are dropped one by one, not whole inputs or outputs, the mean over seeds
+# is $\mathbf{x}\mathbf{w} + \mathbf{b}$, and the letter is right.
 
 # %%
 def drop_connect(x, w, b, rate, seed):
@@ -987,7 +992,7 @@ def drop_connect(x, w, b, rate, seed):
     ### END SOLUTION
 
 # %% [markdown]
-# With equal weights into two units, how strongly does the noise of both agree?
+# If two units have the same weights, how strongly is their noise correlated?
 
 # %%
 ### BEGIN SOLUTION
@@ -1022,11 +1027,11 @@ assert np.allclose(average, proof_x @ proof_w + proof_b, atol=0.3)
 # %% [markdown]
 # ## Noise that knows what a picture is
 #
-# Dropout knows nothing of its data: it treats pixels, or activations, one by one. Pictures offer
+# Dropout knows nothing about its data: it treats pixels, or activations, one by one. Pictures offer
 # better noise. A shirt moved by one pixel is the same shirt, so a random shift changes hundreds of
 # pixels together, all in a way that keeps the class. So does a change of contrast. Such noise is
-# called [data augmentation](../chapters/glossary.md#data-augmentation). Keras has layers for it that,
-# like dropout, act only in training.
+# called [data augmentation](../chapters/glossary.md#data-augmentation). Keras has layers for it
+# that, like dropout, act only in training.
 
 # %% tags=["nbval-ignore-output"]
 shirt = picture[None, :, :, None].astype("float32")
@@ -1042,17 +1047,17 @@ assert np.array_equal(move(shirt, training=False), shirt)
 assert np.isin(np.round(255 * np.array(moved)), fashion.train_images[1]).all()
 
 # %% [markdown]
-# Each picture is up to one pixel and a half away from its place, and the class is still visible. With
-# bilinear interpolation a shift by a fraction of a pixel blurs the picture; with the nearest pixel it
-# stays sharp, and the shifts are whole pixels.
+# Each picture is shifted by up to one and a half pixels, and the class is still visible. With
+# bilinear interpolation a shift by a fraction of a pixel blurs the picture; with the nearest pixel
+# it stays sharp, and the shifts are whole pixels.
 
 # %% [markdown]
 # ## An honest contest
 #
-# Does such noise beat dropout? A contest can deceive in three ways: by the number of epochs, which suits
-# one recipe and not the other; by choosing the epoch on the images that judge it; and by one lucky seed.
-# So `contest` gives each recipe 40 epochs, keeps the weights of its best epoch on `valid`, and judges
-# them on 4,096 images that took no part, by loss and by accuracy.
+# Does such noise beat dropout? A contest can mislead in three ways: by a number of epochs that
+# suits one recipe and not the other; by choosing the epoch on the images that judge it; and by one
+# lucky seed. So `contest` gives each recipe 40 epochs, keeps the weights of its best epoch on
+# `valid`, and judges them on 4,096 images that played no part until then, by loss and by accuracy.
 
 # %%
 unseen_x = fashion.train_images[2048:6144].reshape(4096, 784).astype("float32") / 255
@@ -1157,8 +1162,9 @@ assert gain[0] > standings["dropout"][:, 0].std() and gain[1] < 0
 # - Inverted dropout zeroes each activation with probability $p$ and divides the others by $1 - p$,
 #   so every mean is kept. Each pass trains one of many thinned networks.
 # - In Keras it is the layer `Dropout(rate)`, active only in `fit` and with `training=True`.
-# - A network with dropout fits the training images less closely. Its validation loss has a lower
-#   minimum, later, and then rises as well, more slowly. Its gain beside weight decay has to be measured.
+# - A network with dropout fits the training images less closely. Its validation loss reaches a
+#   lower minimum, later, and then rises too, but more slowly. Whether dropout still helps alongside
+#   weight decay has to be measured.
 # - The spread of several passes with dropout is a hint of uncertainty, not a measure of where the data
 #   are: it is narrow in a gap between them.
 # - In a contest at the best epoch of each recipe, small shifts and changes of contrast with a little

@@ -65,7 +65,7 @@ for content in (whole, broken_off):
 assert hashlib.sha256(whole).hexdigest().startswith("d833d8cc08c08669b45d41c6bfbc949b")
 
 # %% [markdown]
-# A few missing bytes change all digits.
+# Even a few missing bytes change the checksum completely.
 
 # %% [markdown]
 # ## Two tables
@@ -95,15 +95,15 @@ assert train.shape == (1460, 81) and test.shape == (1459, 80)
 assert (len(numbers), len(texts)) == (36, 43)
 
 # %% [markdown]
-# Each row is one sale. `Id` only counts the rows, so it is not a feature: a model could learn from
-# it nothing but the order of the list.
+# Each row is one sale. `Id` only counts the rows, so it is not a feature: a model could learn
+# nothing from it but the order of the list.
 
 # %% [markdown]
 # ## Text is not object
 #
-# Many recipes, d2l's among them, find the columns of numbers by `dtypes != "object"`. Since pandas
-# 3, text has a type of its own, `str`, and that test finds everything. Asking for numbers works in
-# every version.
+# Many recipes, d2l's among them, select the numeric columns with `dtypes != "object"`. Since pandas
+# 3, text has a type of its own, `str`, so that test selects every column. Asking for numbers works
+# in every version.
 
 # %%
 print("not object:", (train[features].dtypes != "object").sum(), "columns")
@@ -139,8 +139,8 @@ assert price.skew() > 1.5 and abs(np.log(price).skew()) < 1
 assert abs(np.log(price).mean() - 12) < 0.15
 
 # %% [markdown]
-# The left histogram has a long tail, the right one is nearly a bell. Its middle is near 12, which is
-# 162,755 dollars; the models below start there.
+# The left histogram has a long tail; the right one is nearly bell-shaped. Its middle is near 12,
+# which is 162,755 dollars; the models below start there.
 
 # %% [markdown]
 # ## Standardise, fill, one-hot: d2l's recipe
@@ -185,9 +185,9 @@ if houses.source == "real":
     assert veneer["MasVnrType"].sum() == 872
 
 # %% [markdown]
-# In the real tables, 864 houses without veneer and 8 of which nothing is known became one category.
-# The area tells them apart again, and the ladder below does so. Newer copies of d2l print 331, too,
-# but count the label.
+# In the real tables, 864 houses without veneer and 8 about which nothing is known became one
+# category. The area of the veneer tells them apart again, and the ladder below uses it. Newer
+# copies of d2l also print 331, but that count includes the label.
 
 # %% [markdown]
 # ## The leak
@@ -219,14 +219,14 @@ assert (moved > 0).all() and moved.max() < 0.1 and larger < -0.3
 # *3 points · ★★★ · 25 min · stuck? run `hint("7.1")`*
 #
 # **Given** two data frames with the same columns, some of numbers (with gaps) and some of text
-# (with gaps). `other` may hold categories that `train` has not.
+# (with gaps). `other` may hold categories that `train` does not have.
 #
 # **Write** `preprocess(train, other)`: standardise the numbers with the mean and standard deviation
-# of `train` (one of 0 counts as 1), then fill gaps with 0; replace each text column `c` by
-# `c_category` for every category of `train`, and `c_nan`.
+# of `train` (a standard deviation of 0 counts as 1), then fill gaps with 0; replace each text
+# column `c` by `c_category` for every category of `train`, and `c_nan`.
 #
-# **Shapes** two data frames of numbers with the rows of `train` and `other` and equal columns in
-# equal order. A row of `other` with an unknown category has zeros there.
+# **Shapes** two data frames of numbers with the rows of `train` and `other`, and the same columns
+# in the same order. A row of `other` with an unknown category has zeros there.
 #
 # **Done when** nothing in the first frame changes when `other` does, and no gap is left.
 
@@ -296,7 +296,7 @@ assert price[without].median() < 0.9 * price[~without].median()
 #
 # **Shapes** all arrays are (n,); `typical` returns one number. Do not change the arguments.
 #
-# **Done when** your `hide` misleads on data of the check's choosing, whether values are skewed or
+# **Done when** your `hide` misleads on data that the check chooses, whether values are skewed or
 # negative, and `impute` changes nothing but gaps.
 
 # %%
@@ -392,8 +392,8 @@ assert np.abs(A[:, :36].mean(axis=0)).max() < 5e-4 and np.abs(B[:, :36].mean(axi
 # %% [markdown]
 # ## The error of log prices
 #
-# Being wrong by 100,000 dollars is a disaster for a house of 125,000 and quite good for one of four
-# million. What counts is the [relative error](../chapters/glossary.md#relative-error). Kaggle
+# Being off by 100,000 dollars is a disaster for a house worth 125,000 and quite good for one worth
+# four million. What counts is the [relative error](../chapters/glossary.md#relative-error). Kaggle
 # measures the [root mean squared error](../chapters/glossary.md#root-mean-squared-error) of
 # logarithms:
 #
@@ -445,7 +445,8 @@ check("7.4", log_rmse)
 # Begin with the simplest model that could work; a [baseline](../chapters/glossary.md#baseline)
 # tells you later what the effort was worth. The model predicts the log of the price, $\hat y =
 # \mathbf{x}^\top\mathbf{w} + b$, so the mean squared error is the square of (5.7.2). The bias
-# starts at 12, the log of a typical price: from 0 the first steps would only climb there.
+# starts at 12, the log of a typical price: from 0, the first steps would do nothing but climb
+# there.
 #
 # Predict before you run it: the spread of the log prices is 0.4. Which error can a linear model
 # reach on houses that it has not seen?
@@ -502,7 +503,7 @@ print(f"largest difference of a weight {np.abs(kernel[:, 0] - w).max():.1e}, of 
 assert np.abs(kernel[:, 0] - w).max() < 1e-3 and abs(bias[0] - b) < 1e-3
 
 # %% [markdown]
-# All 331 numbers agree. From here on Keras does the steps.
+# All 331 numbers agree. From here on, Keras does the training.
 
 # %% [markdown]
 # ## K-fold: every row is validated once
@@ -602,8 +603,9 @@ assert abs(pairs.mean()) < 0.01 and pairs.std() < baseline.std()
 
 # %% [markdown]
 # The mean agrees with the loop. Single folds differ by much more than the two ways of standardising
-# differ within a fold, which is why pairs see small effects that two means hide. Here the leak is
-# worth almost nothing. It would matter with fifty rows, or with a statistic that uses the label.
+# differ within a fold, which is why comparing in pairs shows small effects that two means hide.
+# Here the leak is worth almost nothing. It would matter with fifty rows, or with a statistic that
+# uses the label.
 
 # %% [markdown]
 # ## Find the house that ruins a fold
@@ -671,10 +673,10 @@ if houses.source == "real":
 # ## Units, penalties and Adam
 #
 # Why standardise at all? Measure a column in square metres instead of square feet: its numbers
-# shrink by 10.8, so its weight grows by 10.8, and a penalty on the weight grows by 116, though the
-# model is the same. On standardised columns a weight has one meaning, the effect of one standard
-# deviation, so one penalty treats all columns alike. Step sizes have the same problem: a gradient
-# contains the input.
+# shrink by a factor of 10.8, so its weight grows by a factor of 10.8, and a penalty on the squared
+# weight grows by a factor of 116, though the model is the same. On standardised columns a weight
+# has one meaning, the effect of one standard deviation, so one penalty treats all columns alike.
+# Step sizes have the same problem: a gradient contains the input.
 
 # %% tags=["nbval-ignore-output"]
 raw = np.nan_to_num(X[:1168])
@@ -703,8 +705,8 @@ assert gradient.max() > 100
 #
 # **Shapes** (error raw, error standardised), two numbers.
 #
-# **Done when** the check's own rows, some of them with inputs near 1, give the errors of really
-# trained models.
+# **Done when** the check's own rows, some of them with inputs near 1, give the errors of models
+# that were actually trained.
 
 # %%
 def raw_and_standardised(x_train, y_train, x_other, y_other):
@@ -728,13 +730,13 @@ check("7.6", raw_and_standardised)
 # %% [markdown]
 # ## Choosing between models
 #
-# Learning rate, weight decay, width: what training does not learn is a
+# Learning rate, weight decay, width: a setting that training does not learn is a
 # [hyperparameter](../chapters/glossary.md#hyperparameter), and choosing one is [model
 # selection](../chapters/glossary.md#model-selection). `training.search`, known from chapter 2,
 # measures a list of configurations on the same folds.
 #
-# The best of many is partly the luckiest of many. So its error is a little too good, more so the
-# more you tried, and the test table must stay out of it.
+# The best of many is partly the luckiest of many. So its error is a little too low, and the more
+# configurations you try, the more so. The test table must play no part in the choice.
 
 # %% tags=["nbval-ignore-output"]
 rates = [0.0001, 0.001, 0.01, 0.03]
@@ -753,8 +755,8 @@ if houses.source == "real":
     assert (against.loc[0.001] > 0).all() and by_rate.loc[0.001, "mean"] < 2 * by_rate["mean"].min()
 
 # %% [markdown]
-# With 50 epochs, 0.0001 has not arrived. The bands of the other three overlap, and one might call
-# them equal. The pairs say more: on the real data 0.001 is worse than 0.01 in all five folds.
+# After 50 epochs, 0.0001 has not converged. The bands of the other three overlap, and one might
+# call them equal. The pairs say more: on the real data 0.001 is worse than 0.01 in all five folds.
 
 # %% [markdown]
 # ### Exercise 7.7 — Tune by K-fold (d2l 5.7.3)
@@ -794,10 +796,11 @@ check("7.7", tune)
 #
 # The baseline stopped after 50 epochs. Was that too early? Here is the same linear model with
 # [Adam](../chapters/glossary.md#adam), whose steps do not depend on the scale of a gradient, and
-# with a learning rate that falls to zero along a cosine, so that training arrives. A second run adds
-# an L1 penalty, known from chapter 5, and both start from a bias of 12, the centre of the log prices.
+# with a learning rate that falls to zero along a cosine, so that training converges. A second run
+# adds an L1 penalty, known from chapter 5, and both start from a bias of 12, the centre of the log
+# prices.
 #
-# Predict before you run it: does the error of the baseline fall if you train ten times as hard?
+# Predict before you run it: does the error of the baseline fall if you train it to convergence?
 
 # %% tags=["ladder"]
 EPOCHS = 100
@@ -873,10 +876,10 @@ check("7.8", predict_better)
 # %% [markdown]
 # ## None, zero and grades
 #
-# The first rung repairs what the reader of the file lost: no veneer becomes a category, and what
-# belongs to a part of the house that does not exist becomes 0. `MSSubClass` is a code, so it becomes
-# text. The second rung keeps an order that one-hot columns forget: a kitchen is poor, fair, typical,
-# good or excellent, in this order.
+# The first rung repairs what was lost when the file was read: no veneer becomes a category, and a
+# value for a part of the house that does not exist becomes 0. `MSSubClass` is a code, so it becomes
+# text. The second rung keeps an order that one-hot columns forget: a kitchen is poor, fair,
+# typical, good or excellent, in this order.
 
 # %% tags=["ladder"]
 OWNERS = dict.fromkeys(["TotalBsmtSF", "BsmtFinSF1", "BsmtFinSF2", "BsmtUnfSF", "BsmtFullBath",
@@ -977,9 +980,9 @@ def with_slopes(table):
     return pd.concat([table, pd.DataFrame(slopes)], axis=1)
 
 # %% [markdown]
-# One function applies the steps and makes one-hot columns, and `prepare_table` fits what is
-# estimated inside each fold: fillings, means and standard deviations. A value more than four
-# standard deviations out is clipped, so no single lot can swing a prediction.
+# One function applies the steps and makes one-hot columns, and `prepare_table` estimates the rest
+# inside each fold: fill values, means and standard deviations. A value more than four standard
+# deviations out is clipped, so no single lot can swing a prediction.
 
 # %% tags=["ladder"]
 STEPS = [with_none, with_grades, with_areas_and_ages, with_logs, with_products, with_slopes]
@@ -1017,9 +1020,9 @@ assert np.isfinite(inside).all() and np.isfinite(outside).all() and np.abs(outsi
 # %% [markdown]
 # ## Two sales that were not sales
 #
-# De Cock, who collected the table, warns of five houses above 4,000 square feet. Three of them he
-# calls outliers: *partial sales*, of houses that were not finished, whose price is not that of the
-# finished house. How many of these three can you see?
+# De Cock, who collected the table, warns of five houses above 4,000 square feet. He calls three of
+# them outliers: *partial sales* of unfinished houses, whose price is not that of the finished
+# house. How many of these three can you see?
 
 # %% tags=["nbval-ignore-output"]
 def is_partial_giant(table):
@@ -1039,11 +1042,11 @@ for number in giants["training"]:
 # Two are training rows. They have the best quality and the price of an average house. The third is
 # a *test* row, Id 2550, and its price will count.
 #
-# Leaving the two out of training repairs the weights of all other houses, but then the model expects
-# a palace for Id 2550. A column that is 1 for partial giants does both: its weight takes the error
-# of these rows, so the other weights are fitted as if they were absent, and it carries what they
-# teach over to a new row like them. No test row helped to find it: the two training rows and De
-# Cock's advice did.
+# Leaving the two out of training repairs the weights of all other houses, but then the model
+# expects a palace for Id 2550. A column that is 1 for partial giants does both: its weight absorbs
+# the error of these rows, so the other weights are fitted as if they were absent, and it carries
+# what they teach over to a new row like them. No test row helped to find it: the two training rows
+# and De Cock's advice did.
 
 # %% tags=["ladder"]
 def with_partial(table):
@@ -1085,9 +1088,9 @@ if houses.source == "real":
 # ## A hidden layer beside the linear part
 #
 # The next model is [wide and deep](../chapters/glossary.md#wide-and-deep-model): a linear part with
-# its L1 penalty, and beside it 64 hidden units with weight decay and dropout, whose sum is the
-# prediction. The linear part starts at zero and need not be learnt through the hidden layer; the
-# hidden units add what a line misses. A second kind of it has the [Huber
+# its L1 penalty, and beside it 64 hidden units with weight decay and dropout. The sum of the two
+# parts is the prediction. The linear part starts at zero and need not be learnt through the hidden
+# layer; the hidden units add what a line misses. A variant of the model uses the [Huber
 # loss](../chapters/glossary.md#huber-loss), which is half the square for errors up to 0.2 and
 # linear beyond, so a few strange sales weigh less.
 
@@ -1121,8 +1124,8 @@ for name, example in (("linear", build_linear(300)), ("wide and deep", build_wid
 assert build_wide(300).count_params() == 301 + 300 * 64 + 64 + 65
 
 # %% [markdown]
-# 65 times as many weights as the linear model, and more than ten times as many as rows: without
-# penalties and dropout this model would memorise the table.
+# The model has 65 times as many weights as the linear model, and more than ten times as many
+# weights as there are rows: without penalties and dropout this model would memorise the table.
 
 # %% [markdown]
 # ## The ladder
@@ -1159,10 +1162,10 @@ if len(ladder):
     assert scores.iloc[-1] < 0.110 and scores["d2l's recipe"] > 0.135
 
 # %% [markdown]
-# Training d2l's model to its end lost, an L1 penalty and logs won, and the largest single step is
-# the column for two rows: an outlier costs more than an architecture gains. Leaving these two out of
-# training gained nothing, since they are still predicted, as palaces. The last rows are averages, the
-# subject of the next section.
+# Training d2l's model to its end made it worse, an L1 penalty and logs made it better, and the
+# largest single step is the column for two rows: an outlier costs more than an architecture gains.
+# Leaving these two out of training gained nothing, since they are still predicted, as palaces. The
+# last rows are averages, the subject of the next section.
 
 # %% tags=["nbval-ignore-output"]
 tried = {name.removeprefix("tried: "): rung["score"] for name, rung in measured.items()
@@ -1177,10 +1180,11 @@ for name, score_of_rung in tried.items():
 # %% [markdown]
 # ## An ensemble
 #
-# K-fold leaves five models behind, each trained on other rows. Models with other starts, or of
-# another kind, err on other houses. Together they are an [ensemble](../chapters/glossary.md#ensemble):
-# their errors partly cancel in the mean. To measure this, give every row the mean prediction of the
-# models that have not seen it. Predict first: can the mean of two models be better than both?
+# K-fold leaves five models behind, each trained on different rows. Models with different starts, or
+# of a different kind, are wrong about different houses. Together they are an
+# [ensemble](../chapters/glossary.md#ensemble): their errors partly cancel in the mean. To measure
+# this, give every row the mean prediction of the models that have not seen it. Predict first: can
+# the mean of two models be better than both?
 
 # %% tags=["nbval-ignore-output"]
 columns = x_best.shape[1]
@@ -1222,9 +1226,9 @@ if houses.source == "real":
     assert error_of["mean of all four"] < 0.109
 
 # %% [markdown]
-# The less alike the errors are, the more of them cancels. Here they are very much alike, those of
-# other starts even more than those of other kinds of model, so averaging gains little. But the mean
-# is never worse than the average of its members, and nobody knows the best member before the upload.
+# The less alike the errors are, the more of them cancels. Here they are very much alike, even more
+# so between starts than between kinds of model, so averaging gains little. But the mean is never
+# worse than the average of its members, and nobody knows the best member before the upload.
 #
 # There are two ways to average log prices into one price: average the logs and take the exponential,
 # or average the prices. The first is the [geometric mean](../chapters/glossary.md#geometric-mean)
@@ -1299,11 +1303,12 @@ if houses.source == "real":
     assert back.set_index("Id")["SalePrice"][2550] < 300_000
 
 # %% [markdown]
-# On the real data the giant of the test rows gets a price near those of its like, where the baseline
-# says four times as much. To hand the file in, open the competition [House Prices: Advanced Regression
+# On the real data the giant among the test rows gets a price near those of the two houses like it;
+# the baseline predicts four times as much. To hand the file in, open the competition [House Prices:
+# Advanced Regression
 # Techniques](https://www.kaggle.com/c/house-prices-advanced-regression-techniques), join it, choose
-# *Submit Predictions*, and upload it; a score appears within a minute. A file made from the stand-in
-# is valid in form and worthless in content.
+# *Submit Predictions*, and upload it; a score appears within a minute. A file made from the
+# stand-in is valid in form and worthless in content.
 
 # %% [markdown]
 # ### Exercise 7.10 — Write and validate a submission (d2l 5.7.1)
@@ -1314,8 +1319,8 @@ if houses.source == "real":
 #
 # **Write** `submission_csv(ids, prices)`, which returns the text of a submission, and
 # `submission_problems(text, ids)`, which returns a list of sentences, one for each kind of problem
-# it finds: columns other than these two (also one too many), ids that are missing, unknown or there
-# twice, prices that are no finite numbers above 0.
+# it finds: columns other than these two (including an extra column), ids that are missing, unknown
+# or repeated, prices that are not finite numbers above 0.
 #
 # **Shapes** a text; a list, empty if the text is valid. The order of the rows does not matter.
 #
@@ -1385,9 +1390,9 @@ check("7.11", estimate_score)
 # - Log prices turn relative errors into differences, and the metric into a mean squared error.
 # - In K-fold cross-validation every row is validated once. Compare two models fold by fold, and look
 #   at the rows behind a bad fold before you trust the spread.
-# - Inputs and two strange sales gained more than the hidden layer; the average of different models
-#   gained a little on top.
-# - Each model of an ensemble needs the inputs prepared as in its own fold.
+# - Better inputs and a column for two strange sales gained more than the hidden layer; the average
+#   of different models gained a little on top.
+# - Each model of an ensemble needs its inputs prepared with the statistics of its own fold.
 
 # %% tags=["nbval-ignore-output"]
 progress("house_prices")

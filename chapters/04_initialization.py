@@ -878,7 +878,7 @@ print(f"first over last: sigmoid {sigmoid_norms[0] / sigmoid_norms[-1]:.0e}, "
 # ## Dead units, counted
 #
 # ReLU has a danger of its own. A unit whose input is negative for every image passes no gradient
-# (the shut gate of chapter 3), so nothing brings it back. A step that is too long can do that.
+# (the shut gate of chapter 3), so its own weights no longer change. A step that is too long can do that.
 # Train 784-128-128-10 for two epochs with growing learning rates, and count the hidden units, 256 in
 # all, that are zero for all 2,000 test images. At which rate do units begin to die?
 

@@ -742,8 +742,9 @@ to_the_end.table[["l1", "mean", "spread"]].round(4)
 
 
 # %% [markdown]
-# Training longer made the unpenalised model *worse* than the baseline on the real data: 1,168 rows
-# do not determine 330 weights, and the 50 epochs of the baseline were early stopping in disguise.
+# Training to convergence made the unpenalised model *worse* than the baseline on the real data: 1,168
+# rows do not determine 330 weights, and the 50 epochs of the baseline were early stopping in
+# disguise.
 # With the penalty, training to the end pays. Better inputs come next.
 
 # %% [markdown]
@@ -1200,7 +1201,7 @@ for number in giants["test"]:
 # it finds: columns other than these two (including an extra column), ids that are missing, unknown
 # or repeated, prices that are not finite numbers above 0.
 #
-# **Shapes** a text; a list, empty if the text is valid. The order of the rows does not matter.
+# **Shapes** a string; a list, empty if the string is valid. The order of the rows does not matter.
 #
 # **Done when** your validator accepts valid texts and finds all of the check's faults.
 

@@ -1366,7 +1366,7 @@ check("2.17", accuracy_of, networks, results)
 
 # %% [markdown] tags=["answer"]
 # **Answer 2.19.** All that later layers learn about an image is one number, so the ten logits lie on
-# one line and the classes can only be ordered along it: at most a few of them can be told apart. Rank
+# one line and the classes can only be ordered along it: in practice only a few can be told apart. Rank
 # says the same: whatever comes before and after, the map passes through one dimension. Training
 # suffers as well. With ReLU the neuron is off for part of the images, and where it is off its
 # derivative is zero, so nothing before it learns from that image. If it is off for every image, it

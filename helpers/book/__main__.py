@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
-from helpers.authoring import ROOT
+from helpers.authoring import ROOT, repository
 from helpers.book.stage import stage
 
-__all__ = [
-    "main",
-]
+__all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--language", default="en", help="en or ko")
     options = parser.parse_args(arguments)
     source = ROOT / ".book" / "source"
-    stage(ROOT, source, _repository())
+    stage(ROOT, source, repository())
     here = Path(__file__).parent
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     command += ["-c", str(here), "-D", f"language={options.language}"]
@@ -31,11 +28,6 @@ def main(arguments: list[str] | None = None) -> int:
     if finished.returncode == 0:
         print(f"The book is at {options.out / 'index.html'}.")
     return finished.returncode
-
-
-def _repository() -> str:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return settings.get("tool", {}).get("workbook", {}).get("repository", "").rstrip("/")
 
 
 if __name__ == "__main__":

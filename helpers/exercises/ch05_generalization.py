@@ -19,28 +19,9 @@ from helpers.exercises import (
     quiz,
     show,
 )
+from helpers.exercises.expectations import expect_entries, in_short
 
 _EPOCHS = 60  # epochs of the page's runs
-
-
-def _in_short(got):
-    return f"a {type(got).__name__} of {len(got)}" if isinstance(got, tuple | list) else show(got)
-
-
-def _expect_entries(got, names, what, given):
-    """Return the entries of a dict that a run returned; name those that are missing."""
-    expect(
-        isinstance(got, dict),
-        f"Given {given}: `{what}` should return a dict with the keys "
-        f"{', '.join(map(repr, names))}; it returned {_in_short(got)}.",
-    )
-    for name in names:
-        expect(
-            name in got and got[name] is not None,
-            f"Given {given}: the dict that `{what}` returned has no entry {name!r}. It has "
-            f"{', '.join(map(repr, got)) or 'none'}.",
-        )
-    return got
 
 
 def _expect_model(model, what, given):
@@ -139,7 +120,7 @@ def check_polynomial_errors(polynomial_errors, case):
         got = polynomial_errors(x, y, other_x, other_y, list(degrees))
         expect(
             (isinstance(got, tuple | list) and len(got) == 2) or np.shape(got) == (2, len(degrees)),
-            f"Given {given}: return two arrays, training and validation; got {_in_short(got)}.",
+            f"Given {given}: return two arrays, training and validation; got {in_short(got)}.",
         )
         _expect_errors(got, (x, y, other_x, other_y), degrees, given)
         yield 0.5
@@ -300,7 +281,7 @@ def _ask_random_labels(random_label_run, points, share, seed):
     given = f"the share {share:g}, {len(x)} training images and {len(x_test)} test images"
     names = ("model", "curve", "train_accuracy", "test_accuracy")
     got = random_label_run(share, seed, *points)
-    got = _expect_entries(got, names, "random_label_run", given)
+    got = expect_entries(got, names, "random_label_run", given)
     model = _expect_model(got["model"], "random_label_run", given)
     curve = _expect_curve(got["curve"], "'curve'", _EPOCHS, given)
     expect(
@@ -1157,7 +1138,7 @@ def check_stopped_run(stopped_run, case):
         given = f"patience {patience} and {len(x_valid)} validation images"
         got = stopped_run(patience, seed, x, y, x_valid, y_valid)
         names = ("model", "val_loss", "epochs", "saved")
-        got = _expect_entries(got, names, "stopped_run", given)
+        got = expect_entries(got, names, "stopped_run", given)
         losses = _expect_stop(got["val_loss"], patience, given)
         _expect_restored(got["model"], losses, x_valid, y_valid, given)
         yield 0.5

@@ -19,6 +19,7 @@ from helpers.exercises import (
     quiz,
     show,
 )
+from helpers.exercises.expectations import expect_entries
 
 _FEW_EPOCHS = 6  # enough to tell runs apart, and short
 
@@ -37,23 +38,9 @@ def _unseen_classes(case):
     return (x, y // 2), (x_valid, 5 + y_valid // 2)
 
 
-def _in_short(got):
-    return f"a {type(got).__name__} of {len(got)}" if isinstance(got, tuple | list) else show(got)
-
-
 def _expect_entries(got, names, what, given):
-    """Return the entries of a dict that a run returned; name those that are missing."""
-    expect(
-        isinstance(got, dict),
-        f"Given {given}: `{what}` should return a dict with the keys "
-        f"{', '.join(map(repr, names))}; it returned {_in_short(got)}.",
-    )
-    for name in names:
-        expect(
-            name in got and got[name] is not None,
-            f"Given {given}: the dict that `{what}` returned has no entry {name!r}. It has "
-            f"{', '.join(map(repr, got)) or 'none'}.",
-        )
+    """Return the entries of a dict that a run returned, a trained model among them if named."""
+    expect_entries(got, names, what, given)
     expect(
         "model" not in names or hasattr(got["model"], "predict"),
         f"Given {given}: entry 'model' of what `{what}` returned is {show(got.get('model'))}; it "

@@ -13,6 +13,7 @@ __all__ = [
     "NotYet",
     "expect",
     "expect_close",
+    "expect_entries",
     "expect_layers",
     "expect_mapping",
     "expect_number",
@@ -21,6 +22,7 @@ __all__ = [
     "expect_same",
     "expect_shape",
     "expect_table",
+    "in_short",
     "numbers",
     "show",
     "show_apart",
@@ -341,3 +343,31 @@ def _start(what: str) -> str:
     """
     is_word = what.split(" ")[0] in ("the", "a", "an", "its")
     return what[:1].upper() + what[1:] if is_word else what
+
+
+def in_short(got: Any) -> str:
+    """Return how a message shows a value: a list or tuple by its length only."""
+    return f"a {type(got).__name__} of {len(got)}" if isinstance(got, tuple | list) else show(got)
+
+
+def expect_entries(got: Any, names: Sequence[str], what: str, given: str) -> dict:
+    """Return the entries of a dict that a run returned; name those that are missing.
+
+    Args:
+        got: What was returned.
+        names: The entries that it needs, none of them None.
+        what: The function that returned it.
+        given: What the function was called with.
+    """
+    expect(
+        isinstance(got, dict),
+        f"Given {given}: `{what}` should return a dict with the keys "
+        f"{', '.join(map(repr, names))}; it returned {in_short(got)}.",
+    )
+    for name in names:
+        expect(
+            name in got and got[name] is not None,
+            f"Given {given}: the dict that `{what}` returned has no entry {name!r}. It has "
+            f"{', '.join(map(repr, got)) or 'none'}.",
+        )
+    return got

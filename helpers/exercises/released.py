@@ -54,17 +54,22 @@ def _answers(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def needed_by(exercise: Exercise) -> list[Exercise]:
-    """Return the exercises that one builds on, directly or through others, in their order."""
-    listed = exercises_of(chapter_of(exercise.id))
-    of_id = {found.id: found for found in listed}
+def needed_by(exercise: Exercise, listed: Sequence[Exercise] | None = None) -> list[Exercise]:
+    """Return the exercises that one builds on, directly or through others, in their order.
+
+    Args:
+        exercise: The exercise.
+        listed: Where to look for the others; its chapter by default.
+    """
+    listed = exercises_of(chapter_of(exercise.id)) if listed is None else listed
+    builds_on = {found.id: found.builds_on for found in listed}
     needed: set[str] = set()
     queue = list(exercise.builds_on)
     while queue:
         id = queue.pop()
-        if id not in needed:
+        if id not in needed and id != exercise.id:
             needed.add(id)
-            queue += of_id[id].builds_on
+            queue += builds_on.get(id, ())
     return [found for found in listed if found.id in needed]
 
 

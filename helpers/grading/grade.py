@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from helpers.answers import AnswerError
 from helpers.exercises import Exercise, Outcome
+from helpers.exercises.released import needed_by
 from helpers.grading import proxy
 from helpers.grading.sandbox import ForkServer, Worker, WorkerLost
 from helpers.grading.sandbox.limits import Limits
@@ -95,22 +96,15 @@ def grade_notebook(
 
 def _earlier_to_give(
     exercise: Exercise,
-    exercises: Iterable[Exercise],
+    exercises: Sequence[Exercise],
     results: Mapping[str, dict],
     released: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the released answers that an answer needs where the student's own are not right."""
     if results[exercise.id]["outcome"] == "correct":
         return {}
-    builds_on = {e.id: e.builds_on for e in exercises}
-    needed: dict[str, None] = {}
-    queue = list(builds_on[exercise.id])
-    while queue:
-        id = queue.pop(0)
-        if id not in needed and id != exercise.id:
-            needed[id] = None
-            queue += builds_on.get(id, ())
-    wrong = [id for id in builds_on if id in needed and results[id]["outcome"] != "correct"]
+    needed = [earlier.id for earlier in needed_by(exercise, exercises)]
+    wrong = [id for id in needed if results[id]["outcome"] != "correct"]
     return {id: released[id] for id in wrong if id in released}
 
 

@@ -844,7 +844,9 @@ NOISE_CURVES = [
     wrong("5.13", "whole history", "not the whole history", noisy(key=None)),
     wrong("5.13", "training accuracy", "training images", noisy(key="accuracy")),
     wrong("5.13", "losses", "a loss", noisy(key="val_loss")),
-    wrong("5.13", "training images", "accuracy on the training images", noise_curve_of_training_images),
+    wrong(
+        "5.13", "training images", "accuracy on the training images", noise_curve_of_training_images
+    ),
     wrong("5.13", "noisy validation labels", "leave the validation labels", noisy(both=True)),
     wrong("5.13", "few epochs", "shape (60,)", noisy(epochs=40)),
     wrong("5.13", "always clean", "by `flip_labels`", lambda share, *a: noise_curve(0.0, *a)),

@@ -42,8 +42,8 @@
 #
 # Stuck? Run `hint("6.12")` with the number in the exercise's heading: first the idea, then the
 # formula, then the shape of the code. Hints cost no points. After you have tried the check,
-# `solution("6.12")` shows the released answer (`from helpers import solution` first). An exercise
-# without a `check` cell is answered in words, and a person marks it.
+# `solution("6.12")` shows the released answer. An exercise without a `check` cell is answered in
+# words, and a person marks it.
 
 # %% [markdown]
 # ## Your progress

@@ -37,7 +37,7 @@
 # The first line of imports belongs to this workbook; the rest is NumPy, Matplotlib and Keras.
 
 # %%
-from helpers import check, hint, plotting, progress, training
+from helpers import check, hint, plotting, progress, solution, training
 
 import ipywidgets
 import keras

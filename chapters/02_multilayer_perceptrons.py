@@ -37,7 +37,7 @@
 # This page adds TensorFlow. It first writes a network in TensorFlow's operations, then in Keras.
 
 # %%
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 import tempfile

@@ -38,7 +38,7 @@
 # lesson. The exercises take about five and a half hours, so plan more than one sitting.
 
 # %%
-from helpers import autograd, check, data, hint, numeric, plotting, progress, training
+from helpers import autograd, check, data, hint, numeric, plotting, progress, solution, training
 
 import functools
 import itertools

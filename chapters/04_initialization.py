@@ -40,7 +40,7 @@
 # exercises take a little over three hours.
 
 # %%
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 

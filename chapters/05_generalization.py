@@ -40,7 +40,7 @@
 # Answer a multiple-choice question with its letter in quotes, for example `"a"`.
 
 # %%
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 

@@ -38,7 +38,7 @@
 # checksums, and ipywidgets for one figure that you can play with.
 
 # %%
-from helpers import check, data, hint, plotting, progress, training
+from helpers import check, data, hint, plotting, progress, solution, training
 
 import hashlib
 import io

@@ -111,10 +111,7 @@ def hint(id: str, step: int | None = None) -> None:
     if not _hints_given:
         lines.append("Hints cost no points. Run `hint` again for the next one; there are three.")
     if step == 3 and _released_page(exercise):
-        lines.append(
-            f'Still stuck? `from helpers import solution` and `solution("{exercise.id}")` show the '
-            "released answer."
-        )
+        lines.append(f'Still stuck? `solution("{exercise.id}")` shows the released answer.')
     _hints_given[exercise.id] = max(step, _hints_given.get(exercise.id, 0))
     _show_box("→", f"{exercise.id} {exercise.title}: hint {step} of 3", _BLUE, lines)
 

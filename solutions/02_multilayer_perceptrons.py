@@ -29,7 +29,7 @@
 # This page adds TensorFlow. It first writes a network in TensorFlow's operations, then in Keras.
 
 # %% tags=["nbval-ignore-output"]
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 import tempfile

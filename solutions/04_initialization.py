@@ -32,7 +32,7 @@
 # exercises take a little over three hours.
 
 # %% tags=["nbval-ignore-output"]
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 

@@ -32,7 +32,7 @@
 # Answer a multiple-choice question with its letter in quotes, for example `"a"`.
 
 # %% tags=["nbval-ignore-output"]
-from helpers import check, data, hint, models, plotting, progress, training
+from helpers import check, data, hint, models, plotting, progress, solution, training
 
 import itertools
 

@@ -198,7 +198,7 @@ def test_last_hint_names_the_released_answer(released, capsys):
     hint("1.1", 2)
     assert "solution(" not in capsys.readouterr().out
     hint("1.1")
-    assert '`solution("1.1")` show the released answer' in capsys.readouterr().out
+    assert '`solution("1.1")` shows the released answer' in capsys.readouterr().out
 
 
 def test_solution_is_shown_on_asking_twice(released, capsys):

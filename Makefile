@@ -38,7 +38,7 @@ bench: $(VENV)/installed-test
 	$(RUN) -m tests.benchmarks $(ARGS)
 
 # The stamp is written last, so an installation that failed or was stopped goes on the next time.
-$(STAMP): $(LOCK) pyproject.toml
+$(STAMP): $(LOCK) pyproject.toml helpers/lab/overrides.json
 	@$(PYTHON) helpers/install.py --venv $(VENV) --lock $(LOCK)
 
 $(VENV)/installed-test: requirements-test.lock $(STAMP)

@@ -14,6 +14,7 @@ from typing import Any
 
 from helpers import files
 from helpers.exercises import CHAPTERS, Exercise, Outcome, exercises_of, find, released
+from helpers.exercises.points import SHOWN
 
 __all__ = ["CheckFailed", "check", "hint", "progress", "solution"]
 
@@ -21,11 +22,11 @@ _PAGE_SEED = 0
 # The colours are for the border only: each has a contrast of 3 or more on a light and on a dark
 # page. No colour has the 4.5 that text needs on both, so the words keep the page's own colour.
 _RED, _BLUE = "#cf222e", "#0969da"
-_LOOK = {
-    "correct": ("✓", "Correct", "#1a7f37"),
-    "not yet": ("✗", "Not yet", "#9a6700"),
-    "not attempted": ("○", "Not attempted", "#6e7781"),
-    "stopped": ("!", "Stopped with an error", _RED),
+_COLOURS = {
+    "correct": "#1a7f37",
+    "not yet": "#9a6700",
+    "not attempted": "#6e7781",
+    "stopped": _RED,
 }
 _DRIVE = Path("/content/drive/MyDrive")
 _hints_given: dict[str, int] = {}
@@ -210,7 +211,7 @@ def progress(chapter: str | None = None) -> None:
 
 
 def _show_outcome(exercise: Exercise, outcome: Outcome) -> None:
-    mark, words, colour = _LOOK[outcome.status]
+    mark, words = SHOWN[outcome.status]
     title = f"{exercise.id} {exercise.title}: {words}"
     lines = [outcome.message] if outcome.message else []
     if outcome.status == "correct":
@@ -221,7 +222,7 @@ def _show_outcome(exercise: Exercise, outcome: Outcome) -> None:
         lines.append(f"It happened in your {outcome.line}")
     if outcome.status == "not attempted":
         lines.append("Write your answer in the cell above, run it, and run this cell again.")
-    _show_box(mark, title, colour, lines)
+    _show_box(mark, title, _COLOURS[outcome.status], lines)
 
 
 def _points(number: int) -> str:

@@ -17,11 +17,10 @@ from helpers.exercises.expectations import (
     show,
     show_apart,
 )
+from helpers.exercises.points import Outcome, Part
 from helpers.exercises.registry import (
     CHAPTERS,
     Exercise,
-    Outcome,
-    Part,
     chapter_of,
     exercise,
     exercises_of,

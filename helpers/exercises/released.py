@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from helpers.exercises.registry import CHAPTERS, Exercise, Outcome, chapter_of, exercises_of
+from helpers.exercises.points import Outcome
+from helpers.exercises.registry import CHAPTERS, Exercise, chapter_of, exercises_of
 
 __all__ = [
     "judged_again",

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from helpers.grading.dask import DaskExecutor
-from helpers.grading.executor import Executor, MachineError, Result, Task
-from helpers.grading.local import LocalExecutor
+from helpers.grading.executors import Executor, MachineError, Result, Task
+from helpers.grading.executors.dask import DaskExecutor
+from helpers.grading.executors.local import LocalExecutor
 from helpers.grading.page import Page, pack
 from helpers.grading.reading import Document, Reader
 from helpers.grading.record import Record

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.backend import keras
-from helpers.training import callbacks, data_adapter, epoch, sequential, stacked, xla
+from helpers.training import data_adapter, epoch, progress_bar, sequential, stacked, xla
 from helpers.training.fingerprint import fingerprint
 
 __all__ = ["SearchResult", "fold_indices", "k_fold", "search"]
@@ -182,7 +182,7 @@ def search(
     sign = _sign(make(0), first, metric, mode)
     result = SearchResult(build, configurations, len(folds), metric, sign, first[0], patience)
     rungs = _rungs(len(configurations), epochs, halving)
-    with callbacks.bar(verbose, epochs) as bar:
+    with progress_bar.bar(verbose, epochs) as bar:
         data = x, y, sample_weight
         groups = _groups(make, models, folds, data, batch_size, epochs, seed, verbose != 0)
         share = 1 / (len(configurations) * len(folds))

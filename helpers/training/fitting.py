@@ -14,7 +14,8 @@ import numpy as np
 from helpers.backend import BACKEND, keras, tf
 from helpers.training import callbacks as hooks
 from helpers.training import checkpoint as checkpoints
-from helpers.training import data_adapter, epoch, xla
+from helpers.training import data_adapter, epoch, progress_bar, xla
+from helpers.training.non_finite_loss import StopOnNonFiniteLoss
 
 __all__ = ["device", "fit"]
 
@@ -148,8 +149,8 @@ def fit(
 
     # Run, and report through callbacks.
     own = [hooks.StopAfterInterrupt(verbose == 0), keras.callbacks.History(), *run.callbacks]
-    own += hooks.shown(verbose, live_plot, run.epoch)
-    first = [hooks.StopOnNonFiniteLoss()] if check_finite else []
+    own += progress_bar.shown(verbose, live_plot, run.epoch)
+    first = [StopOnNonFiniteLoss()] if check_finite else []
     events = callbacks if is_list else [*first, *users, *own]
     with contextlib.ExitStack() as stack:
         for callback in own:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from helpers.cli import main
-from helpers.grading import commands, local, run
-from helpers.grading.executor import MachineError, Result
+from helpers.grading import commands, run
+from helpers.grading.executors import MachineError, Result, local
 from helpers.grading.results.store import Store
 from tests.grading import course
 from tests.grading.archives import packed, write

@@ -251,7 +251,8 @@ def test_killed_grader_process_costs_nobody_anything(tmp_path):
                 graders = [
                     int(pid)
                     for pid in children
-                    if b"helpers.grading.local" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if b"helpers.grading.executors.local"
+                    in Path(f"/proc/{pid}/cmdline").read_bytes()
                 ]
                 os.kill(graders[0], signal.SIGKILL)
                 killed.append(graders[0])

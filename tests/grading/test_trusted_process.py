@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grading.local import GraderProcess
+from helpers.grading.executors.local import GraderProcess
 from tests.grading import course
 from tests.grading.conftest import LIMITS
 from tests.grading.pages import cells

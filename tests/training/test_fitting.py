@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import models, training
 from helpers.backend import keras, tf
-from helpers.training import callbacks, epoch, xla
+from helpers.training import epoch, progress_bar, xla
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 6)).astype("float32")
@@ -588,7 +588,7 @@ def test_live_plot_redraws_one_figure_in_place(monkeypatch):
         return Handle()
 
     monkeypatch.setattr("IPython.display.display", display)
-    plot = callbacks.LivePlot()
+    plot = progress_bar.LivePlot()
     with plot.during_fit():
         for epoch in range(3):
             plot.on_epoch_end(epoch, {"loss": 1.0 / (epoch + 1), "val_loss": 2.0})
@@ -597,13 +597,13 @@ def test_live_plot_redraws_one_figure_in_place(monkeypatch):
 
 
 def test_bar_stays_on_request_and_goes_after_a_short_run(monkeypatch, capsys):
-    monkeypatch.setattr(callbacks, "is_quiet", lambda: False)
+    monkeypatch.setattr(progress_bar, "is_quiet", lambda: False)
     training.fit(classifier(), X, LABELS, epochs=2)
     assert "2/2" not in capsys.readouterr().err
     training.fit(classifier(), X, LABELS, epochs=2, verbose=1)
     assert "2/2" in capsys.readouterr().err
-    monkeypatch.setattr(callbacks, "_BRIEF", 0)
-    monkeypatch.setattr(callbacks, "_LONG", 0)
+    monkeypatch.setattr(progress_bar, "_BRIEF", 0)
+    monkeypatch.setattr(progress_bar, "_LONG", 0)
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=100)
     training.fit(classifier(), X, LABELS, epochs=50, callbacks=[stop])
     assert capsys.readouterr().err.rstrip().split("\r")[-1].startswith("100%")
@@ -613,12 +613,12 @@ def test_reporting_is_quiet_under_ci_and_in_files(monkeypatch):
     monkeypatch.delenv("WORKBOOK_QUIET", raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("CI", "true")
-    assert callbacks.is_quiet()
-    assert callbacks.shown("auto", live_plot=True) == []
+    assert progress_bar.is_quiet()
+    assert progress_bar.shown("auto", live_plot=True) == []
     monkeypatch.delenv("CI")
-    assert not callbacks.is_quiet()
+    assert not progress_bar.is_quiet()
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
-    assert callbacks.is_quiet()
+    assert progress_bar.is_quiet()
 
 
 def test_fit_loss_with_a_number_outside_of_its_configuration_gives_the_numbers_of_model_fit():

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from helpers.grading.results.likeness import alike, identical
-from helpers.grading.results.outcomes import LOOKS
+from helpers.grading.results.looks import LOOKS
 
 if TYPE_CHECKING:
     from helpers.grading.results.report import Report
 
-__all__ = ["feedback_page", "overview_page", "render"]
+__all__ = ["feedback_page", "class_page", "render"]
 
 _PAGE_BYTES = 90_000
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -88,14 +88,14 @@ def _row(row: dict, limit: int) -> dict[str, Any]:
     }
 
 
-def overview_page(report: Report) -> str:
+def class_page(report: Report) -> str:
     """Return the class at a glance: points, exercises, what to teach again, who is missing."""
     totals = [report.totals(student) for student in report.students]
     most = max((total["max"] for total in totals), default=0.0)
     histogram = _histogram([t["points"] / t["max"] for t in totals if t["max"]])
     files = [file for file in report.files if file["status"] not in ("graded", "beside")]
     return render(
-        "overview.html.j2",
+        "class.html.j2",
         students=len(totals),
         files=len(report.files),
         mean=round(sum(t["points"] for t in totals) / len(totals), 1) if totals else 0.0,

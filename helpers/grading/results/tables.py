@@ -8,9 +8,9 @@ from pathlib import Path
 
 from helpers import files
 from helpers.grading.results.lms import write_uploads
+from helpers.grading.results.looks import LOOKS
 from helpers.grading.results.marks import answer_hash, csv_text, exercise_cell, mark_key
-from helpers.grading.results.outcomes import LOOKS
-from helpers.grading.results.pages import feedback_page, overview_page
+from helpers.grading.results.pages import class_page, feedback_page
 from helpers.grading.results.report import Report
 from helpers.grading.results.store import EXPLANATION_COLUMNS, EXPLANATIONS, Store
 
@@ -36,7 +36,7 @@ def write(report: Report, store: Store, about: dict) -> None:
     files.write_text(folder / "gradebook.csv", csv_text(columns, totals))
     files.write_text(folder / EXPLANATIONS, csv_text(EXPLANATION_COLUMNS, _explanations(report)))
     store.answers = _answers(report)
-    files.write_text(folder / "class.html", overview_page(report))
+    files.write_text(folder / "class.html", class_page(report))
     files.write_text(folder / "senders.csv", csv_text(_SENDER_COLUMNS, map(vars, report.senders)))
     write_uploads(report, folder / "lms")
     pages = {total["feedback"]: total["student"] for total in totals}

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import data
-from helpers.grading.sandbox import bubblewrap, memory
+from helpers.grading.sandbox import memory, visible
 from helpers.grading.sandbox.cgroup import ControlGroup
 from helpers.grading.sandbox.inside import protocol
 from helpers.grading.sandbox.limits import Limits
@@ -126,12 +126,12 @@ class ForkServer:
         _remove_left_over_folders()
         self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
         folder = Path(self._folder.name)
-        bubblewrap.copy_students_side(folder)
+        visible.copy_students_side(folder)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "warm": self.warm, "namespaces": self.walls}
         command = [sys.executable, "-s", str(folder / "worker.py"), json.dumps(settings)]
         if self.walls:
-            command = bubblewrap.command(folder, self.hidden, command)
+            command = visible.command(folder, self.hidden, command)
         errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command,
@@ -139,7 +139,7 @@ class ForkServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=bubblewrap.environment(folder, self.walls),
+            env=visible.environment(folder, self.walls),
             cwd=folder,
             start_new_session=True,
         )
@@ -188,7 +188,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         home = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-home-") if not self.walls else ""
         asked = limits.as_dict() | {"home": home, "own_process_count": self.walls}
-        shown = [*bubblewrap.shown(), Path(self._folder.name)]
+        shown = [*visible.shown(), Path(self._folder.name)]
         asked["below_tmp"] = [str(path) for path in shown if path.is_relative_to("/tmp")]
         request = json.dumps({"do": "start", "limits": asked}).encode()
         try:

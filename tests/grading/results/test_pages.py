@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from helpers.grading.results.pages import feedback_page, overview_page
+from helpers.grading.results.pages import class_page, feedback_page
 from tests.grading.results.results import record, report
 
 SCRIPT = "<script>alert(1)</script>{{ 7 * 7 }}"
@@ -35,18 +35,16 @@ def test_feedback_of_a_huge_answer_stays_small():
     assert len(feedback_page(report(record("kim", words="<" * 5_000_000)), "kim")) < 100_000
 
 
-def test_overview_tells_points_exercises_and_the_commonest_message():
-    page = overview_page(report(record("kim"), record("lee"), record("park")))
+def test_class_page_tells_points_exercises_and_the_commonest_message():
+    page = class_page(report(record("kim"), record("lee"), record("park")))
     assert "3 students" in page and "3 times: Given …: expected …." in page
     assert page.index("1.10 Likelihood") < page.index("1.1 Gates"), "hardest first"
 
 
-def test_overview_names_copies_and_leaves_out_what_all_wrote():
+def test_class_page_names_copies_and_leaves_out_what_all_wrote():
     common = " ".join(f"word{i}" for i in range(60))
     own = {s: " ".join(f"{s}{i}" for i in range(60)) for s in ("kim", "lee", "park", "choi")}
     copied = record("cho", words=f"{common} {own['kim']}", sha256="kim")
-    page = overview_page(
-        report(*(record(s, words=f"{common} {t}") for s, t in own.items()), copied)
-    )
+    page = class_page(report(*(record(s, words=f"{common} {t}") for s, t in own.items()), copied))
     assert "cho and kim" in page and "kim and lee" not in page
     assert "<li>cho, kim</li>" in page, "the same bytes"

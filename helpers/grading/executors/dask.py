@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from helpers.grading.executor import MachineError, Result, Task
-from helpers.grading.local import GraderProcess
+from helpers.grading.executors import MachineError, Result, Task
+from helpers.grading.executors.local import GraderProcess
 
 __all__ = ["DaskExecutor", "grade_there"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grading.sandbox import bubblewrap
+from helpers.grading.sandbox import visible
 
 PACKAGE = Path(importlib.util.find_spec("helpers").origin).parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="grading needs Linux")
@@ -17,23 +17,23 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="grading needs L
 
 @pytest.fixture
 def inside(tmp_path) -> Path:
-    bubblewrap.copy_students_side(tmp_path)
+    visible.copy_students_side(tmp_path)
     return tmp_path
 
 
 def test_copy_shows_the_listed_modules_and_nothing_else(inside):
     assert sorted(path.name for path in (inside / "helpers").iterdir()) == sorted(
-        bubblewrap.STUDENT_MODULES
+        visible.STUDENT_MODULES
     )
     hidden = {"exercises", "grading", "lab", "cli.py", "feedback.py", "authoring.py", "__main__.py"}
     assert hidden <= {path.name for path in PACKAGE.iterdir()}
-    assert not hidden & set(bubblewrap.STUDENT_MODULES)
+    assert not hidden & set(visible.STUDENT_MODULES)
 
 
 def test_copy_hides_a_new_module(tmp_path, monkeypatch):
     package = tmp_path / "site" / "helpers"
     package.mkdir(parents=True)
-    for name in bubblewrap.STUDENT_MODULES:
+    for name in visible.STUDENT_MODULES:
         if "." in name:
             (package / name).write_text("")
         else:
@@ -41,17 +41,17 @@ def test_copy_hides_a_new_module(tmp_path, monkeypatch):
     (package / "answers_of_the_exam.py").write_text("secret = 1")
     (package / "exam").mkdir()
     found = type("Spec", (), {"origin": str(package / "__init__.py")})
-    monkeypatch.setattr(bubblewrap.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(visible.importlib.util, "find_spec", lambda name: found)
     folder = tmp_path / "inside"
     folder.mkdir()
-    bubblewrap.copy_students_side(folder)
+    visible.copy_students_side(folder)
     shown = sorted(path.name for path in (folder / "helpers").iterdir())
-    assert shown == sorted(bubblewrap.STUDENT_MODULES)
+    assert shown == sorted(visible.STUDENT_MODULES)
 
 
 def test_shown_modules_import_only_each_other(inside):
     """A module that a student can see must not need one that is hidden."""
-    listed = {Path(name).stem for name in bubblewrap.STUDENT_MODULES}
+    listed = {Path(name).stem for name in visible.STUDENT_MODULES}
     behind_a_call = {"feedback", "exercises"}  # the page's own checks, replaced by the worker
     for path in (inside / "helpers").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from helpers.exercises.points import SHOWN
+
 __all__ = ["LOOKS", "Look"]
 
 
@@ -14,12 +16,12 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    "correct": Look("✓", "Correct", "good"),
+    "correct": Look(*SHOWN["correct"], "good"),
     "marked": Look("✓", "Marked by a person", "good"),
-    "not yet": Look("✗", "Not yet", "bad"),
-    "stopped": Look("!", "Stopped with an error", "bad"),
+    "not yet": Look(*SHOWN["not yet"], "bad"),
+    "stopped": Look(*SHOWN["stopped"], "bad"),
     "pending": Look("…", "Waiting for a person", "wait"),
-    "not attempted": Look("○", "Not attempted", "none"),
+    "not attempted": Look(*SHOWN["not attempted"], "none"),
     "not graded": Look("!", "Not graded", "bad"),
     "not handed in": Look("○", "Not handed in", "none"),
 }

@@ -1,7 +1,8 @@
 """Grader processes: each grades one submission at a time and may be killed without loss.
 
-`python -m helpers.grading.local` reads tasks from its standard input and writes results to its
-standard output, each a length and JSON. The checks run in it; students' code runs in its sandbox.
+`python -m helpers.grading.executors.local` reads tasks from its standard input and writes results
+to its standard output, each a length and JSON. The checks run in it; students' code runs in its
+sandbox.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from helpers.grading.executor import MachineError, Result, Task
+from helpers.grading.executors import MachineError, Result, Task
 from helpers.grading.sandbox import WARM, ForkServer, SandboxError
 from helpers.grading.sandbox.limits import Limits
 from helpers.grading.submitted_notebook import Notebook
@@ -100,14 +101,14 @@ class GraderProcess:
 
     def __init__(self, log: Path | None = None):
         environment = dict(os.environ)
-        root = str(Path(__file__).resolve().parents[2])
+        root = str(Path(__file__).resolve().parents[3])
         paths = [root, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         environment.setdefault("CUDA_VISIBLE_DEVICES", "-1")
         errors = open(log, "ab") if log else subprocess.DEVNULL
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.grading.local"],
+            [sys.executable, "-m", "helpers.grading.executors.local"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

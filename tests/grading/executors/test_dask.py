@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.grading import dask, run
-from helpers.grading.executor import MachineError
+from helpers.grading import run
+from helpers.grading.executors import MachineError, dask
 from helpers.grading.results.store import Store
 from tests.grading.classroom import right_notebook
 from tests.grading.test_run import SETTINGS

@@ -112,9 +112,32 @@ def fashion_contest() -> Iterator[Row]:
         )
 
 
+def images_on_pages() -> Iterator[Row]:
+    """Read the accuracies that pages 2 and 3 print."""
+    text, command = printed("02_multilayer_perceptrons"), "workbook notebooks 02"
+    if plain := re.search(r"validation accuracy: \[[\d. ]+\] mean (0\.\d+), spread (0\.\d+)", text):
+        task, model = "Fashion-MNIST, validation accuracy", "784-256-10, d2l's recipe, 3 seeds"
+        yield Row(task, model, plain[1], f"{plain[2]} over seeds", "-", command)
+    if digits := re.search(r"accuracy on 10000 new digits: (0\.\d+)", text):
+        yield Row(
+            "MNIST, test accuracy",
+            "784-512-512-10 with dropout, in Keras",
+            digits[1],
+            "-",
+            "-",
+            command,
+        )
+    epoch = r"test accuracy (0\.\d+) after (\d+) s of processor time"
+    if epochs := re.findall(epoch, printed("03_backpropagation")):
+        accuracy, seconds = epochs[-1]
+        model, minutes = "784-128-10 in the autograd of page 3", f"{float(seconds) / 60:.1f}"
+        yield Row("MNIST, test accuracy", model, accuracy, "-", minutes, "workbook notebooks 03")
+
+
 SOURCES: tuple[Callable[[], Iterator[Row]], ...] = (
     house_prices_page,
     house_prices_ladder,
+    images_on_pages,
     fashion_contest,
 )
 

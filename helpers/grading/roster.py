@@ -91,6 +91,8 @@ class Roster:
         if same_system and any(person.number for person in self.people):
             found = [person for person in self.people if person.number == number]
             if found and (self.kind != "list" or _alike(found[0].name, name)):
+                if not _may_be(found[0].name, name):
+                    return None, f"the roster has {found[0].name} under this number: kept apart"
                 return found[0], "number on the roster"
             if self.kind in ("Moodle worksheet", "Canvas gradebook"):
                 return None, "number not on the roster"
@@ -105,6 +107,12 @@ class Roster:
         if found:
             return None, f"{len(found)} people on the roster have this name"
         return None, "not on the roster"
+
+    def has(self, layout: str, number: str, name: str) -> bool:
+        """Tell whether someone has this number of a course system and this name."""
+        if self.kind != "list" and not self.kind.startswith(layout):
+            return False
+        return any(p.number == number and _alike(p.name, name) for p in self.people)
 
 
 def read_roster(path: Path) -> Roster:
@@ -177,7 +185,8 @@ def _known(column: str) -> str:
 def _kind(columns: list[str], rows: list[dict], places: dict[str, str]) -> str:
     if "Identifier" in columns and any("Participant" in row["Identifier"] for row in rows[:5]):
         return "Moodle worksheet"
-    if "Student" in columns and "ID" in columns and "Section" in columns:
+    of_canvas = {"ID", "Section"} <= set(columns)
+    if of_canvas and ("Student" in columns or {"LastName", "FirstName"} <= set(columns)):
         return "Canvas gradebook"
     if "first" in places and "last" in places and "number" not in places:
         return "Moodle participants"
@@ -191,7 +200,9 @@ def _person(row: dict[str, str], places: dict[str, str]) -> Person | None:
         return text[1:] if re.match(r"'[=+\-@0-9]", text) else text
 
     name = cell("name") or f"{cell('first')} {cell('last')}".strip()
-    if name.lower() in ("points possible", "student, test"):
+    if quoted := re.fullmatch(r'="(.*)"', name):  # Canvas's guard for a name such as "=lee"
+        name = quoted[1]
+    if name.lower() in ("points possible", "student, test", "test student"):
         return None
     digits = re.fullmatch(r"(?:\D*\s)?0*(\d+)(?:\.0+)?", cell("number"))
     number = digits[1] if digits and places.get("number", "").lower() in ("identifier", "id") else (
@@ -238,6 +249,18 @@ def _alike(listed: str, name: str) -> bool:
         ["".join(first[-1:] + first[:-1])]
     )  # fmt: skip
     return squeezed in orders
+
+
+def _may_be(listed: str, name: str) -> bool:
+    """Tell whether a name beside a course system's number can be the listed one.
+
+    The systems leave characters out of the names of files, and Moodle puts a group's name in front.
+    """
+    first, second = _words(listed), _words(name)
+    if not first or not second or set(first) & set(second) or second[0] == "participant":
+        return True
+    shorter, longer = sorted(("".join(first), "".join(second)), key=len)
+    return shorter in longer or _alike(listed, name)
 
 
 def _words(name: str) -> list[str]:

@@ -28,6 +28,7 @@ __all__ = [
     "Place",
     "Sender",
     "Submission",
+    "UNSURE_TIME",
     "collect",
     "key_of",
     "readable",
@@ -42,10 +43,16 @@ _MOODLE_FOLDER = re.compile(
     r"^(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?$", re.S
 )
 _MOODLE_MARK = re.compile(r"_\d+_assignsubmission_(?:file|onlinetext)")
-_CANVAS = re.compile(
-    r"^(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$", re.S
+_CANVAS_NUMBER = re.compile(r"[1-9]\d{0,18}")
+_CANVAS_ANONYMOUS = re.compile(
+    r"^(?P<late>LATE_)?(?P<id>anon_[A-Za-z0-9]{1,12})_(?P<file>[1-9]\d{0,18})_(?P<rest>.+)$", re.S
+)
+_CANVAS_PAGE = re.compile(
+    r"^(?P<name>.*?)_(?P<late>LATE_)?(?P<id>[1-9]\d{0,18})_(?P<rest>(?:text|link)\.html)$", re.S
 )
 _AGAIN = re.compile(r"(?:-(\d{1,2})| \((\d{1,2})\))$")
+# Moodle's export streams its zip: the times in it are those of the download.
+UNSURE_TIME = "the time in Moodle's zip, perhaps that of the download"
 _FOLDERS_OF_NBGRADER = ("submitted", "autograded", "submissions")
 _IGNORED = re.compile(
     r"(^|/)(\.ipynb_checkpoints|\.git|\.venv|\.DS_Store|\._[^/]*|__MACOSX|__pycache__"
@@ -110,6 +117,8 @@ class Sender:
         how: How the student was recognised, in a few words.
         files: How many files arrived under this name.
         sure: Whether nothing about it needs a person's look.
+        upload: The name under which the course system takes a file back, "" where it takes none:
+            Moodle's folder, or the newest file as Canvas named it.
     """
 
     outer: str
@@ -121,6 +130,7 @@ class Sender:
     how: str
     files: int = 1
     sure: bool = True
+    upload: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,8 @@ class _Outer:
     late: bool | None = None
     attachment: int = 0
     sure: bool = True
+    upload: str = ""
+    others: tuple[_Outer, ...] = ()
 
 
 def collect(
@@ -185,6 +197,7 @@ def collect(
     if not listed:
         raise ValueError(f"{source} holds no files.")
     outers = _identify([file.path for file in listed], source, list(chapters))
+    outers = _settled(outers, roster)
     senders = _recognise(outers, roster)
     stamps = _stamps(source)
     found = [
@@ -335,34 +348,92 @@ def _outermost(parts: list[str]) -> _Outer:
     if len(parts) > 1:
         if match := _MOODLE_FOLDER.match(first):
             number = match["id"].lstrip("0") or "0"
-            outer = f"{match['name']}_{match['id']}"
-            return _Outer(
-                outer, "Moodle", match["name"], number, f"Moodle's number {number}", inside
-            )
+            outer, upload = f"{match['name']}_{match['id']}", first.rstrip("_")
+            how = f"Moodle's number {number}"
+            return _Outer(outer, "Moodle", match["name"], number, how, inside, upload=upload)
         return _Outer(first, "folder", first, "", "name of the folder", inside)
     if match := _MOODLE.match(first):
         number, rest = match["id"].lstrip("0") or "0", match["rest"] or first
         if len(_MOODLE_MARK.findall(first)) > 1:
             how = "the name holds two of Moodle's numbers: kept apart"
             return _Outer(first, "Moodle", first, "", how, first, sure=False)
-        outer = f"{match['name']}_{match['id']}"
-        return _Outer(outer, "Moodle", match["name"], number, f"Moodle's number {number}", rest)
-    if match := _CANVAS.match(first):
-        number = match["id"].lstrip("0") or "0"
-        return _Outer(
-            f"{match['name']}_{match['id']}",
-            "Canvas",
-            match["name"],
-            number,
-            f"Canvas's number {number}",
-            match["rest"],
-            late=match["late"] is not None,
-            attachment=int(match["file"][:18]),
-        )
+        outer, how = f"{match['name']}_{match['id']}", f"Moodle's number {number}"
+        upload = f"{outer}{_MOODLE_MARK.search(first)[0].removeprefix('_' + match['id'])}"
+        return _Outer(outer, "Moodle", match["name"], number, how, rest, upload=upload)
+    if found := _canvas(first):
+        return found
     stem = PurePosixPath(first).stem
     stem = stem[: again.start()] if (again := _AGAIN.search(stem)) else stem
     name = re.sub(r"[_ -]*0[1-9][_ -].*$", "", stem, flags=re.S) or stem
     return _Outer(name, "file", name, "", "name of the file", first)
+
+
+def _canvas(name: str) -> _Outer | None:
+    """Return what Canvas wrote in front of a file: name, LATE, user id, attachment id.
+
+    Canvas leaves underscores and digits in names ("lee_5"), so some files can be read in two ways;
+    the others are then in `others`.
+
+    >>> [(o.name, o.number) for o in [_canvas("lee_5_81_992_x.ipynb")] for o in (o, *o.others)]
+    [('lee', '5'), ('lee_5', '81')]
+    """
+    if match := _CANVAS_ANONYMOUS.match(name):
+        own = match["id"]
+        how, late = "Canvas's anonymous id", match["late"] is not None
+        number = int(match["file"])
+        return _Outer(own, "Canvas", own, "", how, match["rest"], late, number, upload=name)
+    if match := _CANVAS_PAGE.match(name):
+        number, late = match["id"], match["late"] is not None
+        outer, how = f"{match['name']}_{number}", f"Canvas's number {number}"
+        return _Outer(outer, "Canvas", match["name"], number, how, match["rest"], late)
+    parts = name.split("_")
+    found = []
+    for place in range(1, len(parts) - 2):
+        number, attachment = parts[place : place + 2]
+        if not (_CANVAS_NUMBER.fullmatch(number) and _CANVAS_NUMBER.fullmatch(attachment)):
+            continue
+        late = parts[place - 1] == "LATE" and place > 1
+        who = "_".join(parts[: place - late])
+        found.append(
+            _Outer(
+                f"{who}_{number}",
+                "Canvas",
+                who or number,
+                number,
+                f"Canvas's number {number}",
+                "_".join(parts[place + 2 :]),
+                late,
+                int(attachment),
+                upload=name,
+            )
+        )
+    return replace(found[0], others=tuple(found[1:])) if found else None
+
+
+def _settled(outers: list[_Outer], roster: Roster | None) -> list[_Outer]:
+    """Return the outermost names with one reading each; what stays open is kept apart or shown."""
+    taken = {outer.number for outer in outers if outer.layout == "Canvas" and not outer.others}
+    settled = []
+    for outer in outers:
+        readings = (outer, *outer.others)
+        if len(readings) == 1:
+            settled.append(outer)
+            continue
+        fits = [r for r in readings if roster and roster.has("Canvas", r.number, r.name)]
+        if len(fits) == 1:
+            settled.append(replace(fits[0], others=()))
+        elif roster or outer.number in taken:
+            whole = f"{outer.outer}_{outer.attachment}_{outer.inside}"
+            how = "the name can be read in two ways: kept apart"
+            settled.append(
+                replace(
+                    readings[-1], outer=whole, number="", how=how, sure=False, upload="", others=()
+                )
+            )
+        else:
+            how = f"{outer.how}, but the name can be read in two ways"
+            settled.append(replace(outer, how=how, sure=False, others=()))
+    return settled
 
 
 def _sender(outer: _Outer) -> tuple[str, str]:
@@ -372,9 +443,13 @@ def _sender(outer: _Outer) -> tuple[str, str]:
 def _recognise(outers: list[_Outer], roster: Roster | None) -> dict[tuple, Sender]:
     """Return the sender behind each outermost name; nobody gets what may be somebody else's."""
     first: dict[tuple, _Outer] = {}
+    newest: dict[tuple, _Outer] = {}
     counts: dict[tuple, int] = {}
     for outer in outers:
-        first.setdefault(_sender(outer), outer)
+        place = _sender(outer)
+        first.setdefault(place, outer)
+        if outer.upload and outer.attachment >= newest.get(place, outer).attachment:
+            newest[place] = outer
         counts[_sender(outer)] = counts.get(_sender(outer), 0) + 1
     matches = {place: _match(outer, roster) for place, outer in first.items()}
     claimed: dict[str, list[tuple]] = {}
@@ -405,6 +480,7 @@ def _recognise(outers: list[_Outer], roster: Roster | None) -> dict[tuple, Sende
             how=readable(f"{outer.how}; {how}" if how else outer.how, 300),
             files=counts[place],
             sure=sure,
+            upload=newest[place].upload if place in newest else "",
         )
     return senders
 
@@ -428,6 +504,8 @@ def _submission(
         time, stamp = None, ""  # the zip has the time of its download
     elif found := stamps.get(str(Path(file.place.path).parent)):
         time, stamp = found, "nbgrader's timestamp"
+    elif outer.layout == "Moodle":
+        stamp = UNSURE_TIME
     elif file.place.entry >= 0:
         stamp = "the zip's time"
     told = roster.submitted(sender.student) if roster else ""

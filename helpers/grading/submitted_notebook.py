@@ -35,6 +35,8 @@ _ANSWER = re.compile(
     r"[*_]{0,3}Answer\s{1,9}(?:to\s{1,9})?([+]?\d[\w+.-]{0,38}[\w])[.:]?[*_]{0,3}[.:]?", re.I
 )
 _HEADING = re.compile(r"^#{1,6} Exercise (\S{1,40})", re.M)
+# Jupytext's, nbconvert's and Databricks's marks between the cells of a script.
+_CELLS_OF_A_SCRIPT = re.compile(r"^# (?:%%|In\[[ \d]*\]:|COMMAND -+)(.*)$", re.M)
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PLACEHOLDER = re.compile(r"^[\s*_]*write your answer here\.?[\s*_]*$", re.I)
 _CONFLICT = re.compile(rb"^[ \t]{0,40}(?:<{7}|>{7})(?: |$)", re.M)
@@ -241,6 +243,10 @@ def _decode(content: bytes, notes: list[str]) -> str:
         if content.startswith(mark):
             notes.append(f"starts with a byte order mark ({encoding})")
             return content.decode(encoding, errors="replace").lstrip("\ufeff")
+    encoding = json.detect_encoding(content[:4])
+    if not encoding.startswith("utf-8"):
+        notes.append(f"is written in {encoding}")
+        return content.decode(encoding, errors="replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -254,7 +260,8 @@ def _without_json(text: str, notes: list[str]) -> Notebook:
             "The file holds the marks of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in git "
             "and hand in the file again."
         )
-    parts = re.split(r"^# %%(.*)$", text.replace("\r\n", "\n"), flags=re.M)
+    text = text.replace("\r\n", "\n")
+    parts = _CELLS_OF_A_SCRIPT.split(text)
     if len(parts) < 3:
         raise Unreadable(
             f"The file is no notebook: it starts with {text[:20]!r} where a notebook starts "
@@ -263,11 +270,22 @@ def _without_json(text: str, notes: list[str]) -> Notebook:
     notebook = Notebook(notes=[*notes, "a script, not a notebook"])
     for head, body in zip(parts[1::2], parts[2::2], strict=True):
         if "[markdown]" in head or "[raw]" in head:
-            lines = [re.sub(r"^# ?", "", line) for line in body.strip().splitlines()]
-            notebook.texts.append(("\n".join(lines)[:MAX_SOURCE], ""))
+            notebook.texts.append((_uncommented(body.strip())[:MAX_SOURCE], ""))
+        elif body.strip().startswith("# MAGIC %md"):
+            body = re.sub(r"^# MAGIC ?(%md ?)?", "", body.strip(), flags=re.M)
+            notebook.texts.append((body[:MAX_SOURCE], ""))
         else:
-            notebook.code.append(body.strip("\n")[:MAX_SOURCE])
+            code = body.strip("\n")
+            notebook.code.append(code[:MAX_SOURCE])
+            # nbconvert writes the text below a cell as comments at its end.
+            below = code.rpartition("\n\n\n")[2]
+            if all(line.startswith("#") or not line for line in below.split("\n")):
+                notebook.texts.append((_uncommented(below)[:MAX_SOURCE], ""))
     return notebook
+
+
+def _uncommented(text: str) -> str:
+    return re.sub(r"^# ?", "", text, flags=re.M)
 
 
 def _short_int(digits: str) -> int:

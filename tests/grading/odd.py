@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+from tests.grading import odd_habits
 from tests.grading.cases import WRONG_STEP, Case
 from tests.grading.pages import NAMES, RIGHT, cells, code_cell, dump, notebook, text_cell
 
@@ -190,9 +191,12 @@ _ANSWERS = {
 
 def odd() -> list[Case]:
     """Return the notebooks; every one gets full marks."""
-    found = [_case(f"before: {name}", cells(first=source)) for name, source in _BEFORE.items()]
-    found += [_case(f"answer: {name}", _answered(given)) for name, given in _ANSWERS.items()]
-    found += [_case(name, content) for name, content in (_moved() | _saved()).items()]
+    before = _BEFORE | odd_habits.BEFORE
+    found = [_case(f"before: {name}", cells(first=source)) for name, source in before.items()]
+    answers = _ANSWERS | odd_habits.ANSWERS
+    found += [_case(f"answer: {name}", _answered(given)) for name, given in answers.items()]
+    whole = _moved() | _saved() | odd_habits.moved() | odd_habits.saved()
+    found += [_case(name, content) for name, content in whole.items()]
     return found
 
 

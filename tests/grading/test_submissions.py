@@ -61,6 +61,12 @@ def _who(submission: submissions.Submission) -> tuple[str, str, str]:
         ("leejane_LATE_81_992_06_dropout.ipynb", "81", "leejane", "06_dropout.ipynb"),
         ("leejane_81_992_06_dropout-2.ipynb", "81", "leejane", "06_dropout-2.ipynb"),
         ("leejane_81_992_hw.zip", "81", "leejane", "hw.zip"),
+        ("van_der_berg_81_992_01_x.ipynb", "81", "van_der_berg", "01_x.ipynb"),
+        ("김민수_LATE_81_992_x.ipynb", "81", "김민수", "x.ipynb"),
+        ("_81_992_x.ipynb", "81", "81", "x.ipynb"),
+        ("anon_aB3xZ_992_x.ipynb", "anon_aB3xZ", "anon_aB3xZ", "x.ipynb"),
+        ("LATE_anon_aB3xZ_992_x.ipynb", "anon_aB3xZ", "anon_aB3xZ", "x.ipynb"),
+        ("leejane_81_text.html", "81", "leejane", "text.html"),
         ("submitted/lee/06_dropout/06_dropout.ipynb", "lee", "lee", "06_dropout.ipynb"),
         ("lee/06_dropout.ipynb", "lee", "lee", "06_dropout.ipynb"),
         ("lee_06_dropout.ipynb", "lee", "lee", "lee_06_dropout.ipynb"),
@@ -251,6 +257,32 @@ def test_roster_of_canvas_names_students_by_id(collected):
         "83": ("83", "Kim, Minsu", True),
         "99": ("99", "x", False),
     }
+
+
+def test_canvas_name_with_a_number_in_it_takes_nobodys_row(collected):
+    forged, honest = "bob_82_81_992_01_x.ipynb", "bob_82_7_01_x.ipynb"
+    found = collected([forged, honest])
+    told = {s.name: (s.student, s.sure) for s in found.senders}
+    assert told["bob"] == ("82", True) and len(found.senders) == 2
+    assert told["bob_82"][1] is False
+    roster = "Student,ID,SIS User ID,SIS Login ID,Section\nbob,82,,,A\nbob_82,81,,,A\n"
+    found = collected([forged, honest], roster)
+    assert sorted(s.sure for s in found.senders) == [False, True]
+    found = collected([forged], roster.replace("bob,82", "ann,82"))
+    assert [(s.student, s.name, s.sure) for s in found.senders] == [("81", "bob_82", True)]
+
+
+def test_a_number_of_the_roster_under_another_name_is_kept_apart(collected):
+    names = ["Group A_4711_assignsubmission_file_/x.ipynb",
+             "Team 1-Kim Minsu_4712_assignsubmission_file/x.ipynb"]  # fmt: skip
+    found = collected(names, WORKSHEET)
+    assert {s.name: s.sure for s in found.senders} == {"Group A": False, "Kim Minsu": True}
+    assert "4711" not in {s.student for s in found.senders}
+
+
+def test_moodles_zip_tells_no_time_of_submission(collected):
+    (submission,) = collected(["Kim_4711_assignsubmission_file/x.ipynb"]).submissions
+    assert submission.stamp == submissions.UNSURE_TIME
 
 
 def test_roster_of_moodle_names_students_by_participant_and_gives_times(collected):

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import files
 from helpers.grading.results.pages import feedback_page
+from helpers.grading.submitted_notebook import chapter_by_name
 
 if TYPE_CHECKING:
     from helpers.grading.results.report import Report
 
-__all__ = ["write_uploads"]
+__all__ = ["notes", "write_uploads"]
 
+# Moodle's importer refuses a worksheet without Identifier, Grade and Last modified (grade).
 _MOODLE_COLUMNS = [
-    "Identifier", "Full name", "Email address", "Grade", "Maximum Grade", "Feedback comments",
+    "Identifier", "Full name", "Email address", "Grade", "Maximum Grade", "Last modified (grade)",
+    "Feedback comments",
 ]  # fmt: skip
 _CANVAS_COLUMNS = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+_CANVAS_ASSIGNMENT = re.compile(r"(?P<title>.*) \(\d+\)$", re.S)
 _A_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes from the same results
 
 
@@ -46,6 +50,54 @@ def write_uploads(report: Report, folder: Path) -> None:
     files.write_text(folder / "results.json", json.dumps(content, indent=1, ensure_ascii=False))
 
 
+def notes(report: Report) -> list[str]:
+    """Return what an instructor should know before uploading, in sentences."""
+    roster = report.roster
+    kind = roster.kind if roster else ""
+    told = []
+    if kind == "Moodle worksheet":
+        own = _points_of_all(report)
+        maxima = {_number(person.row.get("Maximum Grade", "")) for person in roster.people}
+        told += [_scaled_words("Moodle", most, own) for most in sorted(filter(None, maxima))]
+    if kind == "Canvas gradebook":
+        for column, chapter in _columns_of_chapters(report, list(roster.columns)).items():
+            if column not in roster.columns:
+                told.append(f"Canvas has no assignment for {column}: its import asks which one.")
+            elif most := _possible(report, column):
+                told.append(_scaled_words(f"Canvas's {column}", most, _most(report, chapter)))
+    return [sentence for sentence in told if sentence]
+
+
+def _scaled_words(where: str, most: float, own: float) -> str:
+    if most == own:
+        return ""
+    return (
+        f"{where} has {most:g} points and the pages {own:g}: lms/ has the points "
+        f"times {most:g}/{own:g}."
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return max(float(text.replace(",", ".")), 0.0)
+    except ValueError:
+        return 0.0
+
+
+def _is_open(report: Report, student: str, chapter: str | None = None) -> bool:
+    """Tell whether the machine left something of a student ungraded, so that points would lie."""
+    return any(
+        file["student"] == student
+        and file["status"] == "ungraded"
+        and chapter in (None, file["chapter"])
+        for file in report.files
+    )
+
+
+def _points_of_all(report: Report) -> float:
+    return sum(_most(report, chapter) for chapter in report.chapters)
+
+
 def _moodle_worksheet(report: Report) -> str:
     """Return Moodle's grading worksheet, in the columns of the roster where it is one."""
     roster = report.roster
@@ -55,9 +107,10 @@ def _moodle_worksheet(report: Report) -> str:
         for person in roster.people:
             row = dict(person.row)
             if person.key in report.students:
-                row |= _moodle_marks(report, person.key)
+                row |= _moodle_marks(report, person.key, _number(row.get("Maximum Grade", "")))
             rows.append(row)
-        columns += [name for name in ("Grade", "Feedback comments") if name not in columns]
+        wanted = ("Grade", "Last modified (grade)", "Feedback comments")
+        columns += [name for name in wanted if name not in columns]
     else:
         for sender in _newest(report, "Moodle"):
             row = {
@@ -65,16 +118,27 @@ def _moodle_worksheet(report: Report) -> str:
                 "Full name": sender.name,
                 "Email address": sender.email,
             }
+            row |= {"Maximum Grade": f"{_points_of_all(report):.2f}", "Last modified (grade)": "-"}
             rows.append(row | _moodle_marks(report, sender.student))
     return _csv(columns, rows)
 
 
-def _moodle_marks(report: Report, student: str) -> dict[str, str]:
+def _moodle_marks(report: Report, student: str, most: float = 0.0) -> dict[str, str]:
+    """Return a student's cells.
+
+    Args:
+        report: The run's results.
+        student: Key of the student.
+        most: The assignment's maximum in Moodle; Moodle skips a grade above it without a word.
+    """
+    if _is_open(report, student):
+        return {}
     total = report.totals(student)
-    comment = f"{total['points']:g} of {total['max']:g} points. {total['notes']}".strip()
+    scale = most / total["max"] if most and total["max"] else 1.0
+    waiting = f" {total['pending']:g} points wait for a person." if total["pending"] else ""
+    comment = f"{total['points']:g} of {total['max']:g} points.{waiting} {total['notes']}".strip()
     return {
-        "Grade": f"{total['points']:.2f}",
-        "Maximum Grade": f"{total['max']:.2f}",
+        "Grade": f"{total['points'] * scale:.2f}",
         "Feedback comments": f"<p>{html.escape(comment)}</p>",
     }
 
@@ -82,41 +146,85 @@ def _moodle_marks(report: Report, student: str) -> dict[str, str]:
 def _canvas_gradebook(report: Report) -> str:
     """Return Canvas's gradebook CSV, in the columns of the roster where it is an export of it."""
     roster = report.roster
-    by_column = {}
-    columns = list(_CANVAS_COLUMNS)
-    if roster and roster.kind == "Canvas gradebook":
-        columns = list(roster.columns)
-    for chapter in report.chapters:
-        found = [name for name in columns if _same_words(chapter, name)]
-        by_column[found[0] if found else chapter] = chapter
-        columns += [] if found else [chapter]
-    above = [dict(row) for row in roster.above] if roster else []
-    if not above:
-        most = {"Student": "    Points Possible"}
-        above = [most | {name: _most(report, chapter) for name, chapter in by_column.items()}]
+    is_export = bool(roster) and roster.kind == "Canvas gradebook"
+    columns = list(roster.columns) if is_export else list(_CANVAS_COLUMNS)
+    by_column = _columns_of_chapters(report, columns)
+    columns += [name for name in by_column if name not in columns]
+    scales = {name: 1.0 for name in by_column}
+    for name, chapter in by_column.items():
+        if (most := _possible(report, name)) and _most(report, chapter):
+            scales[name] = most / _most(report, chapter)
+    above = [dict(row) for row in roster.above] if is_export else []
+    possible = [row for row in above if _is_possible(row)]
+    if not possible:
+        above = [*above, {"Student": "    Points Possible"}]
+        possible = above[-1:]
+    for name, chapter in by_column.items():
+        possible[0][name] = possible[0].get(name) or f"{_most(report, chapter):g}"
     rows = []
-    if roster and roster.kind == "Canvas gradebook":
+    if is_export:
         people = [(person.key, dict(person.row)) for person in roster.people]
     else:
         people = [
             (sender.student, {"Student": sender.name, "ID": sender.number})
             for sender in _newest(report, "Canvas")
+            if sender.number
         ]
     for student, row in people:
         if student in report.students:
             total = report.totals(student)
-            row |= {name: f"{total[chapter]:g}" for name, chapter in by_column.items()}
+            for name, chapter in by_column.items():
+                if _handed_in(report, student, chapter) and not _is_open(report, student, chapter):
+                    row[name] = f"{round(total[chapter] * scales[name], 2):g}"
         rows.append(row)
     return _csv(columns, [*above, *rows])
 
 
-def _same_words(chapter: str, column: str) -> bool:
-    return re.sub(r"\W+", "", chapter.replace("_", "")) in re.sub(r"[\W_]+", "", column.lower())
+def _columns_of_chapters(report: Report, columns: list[str]) -> dict[str, str]:
+    """Return the page of each column of the gradebook that gets points.
+
+    A page takes the assignment of its name; where none or several have it, a column of its own,
+    for which Canvas's import asks.
+    """
+    every = list(report.all_chapters)
+    named: dict[str, list[str]] = {}
+    for column in columns:
+        if match := _CANVAS_ASSIGNMENT.match(column):
+            named.setdefault(chapter_by_name(match["title"], every) or "", []).append(column)
+    found = {}
+    for chapter in report.chapters:
+        fits = named.get(chapter, [])
+        exact = [column for column in fits if _squeezed(column) == _squeezed(chapter)]
+        fits = exact if len(exact) == 1 else fits
+        found[fits[0] if len(fits) == 1 else chapter] = chapter
+    return found
 
 
-def _most(report: Report, chapter: str) -> str:
+def _squeezed(name: str) -> str:
+    """Return a title's letters: an export's "01 Perceptrons (77)" and the page's own name agree."""
+    return re.sub(r"[\W\d_]+", "", name.lower())
+
+
+def _is_possible(row: dict[str, str]) -> bool:
+    return any("Points Possible" in str(value) for value in row.values())
+
+
+def _possible(report: Report, column: str) -> float:
+    """Return the points that Canvas's export gives an assignment, 0.0 where it gives none."""
+    above = report.roster.above if report.roster else []
+    return next((_number(row.get(column, "")) for row in above if _is_possible(row)), 0.0)
+
+
+def _handed_in(report: Report, student: str, chapter: str) -> bool:
+    """Tell whether a student sent something for a page, also something that cannot be read."""
+    if any(row["outcome"] != "not handed in" for row in report.rows_of(student, chapter)):
+        return True
+    return report.chapters == [chapter]
+
+
+def _most(report: Report, chapter: str) -> float:
     own = report.rows_of(report.students[0], chapter) if report.students else []
-    return f"{sum(row['max'] for row in own):g}"
+    return sum(row["max"] for row in own)
 
 
 def _newest(report: Report, layout: str) -> list[Any]:
@@ -126,16 +234,22 @@ def _newest(report: Report, layout: str) -> list[Any]:
 
 
 def _moodle_name(sender: Any) -> str:
-    return f"{sender.outer}/feedback.html"
+    return f"{sender.upload}/feedback.html"
 
 
 def _canvas_name(sender: Any) -> str:
-    return f"{sender.outer.rsplit('.', 1)[0]}-feedback.html"
+    """Return a name whose first two numbers are the user's and the attachment's, as Canvas reads.
+
+    Canvas shows the file in a comment under the attachment's own name.
+    """
+    return f"{sender.upload.removesuffix('.ipynb')}-feedback.html"
 
 
 def _write_zip(path: Path, report: Report, layout: str, name: Any) -> None:
     with files.replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for sender in _newest(report, layout):
+            if not sender.upload or _is_open(report, sender.student):
+                continue
             entry = zipfile.ZipInfo(name(sender), _A_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, feedback_page(report, sender.student))

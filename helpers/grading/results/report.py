@@ -12,6 +12,7 @@ from typing import Any
 
 from helpers.grading.results.late import LatePolicy
 from helpers.grading.results.marks import answer_hash, mark_key
+from helpers.grading.submissions import UNSURE_TIME
 
 __all__ = ["Report", "build", "described", "page_name"]
 
@@ -45,6 +46,7 @@ class Report:
         senders: How each outermost name was recognised (`helpers.grading.submissions.Sender`).
         roster: The class list, if one was given (`helpers.grading.roster.Roster`).
         late: What lateness costs; None for nothing.
+        all_chapters: Every chapter of the course, in order.
     """
 
     rows: list[dict]
@@ -54,6 +56,7 @@ class Report:
     senders: list[Any] = field(default_factory=list)
     roster: Any = None
     late: LatePolicy | None = None
+    all_chapters: tuple[str, ...] = ()
 
     @cached_property
     def _own(self) -> dict[str, list[dict]]:
@@ -100,14 +103,28 @@ class Report:
 
     def late_words(self, student: str, chapter: str) -> str:
         """Return a sentence on lateness, "" where there is nothing to say."""
+        file = self._graded(student, chapter)
+        if file is None:
+            return ""
         submitted = self._submitted(student, chapter)
+        if file.get("late") and not submitted:
+            return "The course system marked this as late, without a time: nothing was taken off."
         return self.late.words(submitted, self.deduction(student, chapter)) if self.late else ""
 
+    def undated(self) -> int:
+        """Return how many graded files have no time that lateness could be told from."""
+        graded = [file for file in self.files if file["status"] == "graded"]
+        return sum(not _time_of(file) for file in graded)
+
     def _submitted(self, student: str, chapter: str) -> str:
+        file = self._graded(student, chapter)
+        return _time_of(file) if file else ""
+
+    def _graded(self, student: str, chapter: str) -> dict | None:
         for file in self.files:
             if (file["student"], file["chapter"], file["status"]) == (student, chapter, "graded"):
-                return file.get("submitted", "")
-        return ""
+                return file
+        return None
 
     def totals(self, student: str) -> dict[str, Any]:
         """Return a student's row of the gradebook."""
@@ -163,7 +180,12 @@ def build(records: list[dict], module: ModuleType, marks: dict[str, dict]) -> Re
                 if record and not results:
                     row |= {"outcome": "not graded", "message": record["reason"]}
                 rows.append(_marked(row, marks))
-    return Report(rows, students, chapters, records)
+    return Report(rows, students, chapters, records, all_chapters=tuple(module.CHAPTERS))
+
+
+def _time_of(file: dict) -> str:
+    """Return when a file was handed in, "" where its time may be that of the download."""
+    return "" if file.get("stamp") == UNSURE_TIME else file.get("submitted", "")
 
 
 def _row(student: str, chapter: str, exercise: Any, result: dict | None) -> dict:

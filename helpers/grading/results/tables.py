@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from helpers import files
-from helpers.grading.results.lms import write_uploads
+from helpers.grading.results.lms import notes, write_uploads
 from helpers.grading.results.looks import LOOKS
 from helpers.grading.results.marks import answer_hash, csv_text, exercise_cell, mark_key
 from helpers.grading.results.pages import class_page, feedback_page
@@ -102,5 +102,11 @@ def summary(report: Report, folder: Path) -> str:
         )
     if changed := sum(row["changed"] for row in report.rows):
         lines.append(f"{changed} answers changed after you marked them; the marks stay.")
+    if report.late and (undated := report.undated()):
+        lines.append(
+            f"{undated} files have no time of submission, so they count as in time. Moodle's "
+            "grading worksheet has the times (--roster)."
+        )
+    lines += notes(report)
     lines.append(f"Results: {folder / 'gradebook.csv'}, grades.csv, class.html, feedback/, lms/")
     return "\n".join(lines)

@@ -26,6 +26,7 @@ class Sender:
     number: str = ""
     layout: str = "Moodle"
     email: str = ""
+    upload: str = ""
 
 
 @dataclass

@@ -61,6 +61,7 @@ class Kernel:
         self._count = 0
         self._loop = _Loop()
         self._abandoned: set[asyncio.Task] = set()
+        self._not_here: set[str] = set()
 
     @property
     def names(self) -> dict[str, Any]:
@@ -116,13 +117,28 @@ class Kernel:
             for place, statement in enumerate(tree.body):
                 is_last = place == len(tree.body) - 1
                 try:
-                    self._statement(name, statement, is_last)
+                    self._statement_or_its_core(name, statement, is_last)
                 except _END_A_CELL as error:
                     return first or error
                 except Exception as error:
                     first = first or error
+                    if isinstance(error, ImportError):
+                        self._not_here |= _imported(statement)
             self._settle()
         return first
+
+    def _statement_or_its_core(self, name: str, statement: ast.stmt, is_last: bool) -> None:
+        """Run a statement; a definition also without decorators and hints that cannot be had.
+
+        Packages such as numba or beartype are on the student's machine and not here.
+        """
+        try:
+            self._statement(name, statement, is_last)
+        except NameError as error:
+            core = _core(statement, self._not_here) if error.name in self._not_here else None
+            if core is None:
+                raise
+            self._statement(name, core, is_last)
 
     def _statement(self, name: str, statement: ast.stmt, is_last: bool) -> None:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -153,6 +169,32 @@ class Kernel:
         if waiting:
             self._loop.run_until_complete(asyncio.wait(waiting, timeout=_SETTLE_SECONDS))
             self._abandoned |= {task for task in waiting if not task.done()}
+
+
+def _imported(statement: ast.stmt) -> set[str]:
+    """Return the names that an import would have bound."""
+    if not isinstance(statement, ast.Import | ast.ImportFrom):
+        return set()
+    return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+
+
+def _core(statement: ast.stmt, absent: set[str]) -> ast.stmt | None:
+    """Return a definition without the decorators and hints that need an absent name."""
+    if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return None
+    for node in ast.walk(statement):
+        if hasattr(node, "decorator_list"):
+            node.decorator_list = [d for d in node.decorator_list if not _names(d) & absent]
+        for hint in ("annotation", "returns"):
+            found = getattr(node, hint, None)
+            if found is not None and _names(found) & absent:
+                kept = ast.Constant(None) if isinstance(node, ast.AnnAssign) else None
+                setattr(node, hint, kept and ast.copy_location(kept, found))
+    return statement
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def future_features(trees: Iterable[ast.Module | None]) -> list[set[str]]:

@@ -17,6 +17,7 @@ __all__ = [
     "exercise_cell",
     "mark_key",
     "plain_cell",
+    "row_cell",
     "safe_cell",
 ]
 
@@ -47,6 +48,17 @@ def exercise_cell(id: str) -> str:
     'Exercise 1.10'
     """
     return f"Exercise {id}"
+
+
+def row_cell(key: str) -> str:
+    """Return what names a row of the marks whatever a spreadsheet makes of the student's id.
+
+    A spreadsheet reads 3-4 as a date and cuts 20 digits to 15; this stays text everywhere.
+
+    >>> row_cell("3-4/1.10")
+    'row-37eec4d53c'
+    """
+    return f"row-{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:10]}"
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[dict]) -> str:
@@ -97,16 +109,19 @@ class MarksFile:
     def __init__(self, path: Path, allowed: dict[str, float]):
         self.path, self.allowed = Path(path), allowed
         self._students = sorted({key.rpartition("/")[0] for key in allowed})
+        self._named = {row_cell(key): key for key in allowed}
         self._rows = self._read()
 
     def marks(self) -> tuple[dict[str, dict], list[str]]:
         """Return the marks by "student/exercise", and a sentence for each line with a mistake."""
-        marks, errors = {}, []
+        marks, errors, lines = {}, [], {}
         for number, row in enumerate(self._rows, start=2):
             if not (points := (row.get("points") or "").strip()):
                 continue
             try:
                 key = self._key(row)
+                if lines.setdefault(key, number) != number:
+                    raise ValueError(f"line {lines[key]} is for the same answer")
                 marks[key] = {
                     "points": self._points(points, self.allowed[key]),
                     "comment": plain_cell(row.get("comment")),
@@ -118,6 +133,11 @@ class MarksFile:
     def _key(self, row: dict) -> str:
         exercise = plain_cell(row.get("exercise")).removeprefix("Exercise").strip()
         cell = plain_cell(row.get("student"))
+        if (key := self._named.get(plain_cell(row.get("row")))) is not None:
+            student = key.rpartition("/")[0]
+            if cell in self._students and cell != student and _number(cell) is None:
+                raise ValueError(f"the row is one of {student}, and {cell} stands in it")
+            return key
         for student in self._meant(cell):
             if mark_key(student, exercise) in self.allowed:
                 return mark_key(student, exercise)

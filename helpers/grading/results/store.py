@@ -18,6 +18,7 @@ __all__ = ["EXPLANATIONS", "EXPLANATION_COLUMNS", "Store", "file_key"]
 EXPLANATIONS = "explanations.csv"
 EXPLANATION_COLUMNS = (
     "student", "name", "exercise", "title", "max", "points", "comment", "note", "rubric", "answer",
+    "row",
 )  # fmt: skip
 
 

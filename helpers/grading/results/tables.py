@@ -9,7 +9,13 @@ from pathlib import Path
 from helpers import files
 from helpers.grading.results.lms import notes, write_uploads
 from helpers.grading.results.looks import LOOKS
-from helpers.grading.results.marks import answer_hash, csv_text, exercise_cell, mark_key
+from helpers.grading.results.marks import (
+    answer_hash,
+    csv_text,
+    exercise_cell,
+    mark_key,
+    row_cell,
+)
 from helpers.grading.results.pages import class_page, feedback_page
 from helpers.grading.results.report import Report
 from helpers.grading.results.store import EXPLANATION_COLUMNS, EXPLANATIONS, Store
@@ -64,6 +70,7 @@ def _explanations(report: Report) -> list[dict]:
             "points": points,
             "note": note,
             "rubric": "; ".join(f"{share:g}: {text}" for share, text in row["rubric"]),
+            "row": row_cell(mark_key(row["student"], row["exercise"])),
         }
         rows.append(row | shown)
     return rows

@@ -96,7 +96,7 @@ class Marking:
             "open": sum(self.key(i) not in self.store.marks for i in range(len(self.rows))),
             "who": who,
             "row": row,
-            "points": mark["points"] if mark else "",
+            "points": f"{mark['points']:g}" if mark else "",
             "comment": mark["comment"] if mark else "",
             "can_undo": bool(self._undo),
         }
@@ -202,12 +202,13 @@ class _Answer(_Page):
 
     def _points(self, place: int) -> float:
         typed = self.get_body_argument("points", "").strip().replace(",", ".")
-        if typed:
+        earned = [int(number) for number in self.get_body_arguments("criterion")]
+        # The field shows what was given before; boxes that are ticked now count for more.
+        if typed and not (earned and typed == self.get_body_argument("given", "")):
             try:
                 return float(typed)
             except ValueError:
                 raise ValueError(f"{typed!r} is no number.") from None
-        earned = [int(number) for number in self.get_body_arguments("criterion")]
         rubric = self.marking.rows[place]["rubric"]
         return sum(rubric[number][0] for number in earned if 0 <= number < len(rubric))
 

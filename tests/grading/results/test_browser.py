@@ -73,6 +73,22 @@ class MarkingPages(tornado.testing.AsyncHTTPTestCase):
         mark = self.marking.store.marks[self.marking.key(0)]
         assert (mark["points"], mark["comment"]) == (2.0, "Fine")
 
+    def test_boxes_ticked_again_replace_the_points_that_were_given(self):
+        cookie = self.enter()
+        shown = self.visit("/answer/0", cookie)
+        token = re.search(r'name="_xsrf" value="([^"]+)"', shown.body.decode())[1]
+        cookie += "; " + shown.headers["Set-Cookie"].split(";")[0]
+        self.marking.save(0, 2, "")
+        page = self.visit("/answer/0", cookie).body.decode()
+        assert 'name="given" value="2"' in page and 'name="points"' in page
+        saved = {"criterion=0&points=2&given=2": 1.0, "points=2&given=1": 2.0,
+                 "points=2&given=2": 2.0, "criterion=0&points=1,5&given=2": 1.5,
+                 "criterion=1&points=": 1.0, "points=": 0.0}  # fmt: skip
+        for form, points in saved.items():
+            body = f"_xsrf={token}&comment=&{form}"
+            assert self.visit("/answer/0", cookie, method="POST", body=body).code == 302
+            assert self.marking.store.marks[self.marking.key(0)]["points"] == points
+
     def test_a_form_without_its_token_is_refused(self):
         cookie = self.enter()
         answer = self.visit("/answer/0", cookie, method="POST", body="points=2")

@@ -185,13 +185,25 @@ def _mark(options: argparse.Namespace) -> int:
 def _tell(made: Any, options: argparse.Namespace, course: str) -> None:
     from helpers.grading.results import tables
 
-    print(tables.summary(made, options.out))
     if options.nbgrader:
-        from helpers.grading.results.nbgrader import write_scores
+        made = _with_nbgrader(made, options, course)
+    print(tables.summary(made, options.out))
 
-        chapters = list(importlib.import_module(course).CHAPTERS)
-        count = write_scores(made, options.nbgrader, chapters)
-        print(f"{count} scores written to {options.nbgrader}.")
+
+def _with_nbgrader(made: Any, options: argparse.Namespace, course: str) -> Any:
+    """Exchange marks with a gradebook; return the results with a person's marks from there."""
+    from helpers.grading import run
+    from helpers.grading.results.nbgrader import read_marks, write_scores
+    from helpers.grading.results.store import Store
+
+    chapters, store = list(importlib.import_module(course).CHAPTERS), Store(options.out)
+    entered = read_marks(made, options.nbgrader, chapters, store)
+    if entered:
+        changed, made = run.keep_marks(options.out, entered)
+        print(f"{changed} marks of formgrader taken over.")
+    count = write_scores(made, options.nbgrader, chapters, store)
+    print(f"{count} scores written to {options.nbgrader}.")
+    return made
 
 
 def _progress(total: int) -> Callable[[], None]:

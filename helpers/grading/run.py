@@ -37,7 +37,7 @@ from helpers.grading.submitted_notebook import (
     former_ids,
 )
 
-__all__ = ["Settings", "grade", "last_course", "mark", "mark_in_browser"]
+__all__ = ["Settings", "grade", "keep_marks", "last_course", "mark", "mark_in_browser"]
 
 _VERSION = 2
 _ADVICE = {
@@ -198,6 +198,21 @@ def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
     with store.alone():
         about = _about(store)
         changed = store.enter_marks(path or store.folder / EXPLANATIONS, about["allowed_marks"])
+        made = _report(store, about)
+        _write_again(made, store, about)
+    return changed, made
+
+
+def keep_marks(out: Path, marks: dict[str, dict]) -> tuple[int, report.Report]:
+    """Take marks by "student/exercise" into the results; return how many changed, and the report.
+
+    Raises:
+        ValueError: If there was no run.
+    """
+    store = Store(out)
+    with store.alone():
+        about = _about(store)
+        changed = store.keep_marks(marks)
         made = _report(store, about)
         _write_again(made, store, about)
     return changed, made

@@ -1,4 +1,4 @@
-# make lab    open the workbook (GPU=1 with CUDA)     make test   prove everything
+# make lab    open the workbook (GPU=1 with CUDA)     make test   run all tests
 # make quick, make notebooks, make bench, make lock, make clean: for authors
 ARGS ?=
 VENV := .venv$(if $(GPU),-gpu)
@@ -24,7 +24,7 @@ test: $(VENV)/installed-test
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" tests $(ARGS)
 	$(RUN) -m pytest -n 2 --dist loadfile --nbval solutions $(ARGS)
 
-# What an author needs between two edits: the pages' form, their checks, derived files in step.
+# Fast tests for authors: the form of the pages, their checks, whether derived files are up to date.
 quick: $(VENV)/installed-test
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" tests/pages tests/exercises tests/test_authoring.py $(ARGS)
 
@@ -37,7 +37,7 @@ book: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(RUN) -m tests.benchmarks $(ARGS)
 
-# The stamp is written last, so an installation that failed or was stopped goes on the next time.
+# The stamp is written last, so an installation that failed or was stopped continues the next time.
 $(STAMP): $(LOCK) pyproject.toml helpers/lab/overrides.json
 	@$(PYTHON) helpers/install.py --venv $(VENV) --lock $(LOCK)
 
@@ -45,7 +45,7 @@ $(VENV)/installed-test: requirements-test.lock $(STAMP)
 	$(if $(GPU),$(error The tests run on the CPU build: leave GPU unset))
 	@$(PYTHON) helpers/install.py --venv $(VENV) --lock requirements-test.lock --stamp installed-test
 
-# One form for pip and uv. The lock of the tests includes the first and lists what it adds.
+# The lock files serve pip and uv. The lock of the tests includes the first and lists its additions.
 LOCKED = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 

@@ -1,8 +1,8 @@
-"""A student's answer as a check sees it: something to call that gives plain values back.
+"""A student's answer as a check uses it: an object that can be called and returns plain values.
 
-A check never holds the student's object itself. On the page it holds a `LocalAnswer`; in grading
-it holds a proxy with the same three uses (call, `value`, `evaluate`) whose other end is a
-sandboxed process. Both give back the same plain values, so one check serves both.
+A check never has the student's object itself. On the page it gets a `LocalAnswer`; in grading it
+gets a proxy with the same three operations (call, `value`, `evaluate`), which run in a sandboxed
+process. Both return the same plain values, so one check works with both.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class AnswerError(Exception):
     Attributes:
         kind: Name of the exception's class, for example "ValueError".
         bases: Names of all its classes, most derived first.
-        line: The student's own source line, empty where it cannot be told.
+        line: The student's source line, empty if unknown.
     """
 
     def __init__(self, kind: str, message: str, line: str = "", bases: tuple[str, ...] = ()):
@@ -57,7 +57,7 @@ class AnswerError(Exception):
 
 
 class AnswerChangedInput(Exception):
-    """The student's code changed what it was given, or what all its objects share."""
+    """The student's code changed an argument, or an attribute that all objects of a class share."""
 
 
 class AnswerNotCallable(Exception):
@@ -66,7 +66,7 @@ class AnswerNotCallable(Exception):
 
 @dataclass(frozen=True)
 class Code:
-    """A function handed to an answer as source text, so that it can cross to another process.
+    """A function passed to an answer as source text, so that it can be sent to another process.
 
     Attributes:
         source: A Python expression, for example "lambda v: (a * v**2).sum()"; `np`, `tf` and
@@ -79,12 +79,12 @@ class Code:
 
 
 def code(source: str, **names: Any) -> Code:
-    """Return `source` as a function that an answer can be called with."""
+    """Return `source` as a function that can be passed to an answer."""
     return Code(source, names)
 
 
 class Model(Protocol):
-    """What a check may do with a Keras model that an answer returned."""
+    """The operations that a check may use on a Keras model that an answer returned."""
 
     weights: list[np.ndarray]
     config: dict
@@ -99,7 +99,7 @@ class Model(Protocol):
 
 
 class ModelView:
-    """A Keras model in this process, seen through the few things a check may use."""
+    """A Keras model in this process, with only the operations that a check may use."""
 
     def __init__(self, model: Any):
         self._model = model
@@ -147,7 +147,7 @@ class ModelView:
 
 
 class Opaque:
-    """Any other object an answer returned: it can be handed back to an answer, nothing else."""
+    """Any other object that an answer returned: it can only be passed back to an answer."""
 
     def __init__(self, value: Any):
         self._value = value
@@ -164,7 +164,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, _PLAIN):
         return value
     if isinstance(value, np.ma.MaskedArray):
-        return Opaque(value)  # a masked entry is no number
+        return Opaque(value)  # a masked entry is not a number
     if isinstance(value, np.ndarray):
         return np.asarray(value)
     if isinstance(value, np.generic):
@@ -219,7 +219,7 @@ def scope(source: str) -> dict[str, Any]:
 
 
 def student_line(error: BaseException) -> str:
-    """Return the last line of the student's own code in the error's traceback, with its number."""
+    """Return the last line of the student's code in the error's traceback, with its number."""
     if isinstance(error, SyntaxError) and error.text:
         return f"line {error.lineno}: {error.text.strip()}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -278,7 +278,7 @@ class LocalAnswer:
 
         Raises:
             AnswerError: If the student's function raised.
-            AnswerChangedInput: If it changed an argument in place, or wrote on a class.
+            AnswerChangedInput: If it changed an argument in place, or set an attribute of a class.
         """
         if not callable(self._target):
             raise AnswerNotCallable(
@@ -294,7 +294,7 @@ class LocalAnswer:
             return plain(self._guard(lambda: self._target(*given, **named)))
 
     def evaluate(self, source: str, **inputs: Any) -> Any:
-        """Run `source` where the student's names live and return the plain value of `result`.
+        """Run `source` in the student's namespace and return the plain value of `result`.
 
         Args:
             source: Statements that set `result`; np, tf, keras, the exercise's names and the
@@ -319,8 +319,8 @@ class LocalAnswer:
         """Raise `AnswerChangedInput` if the block changed a value, or an attribute of a class.
 
         Args:
-            before: What the check holds, by the words for it.
-            after: The copies that the student's code got, by the same words.
+            before: The values of the check, by their descriptions.
+            after: The copies that the student's code got, by the same descriptions.
         """
         classes = _classes(self._siblings.values())
         shared = [_shared_state(cls) for cls in classes]
@@ -329,14 +329,14 @@ class LocalAnswer:
             place = changed(before[what], after[what])
             if place is not None:
                 raise AnswerChangedInput(
-                    f"`{self.name}` changes its {what}{place} in place. Whoever called it loses "
-                    "their data: work on a copy, or build a new array."
+                    f"`{self.name}` changes its {what}{place} in place. The caller loses "
+                    "its data: work on a copy, or build a new array."
                 )
         for cls, state in zip(classes, shared, strict=True):
             for attribute, value in _shared_state(cls).items():
                 if attribute not in state or state[attribute] != value:
                     raise AnswerChangedInput(
-                        f"`{attribute}` is written on the class `{cls.__name__}`, so all its "
+                        f"`{attribute}` is set on the class `{cls.__name__}`, so all its "
                         f"objects share one value: write `self.{attribute} = ...` in a method."
                     )
 
@@ -406,7 +406,7 @@ def _classes(targets: Iterable[Any]) -> list[type]:
 
 
 def _shared_state(cls: type) -> dict[str, tuple]:
-    """Return what identifies the data on a class; a number there is a counter, which may change."""
+    """Return identities of the data on a class, without numbers: counters may change."""
     return {
         name: (id(value), len(value) if isinstance(value, list | dict | set) else 0)
         for name, value in vars(cls).items()

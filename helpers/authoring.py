@@ -1,4 +1,4 @@
-"""Derive the executed solution, the student's page and its pair from one py:percent source."""
+"""Derive the executed solution, the student's page and its paired script from one source."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ _METADATA = {
 
 
 _FETCH = """\
-# On Colab and Kaggle, this fetches the workbook. Where it is installed, it does nothing.
-# On Kaggle, first switch on the internet in the notebook's settings.
+# On Colab and Kaggle, this downloads the workbook. If it is installed, nothing happens.
+# On Kaggle, first turn on internet access in the notebook's settings.
 import importlib.util
 import os
 import subprocess
@@ -128,7 +128,7 @@ def solution_notebook(source: str, name: str) -> nbformat.NotebookNode:
 
 
 def student_notebook(solution: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """Return the student's page: answers become stubs, proofs go, nbgrader's metadata is added.
+    """Return the student's page: answers become stubs, proofs are removed, nbgrader metadata added.
 
     Raises:
         SourceError: If a marker is misspelt, unclosed or misplaced, or an exercise is unknown.
@@ -139,10 +139,10 @@ def student_notebook(solution: nbformat.NotebookNode, name: str) -> nbformat.Not
         tags = cell.metadata.pop("tags", [])
         if "proof" in tags:
             if _HEADING.search(cell.source) or _BEGIN in cell.source:
-                raise SourceError(f"{name}: a proof cell holds an exercise or an answer.")
+                raise SourceError(f"{name}: a proof cell contains an exercise or an answer.")
             continue
         if cell.cell_type == "markdown":
-            # A link that leaves JupyterLab's root folder is dead, so a student's links stay inside.
+            # Links out of JupyterLab's root folder do not work, so a student's links stay inside.
             cell.source = cell.source.replace("](../chapters/", "](")
         if heading := (cell.cell_type == "markdown" and _HEADING.search(cell.source)):
             current = _exercise(heading[1], name)
@@ -186,7 +186,7 @@ def _split(source: str, current: Exercise | None, name: str) -> tuple[str, bool]
             indent = line[: len(line) - len(line.lstrip())]
         elif word == _STUB:
             if region is None or stub is not None:
-                raise SourceError(f"{where}: {_STUB} belongs once inside an answer.")
+                raise SourceError(f"{where}: {_STUB} must occur once, inside an answer.")
             stub = []
         elif word == _END:
             if region is None:
@@ -197,7 +197,7 @@ def _split(source: str, current: Exercise | None, name: str) -> tuple[str, bool]
             raise SourceError(f"{where}: misspelt marker; write {_BEGIN}, {_STUB} or {_END}.")
         elif stub is not None:
             if not word.startswith("#"):
-                raise SourceError(f"{where}: a line of a stub must be a comment here.")
+                raise SourceError(f"{where}: every line of a stub must be a comment.")
             stub.append(re.sub(r"# ?", "", line, count=1))
         elif region is not None:
             region.append(line)
@@ -219,7 +219,7 @@ def _blank_words(cell, current: Exercise | None, name: str) -> None:
 def _mark_check(cell, checked: list[str], name: str) -> None:
     exercise = _exercise(checked[0], name)
     if len(checked) > 1 or _BEGIN in cell.source:
-        raise SourceError(f"{name}: the check of {exercise.id} must stand alone in its cell.")
+        raise SourceError(f"{name}: the check of {exercise.id} must be alone in its cell.")
     cell.metadata["nbgrader"] = _nbgrader(
         f"check-{slug(exercise.id)}", True, False, exercise.points
     )
@@ -259,7 +259,7 @@ def derive(page: Page) -> dict[Path, str]:
 
 
 def repository(root: Path = ROOT) -> str:
-    """Return the address that pyproject.toml gives for this course, "" where it gives none."""
+    """Return the address of this course in pyproject.toml, "" if it has none."""
     try:
         settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -268,7 +268,7 @@ def repository(root: Path = ROOT) -> str:
 
 
 def _openable_elsewhere(student, name: str, address: str) -> None:
-    """Add what Colab and Kaggle need to a student's page: links that open it, and a first cell."""
+    """Add links to Colab and Kaggle and a cell that downloads the workbook to a page."""
     first = student.cells[0]
     if github := re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?", address):
         file = f"{github[1]}/blob/main/chapters/{name}.ipynb"
@@ -304,11 +304,11 @@ def execute(page: Page) -> float:
     """Derive a page, run its solution in a fresh kernel and write all three files.
 
     Returns:
-        Seconds the run took.
+        Execution time (seconds).
 
     Raises:
-        SourceError: If a cell raises, writes to stderr, or a check is not correct. Nothing is
-            written then.
+        SourceError: If a cell raises, writes to stderr, or a check is not correct. No file
+            is written then.
     """
     import time
 
@@ -342,7 +342,7 @@ def execute(page: Page) -> float:
 
 
 def _joined(outputs: list) -> list:
-    """Return the outputs with neighbouring pieces of the same stream put together."""
+    """Return the outputs with consecutive pieces of the same stream joined."""
     joined: list = []
     for output in outputs:
         last = joined[-1] if joined else None

@@ -1,7 +1,7 @@
-"""A small automatic differentiation in NumPy: the finished form of what chapter 3 builds.
+"""Automatic differentiation in NumPy: the finished form of what chapter 3 builds.
 
-A `Variable` holds an array and remembers the `Function` that made it. `Variable.backward` walks
-from a result back to the variables it came from and leaves the derivative in their `grad`.
+A `Variable` holds an array and the `Function` that created it. `Variable.backward` goes from a
+result back to the variables it was computed from and adds the derivatives to their `grad`.
 
 Source: the design follows micrograd (A. Karpathy) and DeZero (K. Saito): one class for values,
 one for operations, and a loop ordered by generation in place of recursion.
@@ -65,9 +65,9 @@ class Variable:
 
     Attributes:
         data: The array.
-        grad: Variable of the same shape, or None before the first `backward`. Only variables that
-            no function made (the leaves) receive one.
-        creator: The function that made this variable, or None for a leaf.
+        grad: Variable of the same shape, or None before the first `backward`. Only leaves
+            (variables that no function created) receive one.
+        creator: The function that created this variable, or None for a leaf.
         generation: Number of functions on the longest path from a leaf to here.
 
     Raises:
@@ -91,14 +91,14 @@ class Variable:
         self.generation = 0
 
     def backward(self, create_graph: bool = False) -> None:
-        """Add the derivative of this variable to the `grad` of every leaf it came from.
+        """Add the derivative of this variable to the `grad` of every leaf it depends on.
 
-        A variable that is not a scalar counts as the sum of its entries. Gradients add up over
-        repeated calls until `clear_grad`.
+        A variable that is not a scalar counts as the sum of its entries. Gradients accumulate
+        over repeated calls until `clear_grad`.
 
         Args:
-            create_graph: Record the backward pass too, so that the gradients can be
-                differentiated in their turn.
+            create_graph: Record the backward pass too, so that the gradients can themselves
+                be differentiated.
         """
         with _record(create_graph):
             seed = Variable(np.ones_like(self.data))
@@ -120,11 +120,11 @@ class Variable:
             self.grad = self.grad + gradient
         elif create_graph:
             self.grad = gradient
-        else:  # two variables may be handed the same array: each keeps its own
+        else:  # two variables may receive the same array, so each gets a copy
             self.grad = Variable(gradient.data.copy())
 
     def clear_grad(self) -> None:
-        """Forget the gradient, before the next `backward`."""
+        """Reset the gradient to None, before the next `backward`."""
         self.grad = None
 
     @property
@@ -144,7 +144,7 @@ class Variable:
         return self.data.dtype
 
     @property
-    def T(self) -> Variable:  # NumPy's own name
+    def T(self) -> Variable:  # as in NumPy
         return self.transpose()
 
     def __len__(self) -> int:
@@ -252,14 +252,14 @@ class Function:
         if _recording.get():
             self.inputs = inputs
             self.generation = max(variable.generation for variable in inputs)
-            self._output = weakref.ref(output)  # weak: output and creator would keep each other
+            self._output = weakref.ref(output)  # weak, since output refers to creator
             output.creator = self
             output.generation = self.generation + 1
         return output
 
     @property
     def output(self) -> Variable:
-        """The variable this function made."""
+        """The variable this function created."""
         return self._output()
 
     def forward(self, *arrays: np.ndarray) -> np.ndarray:
@@ -304,7 +304,7 @@ class Function:
 
 
 def _latest_first(function: Function) -> list[Function]:
-    """Return `function` and all that lead to it, highest generation first.
+    """Return `function` and all functions that it depends on, highest generation first.
 
     A function's generation exceeds that of every function it depends on, so in this order the
     gradient of an output is complete before it is passed on.
@@ -449,7 +449,7 @@ class Tanh(Function):
 
 
 class ReLU(Function):
-    """Keep what is positive; the derivative at 0 is 0, as in TensorFlow."""
+    """Replace negative entries by 0; the derivative at 0 is 0, as in TensorFlow."""
 
     def forward(self, x):
         return np.maximum(x, 0)
@@ -542,7 +542,7 @@ class GetItem(Function):
 
 
 class PutItem(Function):
-    """Place entries in an array of zeros; entries sent to one place add up."""
+    """Place entries in an array of zeros; entries with the same index are added."""
 
     def __init__(self, index, shape):
         self.index = index
@@ -574,7 +574,7 @@ def _swap(x: Variable) -> Variable:
 
 
 def _matmul(a: Variable, b: Variable) -> Variable:
-    """Multiply as `@` does for arrays: a vector stands for a row (left) or a column (right)."""
+    """Multiply as `@` does for arrays: a vector counts as a row (left) or a column (right)."""
     rows = a.reshape(1, -1) if a.ndim == 1 else a
     columns = b.reshape(-1, 1) if b.ndim == 1 else b
     product = MatMul()(rows, columns)

@@ -1,8 +1,8 @@
-"""Import Keras and its backend without a C++ log line reaching the page.
+"""Import Keras and its backend without C++ log lines on the page.
 
-TensorFlow and JAX write to file descriptor 2 below Python, so neither `warnings` nor a
-redirected `sys.stderr` can hold their lines back. This module is the one place that imports
-them; other modules write `from helpers.backend import keras, tf`.
+The C++ code of TensorFlow and JAX writes directly to file descriptor 2, so neither `warnings` nor a
+redirected `sys.stderr` can suppress its lines. Other modules therefore import Keras and TensorFlow
+from here: `from helpers.backend import keras, tf`.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Send what C++ code writes to the error stream to nowhere for the length of a block."""
+    """Discard what C++ code writes to the error stream within a `with` block."""
     try:
         saved = os.dup(2)
     except OSError:
@@ -40,8 +40,8 @@ with silence():
 
         tf.get_logger().setLevel("ERROR")  # its notices on retracing are for maintainers
         for _gpu in tf.config.list_physical_devices("GPU"):
-            # Take memory as it is needed, so that two notebooks share one card. Once the
-            # program has used the GPU, its setting is fixed and stays as it is.
+            # Allocate memory as needed, so that two notebooks can share one GPU. After the
+            # program has used the GPU, this setting cannot be changed.
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(_gpu, True)
     else:

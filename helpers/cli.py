@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     lab = commands.add_parser(
-        "lab", help="open your copy of the pages in JupyterLab; its own options may follow"
+        "lab", help="open your copy of the pages in JupyterLab, whose options may follow"
     )
     lab.add_argument("--verbose", action="store_true", help="show the server's log")
     lab.add_argument(
@@ -43,13 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab.set_defaults(run=_lab)
 
-    update = commands.add_parser("update", help="make or update your copy of the pages")
+    update = commands.add_parser("update", help="create or update your copy of the pages")
     update.set_defaults(run=_update)
 
-    doctor = commands.add_parser("doctor", help="tell what is installed, and what to do")
+    doctor = commands.add_parser("doctor", help="report what is installed and how to fix problems")
     doctor.set_defaults(run=_doctor)
 
-    data = commands.add_parser("data", help="fetch the datasets now, or make their stand-ins")
+    data = commands.add_parser("data", help="download the datasets now, or generate stand-ins")
     data.set_defaults(run=_data)
 
     notebooks = commands.add_parser("notebooks", help="derive notebooks from solutions/*.py")
@@ -84,7 +84,7 @@ def _lab(options: argparse.Namespace) -> int:
         folder, first = _up_to_date_copy(chapters), "00_index.ipynb"
         paths = [str(Path(__file__).parent / "lab"), environment.get("JUPYTER_CONFIG_PATH", "")]
         environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
-        # With a token of ours, the server does not print its own paragraph about the address.
+        # With a given token, the server does not print a paragraph about the address.
         environment.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     if (folder / first).exists():
@@ -96,7 +96,7 @@ def _lab(options: argparse.Namespace) -> int:
         print("You are root. JupyterLab accepts connections from this machine only, with a token.")
     command += options.rest
     sys.stdout.flush()
-    if os.name == "posix":  # become JupyterLab, so that whoever stops this stops it
+    if os.name == "posix":  # replace this process, so that signals reach JupyterLab
         os.execve(command[0], command, environment)
     return subprocess.call(command, env=environment)
 
@@ -109,7 +109,7 @@ def _chapters() -> Path:
 
 
 def _up_to_date_copy(chapters: Path) -> Path:
-    """Return the folder with the student's copy of the pages, updated where that is possible."""
+    """Return the folder with the student's copy of the pages, updated if possible."""
     from helpers.lab.students_copy import FOLDER, bring_up_to_date
 
     named = os.environ.get("WORKBOOK_PAGES")
@@ -120,10 +120,10 @@ def _up_to_date_copy(chapters: Path) -> Path:
         reason = error.strerror or str(error)
         if not (work / "00_index.ipynb").exists():
             raise ValueError(
-                f"Your copy of the pages cannot be made in {work}: {reason}. "
+                f"Your copy of the pages cannot be created in {work}: {reason}. "
                 "Set WORKBOOK_PAGES to a folder that you can write to."
             ) from None
-        print(f"Your pages in {work} were not updated: {reason}. They are as you left them.")
+        print(f"Your pages in {work} were not updated: {reason}. They have not changed.")
     else:
         if str(changes):
             print(changes)
@@ -150,7 +150,7 @@ def _doctor(options: argparse.Namespace) -> int:
             version = "missing"
         rows.append((package, version, version != "missing", "Run `make lab`."))
     if not any(name.startswith("tensorflow") for name, *_ in rows):
-        rows.append(("tensorflow", "missing", False, "Run `make lab`, or see README, Install."))
+        rows.append(("tensorflow", "missing", False, "Run `make lab`, or see the README."))
     from helpers import data
 
     rows += [("device", _device(), True, "")]
@@ -165,7 +165,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _sandbox() -> tuple[str, str, bool, str]:
-    """Return the row about the sandbox, which is started to see whether it works."""
+    """Return the row about the sandbox, after starting it to see whether it works."""
     name = "sandbox for grading"
     try:
         from helpers.grading import sandbox

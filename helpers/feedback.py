@@ -1,4 +1,4 @@
-"""What a student calls on a page: check an answer, get a hint, a solution, the progress."""
+"""Functions for students on a page: check an answer, show a hint, a solution or the progress."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _asked: set[str] = set()
 
 
 class CheckFailed(AssertionError):
-    """An exercise is not correct; raised only where nbgrader runs the page."""
+    """An exercise is not correct; raised only when nbgrader runs the page."""
 
 
 def check(id: str, *answers: Any) -> None:
-    """Check the answers to an exercise and say at once what came of it.
+    """Check the answers to an exercise and show the result.
 
     Args:
         id: The number in the exercise's heading, for example "6.12".
@@ -71,7 +71,7 @@ def check(id: str, *answers: Any) -> None:
 
 
 def _judge(exercise: Exercise, answers: tuple) -> Outcome:
-    """Check the answers, with the released earlier ones if the student's own are not right."""
+    """Check the answers, with released earlier ones if the student's earlier ones are wrong."""
 
     def run() -> Outcome:
         return exercise.run(exercise.local_answers(answers), _PAGE_SEED)
@@ -81,7 +81,7 @@ def _judge(exercise: Exercise, answers: tuple) -> Outcome:
 
 @contextlib.contextmanager
 def _no_bars() -> Iterator[None]:
-    """Keep the progress bars of an answer that trains out of the output of its check."""
+    """Hide progress bars of training while an answer is checked."""
     before = os.environ.get("WORKBOOK_QUIET")
     os.environ["WORKBOOK_QUIET"] = "1"
     try:
@@ -118,7 +118,7 @@ def hint(id: str, step: int | None = None) -> None:
 
 
 def solution(id: str) -> None:
-    """Show the released answer of an exercise, once its check was tried or on asking twice.
+    """Show the released answer of an exercise, after its check was run or on the second call.
 
     Args:
         id: The number in the exercise's heading.
@@ -147,7 +147,7 @@ def _released_answer(exercise: Exercise) -> str:
     """
     page = _released_page(exercise)
     if page is None:
-        raise ValueError("Your course does not ship the released answers; ask your instructor.")
+        raise ValueError("Your course does not include the released answers; ask your instructor.")
     cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
     parts, inside = [], False
     for cell in cells:
@@ -164,7 +164,7 @@ def _released_answer(exercise: Exercise) -> str:
 
 
 def _released_page(exercise: Exercise) -> Path | None:
-    """Return the executed page with the exercise's answer, None where the course ships none."""
+    """Return the executed page with the exercise's answer, None if the course has none."""
     chapter = int(exercise.id.split(".")[0])
     folder = Path(__file__).resolve().parent.parent / "solutions"
     return next(iter(sorted(folder.glob(f"{chapter:02}_*.ipynb"))), None)
@@ -262,7 +262,7 @@ def _show(text: str, kind: str, rich: str) -> None:
 def _progress_file() -> Path:
     if folder := os.environ.get("WORKBOOK_STATE"):
         return Path(folder) / "progress.json"
-    if _DRIVE.is_dir():  # Colab with the student's Drive, which outlives the virtual machine
+    if _DRIVE.is_dir():  # Colab with the student's Drive, which is kept after the session
         return _DRIVE / "workbook" / "progress.json"
     from platformdirs import user_state_path
 
@@ -278,7 +278,7 @@ def _load_points() -> dict[str, float]:
 
 
 def _remember(exercise: Exercise, outcome: Outcome) -> None:
-    """Keep the best result of each exercise; a disk that cannot be written to costs only that."""
+    """Store the best result of each exercise, if the disk can be written to."""
     points = _load_points()
     if outcome.points <= points.get(exercise.id, -1.0) or outcome.status == "not attempted":
         return

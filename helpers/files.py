@@ -1,4 +1,4 @@
-"""Write files so that a reader, or a crash, finds the old file or the new one, whole."""
+"""Write files atomically: even after a crash, either the old or the new file is complete."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["replacing", "write_text"]
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that takes its place when the block ends.
+    """Open a temporary file next to `path` that replaces it when the `with` block ends.
 
-    If the block raises, the temporary file is removed and `path` stays as it was. Missing parent
-    folders are made.
+    If the block raises, the temporary file is removed and `path` is unchanged. Missing parent
+    folders are created.
 
     Raises:
         OSError: If the folder cannot be written to, or the disk is full.
@@ -38,6 +38,6 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Replace the file at `path` by `text` in UTF-8; line ends stay as they are in `text`."""
+    """Replace the file at `path` by `text` in UTF-8, without converting line endings."""
     with replacing(path) as file:
         file.write(text.encode("utf-8", errors="replace"))

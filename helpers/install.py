@@ -1,7 +1,8 @@
-"""Install the workbook into an environment of its own: `python3 helpers/install.py`.
+"""Install the workbook into a separate environment: `python3 helpers/install.py`.
 
-Runs before anything is installed, with the standard library only. It starts with any Python from
-3.6 on, to say which ones the workbook supports. It uses `uv` if that is on the PATH, otherwise pip.
+This script runs before anything is installed, with the standard library only. It runs on Python 3.6
+or later, to report which versions the workbook supports. It uses `uv` if that is on the PATH, or
+else pip.
 """
 
 import argparse
@@ -24,18 +25,18 @@ _GET_PYTHON = {
     "darwin": "`brew install python@3.12`, or the installer from python.org",
     "win32": "`winget install Python.Python.3.12`, or the installer from python.org",
 }
-# Reasons for which pip would fail as uv did.
+# Reasons for which pip would fail as well as uv.
 _DISK, _READ_ONLY = "The disk is full.", "The folder is on a read-only file system."
 _NOT_WRITABLE = "A file or folder cannot be written to."
 _ALSO_WITH_PIP = (_DISK, _READ_ONLY, "cannot be written to", "GB free")
-# What pip and uv print, and the reason it means. The first that is found is told.
+# Output of pip and uv, and the reason that it indicates. The first match is reported.
 _REASONS = (
     (r"No space left on device|os error 28|ENOSPC|not enough space", _DISK),
     (r"Read-only file system|os error 30", _READ_ONLY),
     (
         r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
-        "A download does not match its checksum; it was damaged on the way. Try again, if need be "
-        "on another network.",
+        "A download does not match its checksum; it was damaged in transfer. Try again, if "
+        "necessary on another network.",
     ),
     (
         r"name resolution|NewConnectionError|ConnectionError|ConnectTimeout|Read timed out|"
@@ -48,14 +49,14 @@ _REASONS = (
 
 
 class Failed(Exception):
-    """The installation cannot go on; the message says why and what to do."""
+    """The installation cannot continue; the message says why and what to do."""
 
 
 def main() -> int:
-    """Install what a lock file lists, and then the workbook; return the exit status."""
+    """Install the packages of a lock file, and then the workbook; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", default=".venv", help="folder of the environment")
-    parser.add_argument("--lock", default="requirements.lock", help="what to install")
+    parser.add_argument("--lock", default="requirements.lock", help="lock file to install")
     parser.add_argument("--stamp", help="file to write when all is installed")
     options = parser.parse_args()
     venv, lock = ROOT / options.venv, ROOT / options.lock
@@ -63,7 +64,7 @@ def main() -> int:
         install(venv, lock)
         (venv / (options.stamp or "installed")).write_text("")
     except KeyboardInterrupt:
-        print("\nStopped. What was downloaded is kept; the same command goes on from there.")
+        print("\nStopped. Downloads are kept; run the same command again to continue.")
         return 130
     except Failed as reason:
         print(f"\n{reason}", file=sys.stderr)
@@ -75,10 +76,10 @@ def main() -> int:
 
 
 def install(venv: Path, lock: Path) -> None:
-    """Make the environment `venv` if it is not there, and install the packages of `lock`.
+    """Create the environment `venv` if it does not exist, and install the packages of `lock`.
 
     Raises:
-        Failed: With the reason, in a sentence.
+        Failed: If the installation fails; the message gives the reason.
         OSError: If the folder cannot be written to.
     """
     uv = shutil.which("uv")
@@ -134,7 +135,7 @@ def _python_of(venv: Path) -> Path:
 
 
 def _runs(venv: Path, uv: "str | None") -> bool:
-    """Whether the environment was made to the end, by a Python that is still there."""
+    """Return whether the environment is complete and its Python still exists."""
     command = [str(_python_of(venv)), "-c", "import sys; print(*sys.version_info[:2])"]
     status, said = _output(command)
     if status or said.split()[-2:] not in [[*map(str, version)] for version in SUPPORTED]:
@@ -172,8 +173,8 @@ def _find_python(uv: "str | None") -> str:
         return "3.12"
     advice = _GET_PYTHON.get(sys.platform, "see python.org")
     raise Failed(
-        f"The workbook needs Python 3.11, 3.12 or 3.13, and this is {_version()}, for which there "
-        f"is no TensorFlow. Get one with {advice}."
+        f"The workbook needs Python 3.11, 3.12 or 3.13, but this is {_version()}. Install a "
+        f"supported version with {advice}."
     )
 
 
@@ -190,7 +191,7 @@ def _require_space(lock: Path) -> None:
 
 
 def _make(venv: Path, python: str, uv: "str | None") -> None:
-    """Make an empty environment, also where an earlier attempt was interrupted."""
+    """Create an empty environment, replacing one from an interrupted attempt."""
     if not os.access(ROOT, os.W_OK):
         raise Failed(
             f"The folder {ROOT} cannot be written to. Clone the workbook into a folder of your own."
@@ -224,7 +225,7 @@ def _run_uv(command: list) -> None:
 
 
 def _run_pip(command: list, packages: int) -> None:
-    """Run pip and show how far it is, in one line of a terminal or a line for each quarter."""
+    """Run pip and show its progress, in one line of a terminal or a line per quarter."""
     progress = _Progress(packages)
     process = subprocess.Popen(
         command,
@@ -244,7 +245,7 @@ def _run_pip(command: list, packages: int) -> None:
 
 
 class _Progress:
-    """The state of an installation by pip, read from what pip prints."""
+    """The progress of an installation by pip, read from its output."""
 
     def __init__(self, packages: int):
         self.packages, self.found, self.quarter = packages, set(), 0
@@ -286,14 +287,14 @@ def _reason(said: str) -> str:
         found = re.search(pattern, said)
         if found:
             line = next(line for line in said.splitlines() if found[0].splitlines()[0] in line)
-            # pip's warnings before it gives up are long and say no more than the reason.
+            # pip's warnings before it fails are long and add nothing to the reason.
             return reason if "WARNING" in line else f"{reason}\n  {line.strip()[:300]}"
     return "The installation failed:\n" + "\n".join(said.strip().splitlines()[-12:])
 
 
 def _about(error: OSError, venv: Path) -> str:
     reason = error.strerror or str(error)
-    return f"The environment {venv} cannot be made: {reason}."
+    return f"The environment {venv} cannot be created: {reason}."
 
 
 if __name__ == "__main__":

@@ -35,17 +35,17 @@ def mlp(
     kernel_initializer: str | keras.Initializer = "glorot_uniform",
     seed: int = 0,
 ) -> keras.Sequential:
-    """Build a multilayer perceptron, with dropout after each hidden layer where a rate is given.
+    """Build a multilayer perceptron, with dropout after each hidden layer if a rate is given.
 
     Args:
-        hidden_units: Width of each hidden layer, from the input on; may be empty.
+        hidden_units: Units of each hidden layer, starting at the input; may be empty.
         outputs: Number of outputs, at least 1.
         inputs: Number of input features, at least 1.
-        activation: Activation of the hidden layers, by Keras's name.
+        activation: Keras name of the activation of the hidden layers.
         rate: Fraction of activations set to zero, 0 <= rate < 1 (unitless): one for all hidden
             layers, or one for each. A rate of 0 adds no layer.
-        kernel_initializer: Keras's name of an initializer, or an initializer. A name is given
-            seeds of its own, one a layer; an initializer is used as it is.
+        kernel_initializer: Keras name of an initializer, or an initializer. With a name, each
+            layer gets a different seed; an initializer is used as it is.
         seed: Seed of the initial weights and of the dropout masks.
 
     Returns:
@@ -66,7 +66,7 @@ def mlp(
             "Give one rate, or one for each hidden layer."
         )
     if not all(0 <= value < 1 for value in rates):
-        raise ValueError(f"A dropout rate lies in [0, 1), and mlp got rate={rate}.")
+        raise ValueError(f"A dropout rate must be in [0, 1), but mlp got rate={rate}.")
 
     layers = [keras.Input((inputs,))]
     for index, (units, layer_rate) in enumerate(zip(hidden_units, rates, strict=True)):
@@ -80,7 +80,7 @@ def mlp(
 
 
 def _seeded(initializer: str | keras.Initializer, seed: int) -> keras.Initializer:
-    """Turn an initializer's name into an initializer with this seed, where it takes one."""
+    """Return the named initializer with this seed, if it takes one."""
     if not isinstance(initializer, str):
         return initializer
     found = keras.initializers.get(initializer)

@@ -11,7 +11,7 @@ from helpers.exercises import CHAPTERS, Exercise, exercises_of
 __all__ = ["renumber", "update_counts", "with_counts"]
 
 _HEADING = re.compile(r"^# ### Exercise (\d\.\d+) — ", re.M)
-# Places where an id is an id, and not a number that looks like one.
+# Contexts in which a number is the id of an exercise.
 _PLACES = (
     r'(?:check|hint|solution|find|right|wrong)\(\s*"{id}"',
     r'(?:@exercise|quiz|explanation)\(\s*"{id}"',
@@ -22,7 +22,7 @@ _PLACES = (
 
 
 def renumber(name: str, root: Path) -> dict[str, str]:
-    """Number the exercises of a page 1, 2, 3, ... wherever they are named; return what changed.
+    """Number the exercises of a page 1, 2, 3, ... wherever they occur; return the changes.
 
     Args:
         name: The page, for example "06_dropout".
@@ -46,7 +46,7 @@ def renumber(name: str, root: Path) -> dict[str, str]:
 
 
 def _renumbered(text: str, changed: dict[str, str]) -> str:
-    """Replace each id once, wherever it stands for an exercise."""
+    """Replace each id once, wherever it refers to an exercise."""
     ids = "(?P<id>" + "|".join(sorted(map(re.escape, changed), key=len, reverse=True)) + ")"
     for place in _PLACES:
         text = re.sub(

@@ -19,7 +19,7 @@ def numerical_gradient(f: Callable, x: ArrayLike, h: float = 1e-5) -> np.ndarray
 
     Args:
         f: Function of one array that returns one number. It receives a float64 copy of `x`.
-        x: Array or number, any shape; integers are converted and `x` is left as it is.
+        x: Array or number, any shape; integers are converted, and `x` is not changed.
         h: Step in the units of `x`, > 0.
 
     Returns:
@@ -51,7 +51,7 @@ def _central_difference(f: Callable, point: np.ndarray, index: tuple, h: float) 
     spacing = upper[index] - lower[index]  # what is left of 2 * h after rounding
     if spacing == 0:
         raise ValueError(
-            f"At {_place(index)} x is {point[index]:.6g}, and a step of {h:g} is lost in its "
+            f"At {_place(index)} x is {point[index]:.6g}, and a step of {h:g} is lost to "
             "rounding. Choose a larger h."
         )
     # [()] turns an array without axes into a number and leaves any other as it is
@@ -75,14 +75,14 @@ def _number(f: Callable, argument: ArrayLike, index: tuple) -> float:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """The outcome of `gradient_check`; true when the gradient passed.
+    """The result of `gradient_check`; true if the gradient passed.
 
     Attributes:
         passed: Whether every entry agrees.
-        index: Place of the entry that differs most.
-        difference: Absolute difference there.
-        given: The gradient that was checked, there.
-        numerical: The central difference, there.
+        index: Index of the entry that differs most.
+        difference: Absolute difference at this index.
+        given: The given gradient at this index.
+        numerical: The central difference at this index.
     """
 
     passed: bool
@@ -111,10 +111,10 @@ def gradient_check(
     rtol: float = 1e-5,
     atol: float = 1e-7,
 ) -> GradientCheck:
-    """Compare a gradient with central differences and name the largest difference.
+    """Compare a gradient with central differences and report the largest difference.
 
     Two numbers agree when they differ by at most `atol` + `rtol` times the larger of them. The
-    entry reported is the one that differs most: among those that disagree, if any does.
+    reported entry is the one that differs most, among those that disagree if there are any.
 
     Args:
         f: Function of one array that returns one number.
@@ -129,7 +129,7 @@ def gradient_check(
         GradientCheck: true or false, and a sentence when printed.
 
     Raises:
-        ValueError: If the gradient has another shape than `x`, or as `numerical_gradient`.
+        ValueError: If the shape of the gradient is not that of `x`, and as in `numerical_gradient`.
 
     Example:
         >>> print(gradient_check(lambda v: (v**2).sum(), lambda v: 3 * v, [0.0, 2.0]))

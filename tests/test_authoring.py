@@ -201,7 +201,7 @@ def test_derive_student_notebook_is_a_valid_nbgrader_assignment(page):
         ("# choice = None", "choice = None", "must be a comment"),
         ("# ### Exercise 1.1 — Gates", "# ### Exercise 1.2 — Gates", "no exercise '1.2'"),
         ('check("1.1", both)', 'check("1.2", both)', "no exercise '1.2'"),
-        ('check("1.1", both)', 'check("1.1", both)\ncheck("1.1", both)', "stand alone"),
+        ('check("1.1", both)', 'check("1.1", both)\ncheck("1.1", both)', "must be alone"),
         ("# **Answer 1.3.** Because", "# **Answer 1.1.** Because", "must start"),
         ("assert both(1, 1) == 1", "### BEGIN SOLUTION\n### END SOLUTION", "proof cell"),
     ],

@@ -98,7 +98,7 @@ def test_lab_opens_the_students_copy_quietly_without_authors_buttons(started, tm
         "jupyterlab-jupytext": True,
         "@jupyter/nbgrader": True,
     }
-    assert "Made your copy of 2 pages in work/." in capsys.readouterr().out
+    assert "Created your copy of 2 pages in work/." in capsys.readouterr().out
     cli.main(["lab"])
     assert "work" not in capsys.readouterr().out
 
@@ -148,7 +148,7 @@ def test_lab_keeps_the_copy_in_the_folder_that_is_named(started, tmp_path, monke
     monkeypatch.setenv("WORKBOOK_PAGES", str(tmp_path / "my pages"))
     assert cli.main(["lab"]) == 0
     assert f"--ServerApp.root_dir={tmp_path / 'my pages'}" in started["command"]
-    assert "Made your copy of 2 pages in my pages/." in capsys.readouterr().out
+    assert "Created your copy of 2 pages in my pages/." in capsys.readouterr().out
     assert not (tmp_path / "work").exists()
 
 

@@ -212,7 +212,7 @@ def test_solution_is_shown_on_asking_twice(released, capsys):
 def test_solution_where_the_course_ships_none_says_so(released, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(feedback, "__file__", str(tmp_path / "a" / "b" / "feedback.py"))
     solution("1.1")
-    assert "does not ship the released answers" in capsys.readouterr().out
+    assert "does not include the released answers" in capsys.readouterr().out
     hint("1.1", 3)
     assert "solution(" not in capsys.readouterr().out
 

@@ -132,7 +132,7 @@ def test_interruption_says_that_the_same_command_goes_on(course, monkeypatch, ca
 
     monkeypatch.setattr(install, "install", stop)
     assert install.main() == 130
-    assert "the same command goes on from there" in capsys.readouterr().out
+    assert "run the same command again to continue" in capsys.readouterr().out
 
 
 Version = namedtuple("Version", "major minor micro releaselevel serial")

@@ -49,7 +49,7 @@ def test_mlp_takes_an_initializer_by_name_or_object():
 
 @pytest.mark.parametrize("rate", [1.0, -0.1, (0.5, 2.0)])
 def test_mlp_rate_outside_the_range_is_refused(rate):
-    with pytest.raises(ValueError, match=r"lies in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\)"):
         models.mlp((8, 8), rate=rate)
 
 

@@ -1,4 +1,4 @@
-"""Build the book: `python -m helpers.book [--out FOLDER] [--pdf]`."""
+"""Build the book: `python -m helpers.book [--out FOLDER] [--language en]`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> int:
     """Stage the sources and run Sphinx, which treats each warning as an error."""
     parser = argparse.ArgumentParser(prog="python -m helpers.book", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / ".book" / "html", help="the site")
+    parser.add_argument("--out", type=Path, default=ROOT / ".book" / "html", help="output folder")
     parser.add_argument("--language", default="en", help="en or ko")
     options = parser.parse_args(arguments)
     source = ROOT / ".book" / "source"

@@ -1,4 +1,4 @@
-"""Sphinx's configuration of the book; `python -m helpers.book` stages the sources first."""
+"""Sphinx configuration of the book; `python -m helpers.book` stages the sources first."""
 
 import os
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""A Sphinx extension: a link to the glossary tells its term when the pointer rests on it."""
+"""A Sphinx extension that shows a term's definition when the pointer is on a glossary link."""
 
 from __future__ import annotations
 

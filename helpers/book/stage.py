@@ -18,7 +18,7 @@ _STUB = re.compile(r"[ \t]*### STUB\n.*?(?=^[ \t]*### END SOLUTION$)", re.M | re
 _MARKER = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.M)
 _HINT_TITLES = ("Hint 1: the idea", "Hint 2: the formula", "Hint 3: the shape of the code")
 _GUIDES = Path(__file__).with_name("guides")
-# Guides that are read on GitHub, too; what the folder of guides holds follows them.
+# Guides that are also read on GitHub; text in the folder of guides is appended to them.
 _SHARED = {"INSTRUCTORS.md": "instructors/index.md", "CONTRIBUTING.md": "developers/index.md"}
 
 
@@ -27,7 +27,7 @@ def stage(root: Path, target: Path, repository: str = "") -> None:
 
     Args:
         root: The folder with `solutions/`, `chapters/` and `datasets/`.
-        target: A folder to fill; what it holds is removed first.
+        target: A folder to fill; its content is removed first.
         repository: Address of the public repository, such as "https://github.com/name/workbook";
             "" leaves out the buttons that need it.
     """
@@ -53,7 +53,7 @@ def stage(root: Path, target: Path, repository: str = "") -> None:
 
 
 def _chapter(notebook: nbformat.NotebookNode, name: str, repository: str) -> nbformat.NotebookNode:
-    """Return a solution as the book shows it: no proofs; hints and answers folded."""
+    """Return a solution in the book's form: without proof cells, hints and answers folded."""
     kept, current = [], None
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
@@ -99,7 +99,7 @@ def _folded_words(text: str, exercise: Exercise) -> str:
 
 
 def _fold_answer(cell: nbformat.NotebookNode) -> None:
-    """Show the released answer without its markers, behind a fold."""
+    """Remove the markers from the released answer and fold it."""
     cell.source = _MARKER.sub("", _STUB.sub("", cell.source)).strip("\n")
     cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
     cell.metadata["mystnb"] = {
@@ -109,7 +109,7 @@ def _fold_answer(cell: nbformat.NotebookNode) -> None:
 
 
 def _describe_images(cell: nbformat.NotebookNode) -> None:
-    """Give the pictures of a cell the words that the notebook stores beside them."""
+    """Use the text that a notebook stores with a cell's figures as alternative text."""
     words = [
         "".join(output.data.get("text/plain", ""))
         for output in cell.get("outputs", [])
@@ -144,7 +144,7 @@ def _with_headings_in_order(text: str) -> str:
 
 
 def _map(index: nbformat.NotebookNode) -> str:
-    """Return the index page's words; its cells that run in the kernel stay behind."""
+    """Return the text of the index page, without the sections that need a kernel."""
     sections = [_linked(cell.source) for cell in index.cells if cell.cell_type == "markdown"]
     kept = [text for text in sections if not re.match(r"## Your (progress|computer)", text)]
     counts = "\n".join(
@@ -163,7 +163,7 @@ def _map(index: nbformat.NotebookNode) -> str:
 
 
 def _anchor(exercise: Exercise) -> str:
-    """Return the anchor of an exercise's heading, as GitHub and Sphinx make it."""
+    """Return the anchor of an exercise's heading, as GitHub and Sphinx generate it."""
     source = f" (d2l {exercise.d2l})" if exercise.d2l else ""
     words = html.unescape(f"Exercise {exercise.id} — {exercise.title}{source}").lower()
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", words)).replace(" ", "-")

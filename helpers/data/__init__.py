@@ -1,4 +1,4 @@
-"""Load the three data sets: from a folder, the cache, a download, or the offline stand-in."""
+"""Load the three datasets: from a folder, the cache, a download, or the offline stand-in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageData:
-    """Grey images with labels, split into training and test rows; the arrays are read-only.
+    """Greyscale images with labels, split into training and test rows; the arrays are read-only.
 
     Attributes:
         train_images: Shape (60000, 28, 28), uint8, 0 (background) to 255.
@@ -40,7 +40,7 @@ class ImageData:
         test_images: Shape (10000, 28, 28), uint8.
         test_labels: Shape (10000,), int64.
         class_names: The ten names, in the order of the labels.
-        name: Name of the data set.
+        name: Name of the dataset.
         source: "real" or "stand-in".
     """
 
@@ -66,7 +66,7 @@ class HouseData:
     Attributes:
         train: 1460 rows, 81 columns: `Id`, 79 features, `SalePrice` in dollars.
         test: 1459 rows, 80 columns: the same without `SalePrice`.
-        name: Name of the data set.
+        name: Name of the dataset.
         source: "real" or "stand-in".
     """
 
@@ -83,7 +83,7 @@ class HouseData:
 
 
 class Status(NamedTuple):
-    """One line for `workbook doctor`: where a data set would come from, and what to do."""
+    """One line of `workbook doctor`: where a dataset would be loaded from, and advice."""
 
     dataset: str
     source: str
@@ -124,10 +124,10 @@ _CLOTHES = (
 
 
 def load_fashion_mnist() -> ImageData:
-    """Load Fashion-MNIST: 70,000 grey images of ten kinds of clothing.
+    """Load Fashion-MNIST: 70,000 greyscale images of ten kinds of clothing.
 
-    The files come from the folder that `WORKBOOK_DATA` names, else from the cache, else from a
-    download into the cache; without a network the offline stand-in takes their place and says so.
+    The files are read from the folder that `WORKBOOK_DATA` names, or else from the cache, or else
+    downloaded into the cache. Without a network the offline stand-in is used, with a message.
 
     Returns:
         The images, read-only and shared by all callers in this process.
@@ -139,7 +139,7 @@ def load_fashion_mnist() -> ImageData:
 
 
 def load_mnist() -> ImageData:
-    """Load MNIST: 70,000 grey images of handwritten digits.
+    """Load MNIST: 70,000 greyscale images of handwritten digits.
 
     Looks in the same places as `load_fashion_mnist`, and raises the same error.
     """
@@ -150,7 +150,7 @@ def load_house_prices() -> HouseData:
     """Load Kaggle's house prices: sales in Ames, Iowa, 2006 to 2010.
 
     Looks in the same places as `load_fashion_mnist`, and raises the same error. Each call
-    returns new frames, so a page may change them.
+    returns new data frames, so a page may change them.
     """
     contents, source = contents_of(HOUSE_PRICES)
     frames = (_read_csv(contents[name]) for name in HOUSE_PRICES.files)
@@ -158,7 +158,7 @@ def load_house_prices() -> HouseData:
 
 
 def keep_stand_ins() -> None:
-    """Make the stand-ins that a process without network would make, unless they are there."""
+    """Generate the stand-ins that a process without a network would need, if they are missing."""
     if named_folder() is None:
         for origin in _ORIGINS:
             if not stand_in_file(origin).exists() and None in cached_files(origin).values():
@@ -166,7 +166,7 @@ def keep_stand_ins() -> None:
 
 
 def status() -> list[Status]:
-    """Say for each data set where it would come from now, without loading or storing anything."""
+    """Return for each dataset where it would be loaded from, without loading or storing it."""
     return [_status(origin) for origin in _ORIGINS]
 
 
@@ -190,7 +190,7 @@ def _status(origin: Origin) -> Status:
 
 
 def _settings() -> tuple[str | None, ...]:
-    """Return what decides where data comes from: a change of it must not be hidden."""
+    """Return the settings that determine the source of data, for the key of a cache."""
     return tuple(map(os.environ.get, ("WORKBOOK_DATA", "WORKBOOK_CACHE", "WORKBOOK_OFFLINE")))
 
 
@@ -213,7 +213,7 @@ def _load_images(
 
 
 def _read_idx(content: bytes) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, packed with gzip or not."""
+    """Read an IDX file of unsigned bytes, compressed with gzip or not."""
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     dimensions = content[3]

@@ -1,4 +1,4 @@
-"""Find the files of a data set: a named folder, the cache, a download, or the offline stand-in."""
+"""Find the files of a dataset: a named folder, the cache, a download, or the offline stand-in."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DataError(OSError, ValueError):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the real files of a data set live, and the SHA-256 of each."""
+    """Where the real files of a dataset are, and the SHA-256 of each."""
 
     name: str
     folder: str
@@ -59,9 +59,9 @@ class Origin:
 
 
 def cache_folder() -> Path:
-    """Return the folder that downloads and stand-ins are kept in.
+    """Return the folder for downloads and stand-ins.
 
-    `WORKBOOK_CACHE` names another one than the user's usual cache folder.
+    It is the user's cache folder, unless `WORKBOOK_CACHE` names another one.
     """
     named = os.environ.get("WORKBOOK_CACHE")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("workbook"))
@@ -121,7 +121,7 @@ def named_files(origin: Origin, folder: Path) -> dict[str, bytes]:
 
 
 def _what_is_wrong(name: str, content: bytes) -> str:
-    """Say how a file whose SHA-256 is wrong differs from the original."""
+    """Return how a file with a wrong SHA-256 differs from the original."""
     if name in _CSV_ROWS:
         lines = content.decode("utf-8", errors="replace").splitlines() or [""]
         header = lines[0].split(",")
@@ -136,7 +136,7 @@ def _what_is_wrong(name: str, content: bytes) -> str:
 
 
 def cached_files(origin: Origin) -> dict[str, bytes | None]:
-    """Return the verified bytes of each cached file, None where it is absent or damaged."""
+    """Return the verified bytes of each cached file, None if it is absent or damaged."""
     return {
         name: _verified(cache_folder() / origin.folder / name, sha256)
         for name, sha256 in origin.files.items()
@@ -159,10 +159,10 @@ _no_network = threading.Event()
 
 
 def reachable_mirrors(origin: Origin) -> list[str]:
-    """Return the mirrors, the fastest first; none if no mirror answers.
+    """Return the mirrors, fastest first, or an empty list if no mirror answers.
 
-    All are asked in parallel and one answer is enough, so this takes at most `_PROBE_SECONDS`.
-    After a failure this process does not ask again.
+    All mirrors are probed in parallel, and one answer is enough, so this takes at most
+    `_PROBE_SECONDS`. After a failure, this process does not probe again.
     """
     if _no_network.is_set():
         return []
@@ -208,7 +208,7 @@ def _download(origin: Origin, name: str, mirrors: list[str]) -> bytes:
                     downloader=pooch.HTTPDownloader(timeout=(_PROBE_SECONDS, 30)),
                 )
             except requests.RequestException:
-                failures.append("the download broke off")
+                failures.append("the download was interrupted")
             except ValueError:
                 failures.append("the mirror's file is truncated or altered")
             else:
@@ -219,7 +219,7 @@ def _download(origin: Origin, name: str, mirrors: list[str]) -> bytes:
 
 
 def stand_in(origin: Origin) -> dict[str, bytes]:
-    """Return the stand-in's files, from the cache or made now and then kept there."""
+    """Return the stand-in's files from the cache; generate and store them if necessary."""
     path = stand_in_file(origin)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -235,7 +235,7 @@ def stand_in(origin: Origin) -> dict[str, bytes]:
                     archive.writestr(name, content)
             _move(packed, path)
     except DataError as error:
-        print(f"{error} Until then the stand-in is made again each time.")
+        print(f"{error} Until then the stand-in is generated again each time.")
     return contents
 
 
@@ -245,7 +245,7 @@ def stand_in_file(origin: Origin) -> Path:
 
 @contextmanager
 def _writing(target: Path) -> Iterator[str]:
-    """Give a temporary folder beside `target`; say in a sentence why nothing can be written."""
+    """Provide a temporary folder next to `target`; raise `DataError` if it cannot be written."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=target.parent) as folder:
@@ -254,16 +254,16 @@ def _writing(target: Path) -> Iterator[str]:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{target} cannot be written ({error.strerror or error}): make room or give "
-            f"permission there, or set WORKBOOK_CACHE to another folder."
+            f"{target} cannot be written ({error.strerror or error}): free space or allow "
+            f"writing there, or set WORKBOOK_CACHE to another folder."
         ) from None
 
 
 def _move(source: Path, target: Path) -> None:
-    """Put a finished file in its place; another process may have been faster."""
+    """Move a finished file into place; another process may have been faster."""
     try:
         os.replace(source, target)
     except PermissionError:
-        # Windows refuses to replace a file that another process is reading: the same bytes.
+        # Windows cannot replace a file that another process is reading; its bytes are the same.
         if not target.exists():
             raise

@@ -1,4 +1,4 @@
-"""The exercises: one module per chapter, the registry that holds them, and what checks expect."""
+"""The exercises: one module per chapter, their registry, and the functions that checks use."""
 
 from helpers.answers import Code, code
 from helpers.exercises.expectations import (

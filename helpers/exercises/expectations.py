@@ -1,4 +1,4 @@
-"""What checks expect of an answer, and the sentences that tell a student what differs."""
+"""Functions with which checks test an answer; their messages tell a student what differs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def expect(condition: bool, message: str) -> None:
 
 
 def show(value: Any, limit: int = 120) -> str:
-    """Return `value` in a short form fit for a sentence.
+    """Return `value` in a short form for a sentence.
 
     >>> show(np.array([1.0, 2.5]))
     '[1, 2.5]'
@@ -68,10 +68,10 @@ def _size_of(got: Any) -> str:
 
 
 def numbers(got: Any, what: str = "the result", *, booleans: bool = False) -> np.ndarray:
-    """Return `got` as an array of real numbers; NaN and infinity are let through.
+    """Return `got` as an array of real numbers; NaN and infinity are allowed.
 
     Args:
-        got: What came back from an answer: a number, a list or an array.
+        got: What an answer returned: a number, a list or an array.
         what: Its name in the message.
         booleans: Whether True and False count as 1 and 0.
 
@@ -88,7 +88,7 @@ def numbers(got: Any, what: str = "the result", *, booleans: bool = False) -> np
         raise NotYet(f"{_start(what)} has rows of different lengths: {show(got)}.") from None
     kind = array.dtype.kind
     if kind == "c":
-        raise NotYet(f"{_start(what)} should be real numbers; complex ones came back: {show(got)}.")
+        raise NotYet(f"{_start(what)} should be real numbers; got complex ones: {show(got)}.")
     if kind == "b" and not booleans:
         raise NotYet(
             f"{_start(what)} should be numbers; got {show(got)}, which is a truth value. Turn it "
@@ -134,11 +134,11 @@ def expect_close(
         got: A number, list or array of any numeric dtype.
         want: The expected values.
         given: The input, in words or numbers.
-        what: Name of what came back.
+        what: Its name in the message.
         rtol: Allowed difference relative to `want` (1e-4 accepts float32).
         atol: Allowed absolute difference.
-        mistakes: Values that a known mistake gives, by the sentence that helps with it. A value
-            that is right for these inputs is passed over.
+        mistakes: Values that known mistakes give, by the message for each. A value that is also
+            right for these inputs is skipped.
         booleans: Whether True and False count as 1 and 0.
     """
     array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
@@ -164,14 +164,11 @@ def expect_close(
     if target.size == 1:
         raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}.")
     place = "[" + ", ".join(str(int(index)) for index in worst) + "]"
-    raise NotYet(
-        f"Given {given}: {what} differs most at {place}, where {wanted} is expected and {came} "
-        "came back."
-    )
+    raise NotYet(f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}.")
 
 
 def show_apart(first: float, second: float) -> tuple[str, str]:
-    """Return two different numbers with as many digits as it takes to tell them apart.
+    """Return two different numbers with enough digits to show the difference.
 
     >>> show_apart(0.472, 0.4721), show_apart(0.47200001, 0.47200002)
     (('0.472', '0.4721'), ('0.47200001', '0.47200002'))
@@ -184,7 +181,7 @@ def show_apart(first: float, second: float) -> tuple[str, str]:
 
 
 def expect_parts(got: Any, what: str, *parts: str) -> tuple:
-    """Return what came back as a tuple with one entry for each name in `parts`.
+    """Return what an answer returned as a tuple with one entry per name in `parts`.
 
     >>> expect_parts([1, 2], "f(x)", "w", "b")
     (1, 2)
@@ -201,10 +198,10 @@ def expect_parts(got: Any, what: str, *parts: str) -> tuple:
 
 
 def expect_layers(got: Any, like: Sequence[tuple], what: str) -> list[tuple[np.ndarray, ...]]:
-    """Return what came back as a list of tuples of arrays with the shapes of `like`.
+    """Return what an answer returned as a list of tuples of arrays with the shapes of `like`.
 
     Args:
-        got: What came back; for a network, pairs of weights and biases.
+        got: What the answer returned; for a network, pairs of weights and biases.
         like: Tuples of arrays whose number and shapes are expected.
         what: Its name in the message.
     """
@@ -233,12 +230,12 @@ def expect_layers(got: Any, like: Sequence[tuple], what: str) -> list[tuple[np.n
 
 
 def expect_mapping(got: Any, what: str, *, keys: Iterable[Any] = (), at_least: int = 1) -> dict:
-    """Return what came back as a dict with at least the given keys.
+    """Return what an answer returned as a dict with at least the given keys.
 
     Args:
-        got: What came back.
+        got: What the answer returned.
         what: Its name in the message.
-        keys: Keys that must be there.
+        keys: Keys that it must have.
         at_least: The smallest number of entries.
     """
     expect(isinstance(got, dict), f"{_start(what)} should be a dict; got {show(got)}.")
@@ -250,13 +247,13 @@ def expect_mapping(got: Any, what: str, *, keys: Iterable[Any] = (), at_least: i
     )
     expect(
         len(got) >= at_least,
-        f"{_start(what)} has {len(got)} entries; at least {at_least} are asked for.",
+        f"{_start(what)} has {len(got)} entries; it needs at least {at_least}.",
     )
     return got
 
 
 def expect_same(got: Any, again: Any, *, what: str, rtol: float = 1e-4, atol: float = 1e-6) -> None:
-    """Raise `NotYet` unless a number from a table is what running the experiment again gives."""
+    """Raise `NotYet` unless running the experiment again gives the number in the table."""
     first, second = numbers(got, what), numbers(again, f"{what}, run again")
     if first.shape == second.shape and np.allclose(first, second, rtol, atol, equal_nan=True):
         return
@@ -278,12 +275,12 @@ def expect_table(
     Args:
         answer: Its value is a dict with one list per column, a list of one dict per row, or a data
             frame.
-        columns: Columns it must have; others of the same length come along.
+        columns: Columns it must have; others of the same length are also returned.
         rows: The number of rows, if it is fixed.
         at_least: The smallest number of rows otherwise.
 
     Raises:
-        NotYet: If it is no such table.
+        NotYet: If it is not such a table.
     """
     name, value = answer.name, answer.value
     if hasattr(value, "to_dict"):
@@ -311,7 +308,7 @@ def expect_table(
     )
     expect(
         length == rows if rows else length >= at_least,
-        f"`{name}` has {length} rows; {rows or f'at least {at_least}'} are asked for.",
+        f"`{name}` has {length} rows; {rows or f'at least {at_least}'} are required.",
     )
     return {
         column: list(entries)
@@ -336,7 +333,7 @@ def expect_raises(error: type[Exception], call: Callable[[], Any], *, given: str
 
 
 def _start(what: str) -> str:
-    """Return `what` as a sentence begins: a word with a capital, a code name as it is written.
+    """Return `what` as the start of a sentence: words are capitalised, names in code are not.
 
     >>> _start("the kernel"), _start("step_seconds[1]"), _start("w")
     ('The kernel', 'step_seconds[1]', 'w')
@@ -346,12 +343,12 @@ def _start(what: str) -> str:
 
 
 def in_short(got: Any) -> str:
-    """Return how a message shows a value: a list or tuple by its length only."""
+    """Return a value in the form for a message: only the length of a list or tuple."""
     return f"a {type(got).__name__} of {len(got)}" if isinstance(got, tuple | list) else show(got)
 
 
 def expect_entries(got: Any, names: Sequence[str], what: str, given: str) -> dict:
-    """Return the entries of a dict that a run returned; name those that are missing.
+    """Return a dict that an answer returned; raise `NotYet` if it lacks entries.
 
     Args:
         got: What was returned.

@@ -1,4 +1,4 @@
-"""Judge an answer: run the check of an exercise and add up the points, part marks included."""
+"""Run the check of an exercise on an answer, and add up the points, also for parts of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.exercises.expectations import NotYet, show
 __all__ = ["SHOWN", "Outcome", "Part", "judge"]
 
 Status = Literal["correct", "not yet", "not attempted", "stopped"]
-SHOWN: dict[Status, tuple[str, str]] = {  # the sign and the words of each status
+SHOWN: dict[Status, tuple[str, str]] = {  # sign and words for each status
     "correct": ("✓", "Correct"),
     "not yet": ("✗", "Not yet"),
     "not attempted": ("○", "Not attempted"),
@@ -28,13 +28,13 @@ SHOWN: dict[Status, tuple[str, str]] = {  # the sign and the words of each statu
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         status: "correct", "not yet", "not attempted" or "stopped" (the student's code raised).
         points: Points earned, 0 <= points <= the exercise's points.
-        message: One or two sentences for the student; empty when correct and nothing is to say.
-        line: The student's own line that raised, for "stopped".
+        message: One or two sentences for the student; may be empty if correct.
+        line: The student's line that raised, for "stopped".
     """
 
     status: Status
@@ -90,7 +90,7 @@ class _Missing(Exception):
 
 
 class _Answer:
-    """An answer during one check: knows whether it was given, and whether it returned anything."""
+    """An answer during one check, which records whether it was given and returned a value."""
 
     def __init__(self, answer: Any, missing: Mapping[str, str]):
         self.name = answer.name
@@ -198,7 +198,7 @@ result = {name} is None or {name} is ... or ("" if is_written({name}) else "stub
 
 
 def _missing(answer: Any) -> str:
-    """Return the sentence that names an answer which was not given, "" for one that was."""
+    """Return a message if an answer was not given, "" if it was."""
     try:
         found = answer.evaluate(_IS_WRITTEN.format(name=answer.name))
     except AnswerError:

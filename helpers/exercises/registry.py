@@ -1,4 +1,4 @@
-"""What an exercise is: its points, hints and check, defined once for the page and for grading."""
+"""Define exercises (points, hints and check) once for the page and for grading."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ Kind = Literal["C", "X", "T", "Q"]
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: what a page, a check and a gradebook need to know of it.
+    """One exercise: the data that a page, a check and a gradebook need.
 
     Attributes:
-        id: "6.12": the chapter and the place on its page.
+        id: Chapter and number on its page, for example "6.12".
         kind: C code, X experiment, T explanation (a person marks it), Q multiple choice.
         minutes: Time a student should plan (minutes).
         stars: Difficulty, 1 to 3.
         hints: The idea, the formula, the shape of the code.
         names: Names of the student's answers, in the order the check takes them.
         check: Called with one answer per name and `case`; raises `NotYet`. It may yield the
-            fraction of the points earned so far, or a `Part` that counts by itself. None for an
+            fraction of the points earned so far, or a `Part` that counts separately. None for an
             explanation.
         rubric: (points, criterion) pairs for the person who marks an explanation.
         may_change_input: Whether an answer may write into the arrays it is given.
-        aliases: Other names that `find` knows it by, such as the exercise's number in d2l.
-        builds_on: Ids of earlier exercises whose answers this one calls: where the student's are
-            wrong, it is judged with the released ones.
+        aliases: Other names by which `find` finds it, such as the exercise's number in d2l.
+        builds_on: Ids of earlier exercises whose answers this one calls. If the student's are
+            wrong, it is checked with the released ones.
     """
 
     id: str
@@ -78,12 +78,12 @@ class Exercise:
 
     @property
     def d2l(self) -> str:
-        """The exercise's numbers in d2l, "" where it is our own: "5.6.4" or "5.2.1, 5.2.2"."""
+        """The exercise's numbers in d2l, "" if it is not from d2l: "5.6.4" or "5.2.1, 5.2.2"."""
         numbers = [alias.split("-")[0] for alias in self.aliases if not alias.startswith("+")]
         return ", ".join(dict.fromkeys(numbers))
 
     def local_answers(self, targets: Sequence[Any]) -> list[LocalAnswer]:
-        """Return the student's objects of this process as answers for `run`."""
+        """Return the student's objects in this process as answers for `run`."""
         siblings = dict(zip(self.names, targets, strict=True))
         return [
             LocalAnswer(name, target, siblings, self.may_change_input)
@@ -91,7 +91,7 @@ class Exercise:
         ]
 
     def run(self, answers: Sequence[Any], seed: int) -> Outcome:
-        """Run the check on `answers`, one for each name, with the inputs that `seed` draws.
+        """Run the check on `answers`, one for each name, with inputs drawn from `seed`.
 
         Args:
             answers: Objects with the interface of `LocalAnswer`.
@@ -177,7 +177,7 @@ def quiz(
     """Register a multiple-choice question whose answer is one letter in the variable `name`.
 
     Args:
-        right: The right letter.
+        right: The correct letter.
         reasons: For each letter, why it is wrong (or right).
     """
 
@@ -235,7 +235,7 @@ def chapter_of(id: str) -> str:
     """Return the chapter an exercise id belongs to.
 
     Raises:
-        ValueError: If the id has no form of an exercise of this workbook.
+        ValueError: If the id does not have the form of an exercise id.
 
     >>> chapter_of("1.5"), chapter_of("6.12")
     ('perceptrons', 'dropout')
@@ -273,7 +273,7 @@ def find(id: str) -> Exercise:
     """Return the exercise with this id or alias.
 
     Raises:
-        ValueError: If there is none; the message names those that start alike.
+        ValueError: If there is none; the message names similar ids.
     """
     if not re.fullmatch(r"\d\.\d+", str(id)):
         for found in itertools.chain.from_iterable(map(exercises_of, CHAPTERS)):
@@ -287,7 +287,7 @@ def find(id: str) -> Exercise:
 
 
 def slug(id: str) -> str:
-    """Return an exercise id in nbgrader's alphabet.
+    """Return an exercise id in characters that nbgrader allows.
 
     >>> slug("6.12")
     '6-12'

@@ -1,4 +1,4 @@
-"""The released answers of exercises that others build on, so that one mistake costs once."""
+"""The released answers of exercises that others build on, so that a mistake counts only once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[^\n]*\n?", re.M)
 
 
 def released_answer(id: str, folder: Path = _FOLDER) -> str:
-    """Return the source of an exercise's released answer, "" where the course ships none.
+    """Return the source of an exercise's released answer, "" if the course has none.
 
     Args:
         id: The exercise.
@@ -56,7 +56,7 @@ def _answers(path: Path) -> dict[str, list[str]]:
 
 
 def needed_by(exercise: Exercise, listed: Sequence[Exercise] | None = None) -> list[Exercise]:
-    """Return the exercises that one builds on, directly or through others, in their order.
+    """Return the exercises that one builds on, directly or through others, in page order.
 
     Args:
         exercise: The exercise.
@@ -81,11 +81,11 @@ def judged_again(
     answer: Callable[[str], str] = released_answer,
     page: dict[str, Any] | None = None,
 ) -> Outcome:
-    """Return the outcome of an answer on the page with the released earlier answers in place.
+    """Return the outcome of an answer on the page, using the released earlier answers.
 
     Args:
         exercise: The exercise that was checked.
-        outcome: What came of it with the student's own earlier answers.
+        outcome: Its outcome with the student's earlier answers.
         run: Checks the answer again.
         answer: Returns the source of a released answer by id.
         page: The page's names; those of the running notebook by default.
@@ -94,7 +94,7 @@ def judged_again(
         `outcome`, unless the released answers earn more.
     """
     if outcome.status == "correct" or not exercise.builds_on or exercise.kind != "C":
-        return outcome  # an experiment's table is not made again by judging it again
+        return outcome  # checking an experiment again does not compute its table again
     earlier = [found for found in needed_by(exercise) if answer(found.id)]
     page = sys.modules["__main__"].__dict__ if page is None else page
     names = [name for found in earlier for name in found.names]
@@ -114,7 +114,7 @@ def judged_again(
 
 
 def _values(sources: Iterable[str], names: Sequence[str], page: dict[str, Any]) -> dict[str, Any]:
-    """Return what `sources` define, without a trace on the page."""
+    """Return the values that `sources` define, without changing the page."""
     space = dict(page)
     for source in sources:
         exec(source, space)
@@ -124,7 +124,7 @@ def _values(sources: Iterable[str], names: Sequence[str], page: dict[str, Any]) 
 def _told(earlier: Sequence[Exercise], message: str) -> str:
     listed = " and ".join(found.id for found in earlier)
     word = "answers to exercises" if len(earlier) > 1 else "answer to exercise"
-    note = f"Judged with the released {word} {listed} in place of yours, which need more work."
+    note = f"Checked with the released {word} {listed} in place of yours, which need more work."
     if len(earlier) == 1:
         note = note.replace("which need more", "which needs more")
     return f"{note} {message}".strip()

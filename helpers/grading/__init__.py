@@ -1,1 +1,1 @@
-"""Grading that needs no trust in a notebook: run by instructors, never imported by students."""
+"""Grading of untrusted notebooks: run by instructors, never imported by students."""

@@ -35,21 +35,25 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         "--roster",
         type=Path,
         metavar="CSV",
-        help="class list of Moodle, Canvas, or id, name, email",
+        help="class list of Moodle or Canvas, or a CSV of id, name and email",
     )
     grade.add_argument(
-        "--again", action="store_true", help="regrade only what changed, with new inputs for it"
+        "--again", action="store_true", help="grade only what changed, with new inputs"
     )
-    grade.add_argument("--seed", type=int, help="draw the checks' inputs from this seed")
-    grade.add_argument("--processes", type=int, help="notebooks at once; one per core by default")
+    grade.add_argument("--seed", type=int, help="seed for the inputs of the checks")
+    grade.add_argument("--processes", type=int, help="parallel notebooks; one per core by default")
     grade.add_argument("--scheduler", default="", metavar="ADDRESS", help="grade on a Dask cluster")
-    grade.add_argument("--due", metavar="TIME", help="tell lateness after this, 2026-03-01T23:59")
+    grade.add_argument("--due", metavar="TIME", help="due time, such as 2026-03-01T23:59")
     grade.add_argument(
-        "--late-per-day", type=float, default=0.0, metavar="SHARE", help="0.1 takes a tenth per day"
+        "--late-per-day",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="0.1 deducts a tenth per day",
     )
-    grade.add_argument("--nbgrader", type=Path, metavar="DB", help="write scores to a gradebook")
+    grade.add_argument("--nbgrader", type=Path, metavar="DB", help="nbgrader gradebook to fill")
     grade.add_argument(
-        "--unsafe", action="store_true", help="no sandbox: students' code can do what you can"
+        "--unsafe", action="store_true", help="no sandbox: students' code has your permissions"
     )
     grade.add_argument("--cell-seconds", type=float, default=limits.cell_seconds)
     grade.add_argument("--call-seconds", type=float, default=limits.call_seconds)
@@ -59,13 +63,13 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     grade.add_argument("--warm", default=None, help=argparse.SUPPRESS)
     grade.set_defaults(run=_grade)
 
-    mark = subparsers.add_parser("mark", help="take over points for explanations from a CSV")
+    mark = subparsers.add_parser("mark", help="enter points for explanations from a CSV")
     mark.add_argument("out", type=Path, help="results folder of a run")
-    mark.add_argument("csv", type=Path, nargs="?", help="edited CSV; the folder's own by default")
-    mark.add_argument("--browser", action="store_true", help="mark in a browser, step by step")
-    mark.add_argument("--names", action="store_true", help="show the students' names there")
-    mark.add_argument("--port", type=int, default=0, help="port on this computer; a free one")
-    mark.add_argument("--nbgrader", type=Path, metavar="DB", help="write scores to a gradebook")
+    mark.add_argument("csv", type=Path, nargs="?", help="edited CSV; explanations.csv by default")
+    mark.add_argument("--browser", action="store_true", help="mark in a browser, answer by answer")
+    mark.add_argument("--names", action="store_true", help="show students' names in the browser")
+    mark.add_argument("--port", type=int, default=0, help="local port; a free one by default")
+    mark.add_argument("--nbgrader", type=Path, metavar="DB", help="nbgrader gradebook to fill")
     mark.set_defaults(run=_mark)
 
 
@@ -83,7 +87,7 @@ def _grade(options: argparse.Namespace) -> int:
     if options.processes is not None and options.processes < 1:
         raise ValueError("--processes must be at least 1.")
     if options.unsafe:
-        print("No sandbox: students' code runs with your rights.", file=sys.stderr)
+        print("No sandbox: students' code runs with your permissions.", file=sys.stderr)
     settings = run.Settings(
         walls=not options.unsafe,
         **({"processes": options.processes} if options.processes else {}),
@@ -108,7 +112,7 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def recognised(senders: list[Sender], roster: bool) -> str:
-    """Return what the screen shows of who was recognised and how.
+    """Return a summary of the students that were recognised, and how.
 
     Args:
         senders: As `submissions.collect` returned them.
@@ -125,13 +129,13 @@ def recognised(senders: list[Sender], roster: bool) -> str:
     for sender in senders:
         names.setdefault(sender.name, []).append(sender.student)
     for sender in unsure[:_MOST_LINES]:
-        lines.append(f"  Please look: {sender.name} is kept as {sender.student!r}: {sender.how}.")
+        lines.append(f"  Please check: {sender.name} is kept as {sender.student!r}: {sender.how}.")
     for name, keys in [(name, keys) for name, keys in names.items() if len(keys) > 1][:_MOST_LINES]:
         lines.append(f"  {len(keys)} students are called {name}: {', '.join(keys)[:200]}.")
     if len(unsure) > _MOST_LINES:
-        lines.append(f"  and {len(unsure) - _MOST_LINES} more to look at.")
+        lines.append(f"  and {len(unsure) - _MOST_LINES} more to check.")
     if unsure and not roster:
-        lines.append("  A class list (--roster) tells more of them for certain.")
+        lines.append("  With a class list (--roster), more of them can be identified.")
     return "\n".join(lines)
 
 
@@ -140,12 +144,12 @@ def _often(way: tuple[str, int]) -> tuple[int, str]:
 
 
 def _ungraded(files: list[dict]) -> int:
-    """Say loudly what the machine left ungraded; return the exit status."""
+    """Warn of notebooks that a machine failure left ungraded; return the exit status."""
     left = [file for file in files if file["status"] == "ungraded"]
     if not left:
         return 0
     print(
-        f"\nNOT FINISHED: {len(left)} notebooks were not graded, since this machine failed. They "
+        f"\nNOT FINISHED: {len(left)} notebooks were not graded, because this machine failed. They "
         "have no points yet. Run the same command again: it grades only these, with the same "
         "inputs. The first reasons:",
         file=sys.stderr,
@@ -158,14 +162,16 @@ def _ungraded(files: list[dict]) -> int:
 def _late(options: argparse.Namespace) -> LatePolicy | None:
     if not options.due:
         if options.late_per_day:
-            raise ValueError("--late-per-day needs --due: from when on is a submission late?")
+            raise ValueError("--late-per-day needs --due, the time after which work is late.")
         return None
     if not 0 <= options.late_per_day <= 1:
-        raise ValueError("--late-per-day is a share of the points: 0.1 takes a tenth per day.")
+        raise ValueError("--late-per-day must be from 0 to 1; 0.1 deducts a tenth per day.")
     try:
         due = datetime.fromisoformat(options.due).replace(tzinfo=None)
     except ValueError:
-        raise ValueError(f"--due {options.due} is no time: write it as 2026-03-01T23:59.") from None
+        raise ValueError(
+            f"--due {options.due} is not a time: write it as 2026-03-01T23:59."
+        ) from None
     return LatePolicy(due, options.late_per_day)
 
 
@@ -177,7 +183,7 @@ def _mark(options: argparse.Namespace) -> int:
         _tell(made, options, run.last_course(options.out))
         return 0
     changed, made = run.mark(options.out, options.csv)
-    print(f"{changed} marks taken over.")
+    print(f"{changed} marks entered.")
     _tell(made, options, run.last_course(options.out))
     return 0
 
@@ -191,7 +197,7 @@ def _tell(made: Any, options: argparse.Namespace, course: str) -> None:
 
 
 def _with_nbgrader(made: Any, options: argparse.Namespace, course: str) -> Any:
-    """Exchange marks with a gradebook; return the results with a person's marks from there."""
+    """Exchange marks with a gradebook; return the results with the marks entered there."""
     from helpers.grading import run
     from helpers.grading.results.nbgrader import read_marks, write_scores
     from helpers.grading.results.store import Store
@@ -200,14 +206,14 @@ def _with_nbgrader(made: Any, options: argparse.Namespace, course: str) -> Any:
     entered = read_marks(made, options.nbgrader, chapters, store)
     if entered:
         changed, made = run.keep_marks(options.out, entered)
-        print(f"{changed} marks of formgrader taken over.")
+        print(f"{changed} marks from formgrader entered.")
     count = write_scores(made, options.nbgrader, chapters, store)
     print(f"{count} scores written to {options.nbgrader}.")
     return made
 
 
 def _progress(total: int) -> Callable[[], None]:
-    """Return a function to call after each notebook: a bar in a terminal, else a line at times."""
+    """Return a function to call after each notebook: it shows a bar, or lines in a file."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 

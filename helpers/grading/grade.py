@@ -1,4 +1,4 @@
-"""Grade one notebook: find its answers, run the checks here and the answers there."""
+"""Grade one notebook: find its answers, run the checks here and the answers in a worker."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _MAX_TEXT = 1_200
 _MAX_ANSWER = 6_000
 _RAISED = "Your code stopped with "
 _UNDEFINED = re.compile(rf"{_RAISED}NameError: \u201cname '(\w+)' is not defined")
-# As on the page; then with all definitions, wherever they stand; then with every cell run.
+# In page order; then with all definitions, wherever they are; then with every cell run.
 _PASSES = ((False, False), (True, False), (True, True))
 
 
 def told(error: AnswerError) -> str:
-    """Return why an answer stopped as a sentence of feedback."""
+    """Return the reason why an answer stopped, as a sentence of feedback."""
     return _sentence(str(error))
 
 
 def _sentence(reason: str) -> str:
-    """Return the grader's own words as they are, and what the student's code raised as theirs."""
+    """Return the grader's messages unchanged, and introduce those of the student's code."""
     return reason if reason.startswith(proxy.OWN_WORDS) else f"{_RAISED}{reason}"
 
 
 class CheckTooLong(BaseException):
-    """A check itself did not end; not an `Exception`, so no check swallows it."""
+    """A check itself did not finish; not an `Exception`, so that no check catches it."""
 
 
 def seed_of(run_seed: int, id: str, content: str) -> int:
@@ -53,8 +53,8 @@ def seed_of(run_seed: int, id: str, content: str) -> int:
     Args:
         run_seed: Seed of the run.
         id: The exercise.
-        content: Digest of the code that is graded: a changed notebook meets other inputs, so that
-            what feedback told of the last ones is of no use.
+        content: Digest of the graded code: a changed notebook gets other inputs, so that the
+            feedback on the previous ones does not help.
     """
     digest = hashlib.sha256(f"{run_seed}/{id}/{content}".encode()).digest()
     return int.from_bytes(digest[:4], "little")
@@ -71,12 +71,12 @@ def grade_notebook(
     """Return one plain result for each exercise, in the order of `exercises`.
 
     Args:
-        notebook: What the student handed in.
+        notebook: The submitted notebook.
         exercises: The chapter's exercises.
-        server: Where workers come from.
-        limits: What the notebook may use.
+        server: Server that forks the workers.
+        limits: Resource limits of the notebook.
         run_seed: Seed of the run; the same seed gives the same results.
-        released: Source of the released answer by exercise, for exercises that others build on.
+        released: Source of the released answer by exercise id, for exercises that others build on.
     """
     results = {e.id: _written(e, notebook) for e in exercises if e.check is None}
     checked = [exercise for exercise in exercises if exercise.check is not None]
@@ -100,7 +100,7 @@ def _earlier_to_give(
     results: Mapping[str, dict],
     released: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the released answers that an answer needs where the student's own are not right."""
+    """Return the released answers to exercises that this one needs and the student got wrong."""
     if results[exercise.id]["outcome"] == "correct":
         return {}
     needed = [earlier.id for earlier in needed_by(exercise, exercises)]
@@ -109,10 +109,10 @@ def _earlier_to_give(
 
 
 def _judged_again(exercise: Exercise, given: Iterable[str], before: dict, again: _Run) -> dict:
-    """Return the result of an answer with released earlier ones in place of the student's.
+    """Return the result of an answer with released earlier answers in place of the student's.
 
-    Nothing that the student's code says in this second run is passed on: it could tell of the
-    released answers that it finds there.
+    No message of the student's code in this second run is passed on, because it could reveal the
+    released answers.
     """
     try:
         result = again.grade([exercise])[exercise.id]
@@ -120,10 +120,10 @@ def _judged_again(exercise: Exercise, given: Iterable[str], before: dict, again:
         again.close()
     listed = " and ".join(given)
     word = "answers to exercises" if " and " in listed else "answer to exercise"
-    note = f"Judged with the released {word} {listed} in place of yours"
+    note = f"Checked with the released {word} {listed} in place of yours"
     if result["points"] > before["points"]:
         is_whole = result["outcome"] == "correct"
-        rest = "." if is_whole else ", and not all of it is right yet."
+        rest = "." if is_whole else ", and part of it is not right yet."
         return before | {
             "points": result["points"],
             "outcome": "correct" if is_whole else "not yet",
@@ -131,13 +131,13 @@ def _judged_again(exercise: Exercise, given: Iterable[str], before: dict, again:
             "line": "",
         }
     rest = before["message"] or "No answer was found."
-    return before | {"message": _clean(f"{rest} {note}, it is not right either.", _MAX_TEXT)}
+    return before | {"message": _clean(f"{rest} {note}, it is not correct either.", _MAX_TEXT)}
 
 
 def _written(exercise: Exercise, notebook: Notebook) -> dict:
     answer = written_answer(notebook, exercise.id)
     status = "pending" if answer else "not attempted"
-    message = "A person marks this answer." if answer else ""
+    message = "This answer is marked by hand." if answer else ""
     outcome = Outcome("not attempted", 0.0, message)
     return _result(exercise, outcome, answer, None) | {
         "outcome": status,
@@ -161,14 +161,14 @@ def _result(exercise: Exercise, outcome: Outcome, answer: str, seed: int | None)
 
 
 def _clean(text: Any, limit: int) -> str:
-    """Return text without control or direction characters, and not too long."""
+    """Return text without control or bidirectional characters, cut to `limit` characters."""
     text = str(text)[: limit + 1].replace("\r\n", "\n").replace("\t", "    ")
     text = "".join(c if c == "\n" or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
     return text if len(text) <= limit else text[:limit] + " ..."
 
 
 class _Run:
-    """The workers that one notebook goes through."""
+    """Grades one notebook, with one worker after another."""
 
     def __init__(self, notebook: Notebook, server: ForkServer, limits: Limits, run_seed: int):
         self.notebook, self.server, self.limits, self.seed = notebook, server, limits, run_seed
@@ -192,7 +192,7 @@ class _Run:
         """Return a run of the same notebook in which `source` defines `names`.
 
         Args:
-            exercise: It stands wherever this exercise is answered.
+            exercise: `source` is inserted wherever this exercise is answered.
             source: The released answers.
             names: What they define; the notebook's own definitions of these are left out.
         """
@@ -213,9 +213,10 @@ class _Run:
         return run
 
     def grade(self, exercises: list[Exercise]) -> dict[str, dict]:
-        """Return the results by id: in the notebook's order first, then where answers hide.
+        """Return the results by exercise id.
 
-        Each exercise is judged once: it is looked for elsewhere only as long as none was found.
+        Answers are looked for in page order first. Exercises whose answer, or a name that it needs,
+        was not found there are tried again as in `_PASSES`.
         """
         results: dict[str, dict] = {}
         self.waiting = list(exercises)
@@ -248,11 +249,11 @@ class _Run:
         return _result(exercise, outcome, answer, seed_of(self.seed, exercise.id, self.content))
 
     def _plans(self) -> dict[str, dict] | AnswerError:
-        """Return where each waiting exercise is answered, with a living worker behind it."""
+        """Return where each waiting exercise is answered; start a worker if there is none."""
         if self.worker is not None:
             return self.plans
         if self.restarts > self.limits.restarts:
-            return AnswerError("Process ended", "this notebook ended too many workers")
+            return AnswerError("Process ended", "this notebook ended its process too many times")
         if time.monotonic() > self.ends:
             limit = f"{self.limits.notebook_seconds:g} s"
             return AnswerError("Time limit", f"this notebook used up its {limit}")
@@ -280,11 +281,11 @@ class _Run:
             return error
         except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
             self.close()
-            return AnswerError("Unreadable answer", "the notebook's process gave no plan")
+            return AnswerError("Unreadable answer", "the notebook's process sent a bad reply")
         return self.plans
 
     def _check(self, exercise: Exercise) -> tuple[Outcome, bool]:
-        """Return what came of one exercise, and whether to look for its answer elsewhere."""
+        """Return the outcome of one exercise, and whether to look for its answer elsewhere."""
         outcome, elsewhere = self._attempt(exercise, False)
         plan = self.plans.get(exercise.id, {})
         if outcome.status == "not attempted" and plan.get("call") and self.worker is not None:
@@ -296,7 +297,7 @@ class _Run:
         return outcome, self._lacks_a_helper(exercise, outcome) and not self.everything
 
     def _lacks_a_helper(self, exercise: Exercise, outcome: Outcome) -> bool:
-        """Tell whether a function stopped for want of a name that the notebook knows elsewhere."""
+        """Return whether a function stopped at an undefined name that occurs in the notebook."""
         if exercise.kind != "C" or outcome.status != "stopped":
             return False
         named = _UNDEFINED.match(outcome.message)
@@ -328,7 +329,7 @@ class _Run:
             outcome = Outcome(
                 "not yet",
                 0.0,
-                f"The check could not be finished with what came back ({type(error).__name__}); "
+                f"The check stopped at the value that your code returned ({type(error).__name__}); "
                 "ask your instructor to look at this answer.",
             )
         if self.worker.lost or not self.server.pid or self.worker.has_company:
@@ -338,14 +339,14 @@ class _Run:
         return outcome, False
 
     def _within(self) -> contextlib.AbstractContextManager:
-        """Bound a check: its own processor time, and by the clock the notebook's end.
+        """Limit a check: its own CPU time, and its wall-clock time by the notebook's end.
 
-        The calls of its answers have their own limits.
+        Calls of the answers have their own limits.
         """
         return _within(12 * self.limits.call_seconds, max(self.ends - time.monotonic(), 1.0))
 
     def _reach(self, exercise: Exercise, other: bool) -> dict | Outcome:
-        """Run the needed cells; a cell that takes the worker with it is left out from then on."""
+        """Run the needed cells; a cell that ends the worker is skipped from then on."""
         while True:
             number = self.plans[exercise.id]["number"]
             asked = {"do": "reach", "number": number, "other": other}
@@ -359,7 +360,7 @@ class _Run:
             except WorkerLost as lost:
                 error, cell = proxy.lost_answer(lost), lost.cell
             except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
-                error = AnswerError("Unreadable answer", "the notebook's process gave no account")
+                error = AnswerError("Unreadable answer", "the notebook's process sent a bad reply")
             self.close()
             if cell is None or cell in self.bad:
                 return Outcome("stopped", 0.0, told(error))
@@ -383,17 +384,17 @@ class _Run:
         }
 
     def _without(self, names: list[str], failures: dict[int, AnswerError], plan: dict) -> Outcome:
-        """Return the outcome where a name is missing, with the reason why."""
+        """Return the outcome for missing names, with the reason."""
         wanted = " and ".join(f"`{name}`" for name in names)
         for place in [k for k in plan["source"] if k in failures] or list(failures)[:1]:
             error = failures[place]
-            why = f"{wanted} could not be defined, since code cell {place + 1} stopped."
+            why = f"{wanted} could not be defined, because code cell {place + 1} stopped."
             return Outcome("stopped", 0.0, f"{why} {told(error)}", error.line)
         return Outcome("not attempted", 0.0, f"No {wanted} was found in this notebook.")
 
 
 def _is_better(outcome: Outcome, before: dict) -> bool:
-    """Tell whether a second look found more than the first."""
+    """Return whether a later attempt gave a better result than the first."""
     if outcome.points != before["points"]:
         return outcome.points > before["points"]
     return before["outcome"] == "not attempted" != outcome.status
@@ -411,7 +412,7 @@ def _plan_told(plan: Any, number: int) -> dict:
 
 
 def _order_of(notebook: Notebook) -> list[int] | None:
-    """Return the cells in the order in which the student ran them, None if that is not known."""
+    """Return the cells in the order in which the student ran them, None if it is unknown."""
     counts = notebook.counts
     ran = [place for place, count in enumerate(counts) if count]
     if len(counts) != len(notebook.code) or not ran:
@@ -426,7 +427,7 @@ def _files_of(notebook: Notebook) -> dict[str, np.ndarray]:
 
 @contextlib.contextmanager
 def _within(processor: float, clock: float) -> Iterator[None]:
-    """Raise `CheckTooLong` in the block after so many seconds, where the process allows it."""
+    """Raise `CheckTooLong` in the `with` block after these times (s); main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

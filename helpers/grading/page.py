@@ -1,4 +1,4 @@
-"""A notebook between reading and grading: its content lies on disk, so a class fits in memory."""
+"""A notebook between reading and grading; its content is kept on disk to save memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Page:
     """One notebook that answers a chapter.
 
     Attributes:
-        record: What is known of its file.
-        area: The files that it can see have the same.
+        record: The record of its file.
+        area: Key of the group of files that it can see.
         path: Its path among these files.
         order: Sorts a student's pages from the oldest to the newest.
-        rule: Why it would be the newest, in words.
-        content: File that holds what was read of it.
+        rule: Why it counts as the newest, in words.
+        content: File that holds its content.
     """
 
     record: Record
@@ -49,13 +49,13 @@ class Page:
         return self.record.sha256
 
     def keep(self, room: Path, number: int, notebook: Notebook) -> None:
-        """Write what was read of the notebook to the folder `room`."""
+        """Write the notebook's content to the folder `room`."""
         self.content = room / f"page-{number}.json"
         plain = {"code": notebook.code, "texts": notebook.texts, "counts": notebook.counts}
         self.content.write_text(json.dumps(plain), encoding="ascii")
 
     def add_attachments(self) -> str:
-        """Put the small files beside the notebook into its content; return a hash of them."""
+        """Add the small files next to the notebook to its content; return a hash of them."""
         listed = self.content.parent / f"{self.area}.jsonl"
         if not listed.exists():
             return ""
@@ -75,6 +75,6 @@ class Page:
 
 
 def pack(room: Path, area: str, path: str, document: Document) -> None:
-    """Keep a small file for the notebooks of its area."""
+    """Store a small file for the notebooks of its area."""
     with open(room / f"{area}.jsonl", "a", encoding="ascii") as lines:
         lines.write(json.dumps([posixpath.normpath(path), document.content]) + "\n")

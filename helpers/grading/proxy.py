@@ -1,4 +1,4 @@
-"""A student's answer in another process: what a check holds while it grades."""
+"""Local objects that stand for a student's answers in another process, as checks see them."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class RemoteAnswer:
         return request(self._worker, asked)
 
     def evaluate(self, source: str, **inputs: Any) -> Any:
-        """Run `source` where the student's names live and return the plain value of `result`."""
+        """Run `source` in the student's namespace and return the plain value of `result`."""
         asked = {"do": "evaluate", "name": self.name, "source": source, "inputs": inputs}
         return request(self._worker, asked)
 
 
 class RemoteObject:
-    """Something that stays in the worker and can only be handed back."""
+    """An object that stays in the worker and can only be passed back to it."""
 
     def __init__(self, worker: Worker, handle: int, name: str):
         self.wire_handle = handle
@@ -120,12 +120,12 @@ class RemoteModel(RemoteObject):
 
 
 def request(worker: Worker, asked: dict) -> Any:
-    """Ask a worker for a value and return it; every way to fail becomes the student's error.
+    """Request a value from a worker; any failure becomes an error of the student's code.
 
     Raises:
         AnswerError: If there is no value.
         AnswerChangedInput: If the answer changed its input.
-        AnswerNotCallable: If the answer is no function.
+        AnswerNotCallable: If the answer is not a function.
     """
 
     def found(kind: str, handle: int, name: str) -> RemoteObject:
@@ -144,12 +144,12 @@ def request(worker: Worker, asked: dict) -> Any:
 
 
 def lost_answer(lost: WorkerLost) -> AnswerError:
-    """Return a lost worker as an error of the student's code."""
+    """Return the loss of a worker as an error of the student's code."""
     return AnswerError(_WORDS[lost.reason], lost.detail)
 
 
 def error_of(told: Any, seconds: float) -> AnswerError:
-    """Return the error that a worker told of, whatever it told."""
+    """Return the error that a worker reported, in whatever form."""
     told = told if isinstance(told, dict) else {}
     kind, message, line = (str(told.get(key, ""))[:500] for key in ("kind", "message", "line"))
     bases = told.get("bases")
@@ -162,21 +162,21 @@ def error_of(told: Any, seconds: float) -> AnswerError:
 
 
 class StudentError(AnswerError):
-    """An error whose name and message the student chose: both are quoted as such.
+    """An error whose name and message come from the student's code; both are quoted.
 
     >>> str(StudentError("ValueError", "lengths differ"))
     'ValueError: \u201clengths differ\u201d'
     >>> str(StudentError("Correct", "2 of 2 points"))
-    'an exception that is named \u201cCorrect\u201d: \u201c2 of 2 points\u201d'
+    'an exception named \u201cCorrect\u201d: \u201c2 of 2 points\u201d'
     """
 
     def __init__(self, kind: str, message: str, line: str = "", bases: tuple[str, ...] = ()):
         super().__init__(kind or "Error", message, line, bases)
         known = isinstance(getattr(builtins, kind, None), type) or _ERROR_NAME.fullmatch(kind)
-        named = kind if known else f"an exception that is named {_quoted(kind)}"
+        named = kind if known else f"an exception named {_quoted(kind)}"
         self.args = (f"{named}: {_quoted(message)}" if message else named,)
 
 
 def _quoted(text: str) -> str:
-    """Return the student's words in quotation marks that they cannot close."""
+    """Return the student's text in quotation marks, without quotation marks inside."""
     return "\u201c" + re.sub("[\u201c\u201d]", "'", " ".join(text.split())) + "\u201d"

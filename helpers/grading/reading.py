@@ -1,8 +1,8 @@
-"""Open what students handed in, each file in a limited process of its own.
+"""Open submitted files, each in a separate process with limited resources.
 
-`python -m helpers.grading.reading` forks a child for each request. The child may use a bounded
-amount of memory and processor time, opens the file or zip, and sends back bounded records. What
-breaks, hangs or grows there ends as that file's line in the results and as nothing else.
+`python -m helpers.grading.reading` forks a child for each request. The child has limited memory and
+CPU time, opens the file or zip, and sends back records of limited size. A file that breaks or hangs
+the child, or needs too much memory, is reported in the results and affects no other file.
 """
 
 from __future__ import annotations
@@ -69,22 +69,22 @@ _NOTEBOOK = (".ipynb", ".ipynb.json", ".ipynb.txt")
 _IGNORED = re.compile(
     r"(^|/)(\.ipynb_checkpoints|\.git|\.venv|__MACOSX|__pycache__|\.DS_Store|\._)"
 )
-_NO_DOCUMENT = "No notebook (.ipynb) is in this zip."
+_NO_DOCUMENT = "This zip contains no notebook (.ipynb)."
 
 
 @dataclass(frozen=True)
 class Document:
-    """One file that a submission turned out to hold.
+    """One file found in a submission.
 
     Attributes:
         file: Its name; within a student's zip, its path.
-        kind: "notebook", "other" (it may lie beside a notebook) or "problem".
+        kind: "notebook", "other" (a file next to a notebook) or "problem".
         sha256: Hash of its bytes, "" if they could not be read.
-        reason: Why it is no notebook that can be graded.
-        notebook: What grading uses of it, for a notebook.
+        reason: Why it cannot be graded as a notebook.
+        notebook: Its parts that grading uses, if it is a notebook.
         ids: Exercise ids in the notebook and how often each occurs.
-        content: The bytes of a small file that may lie beside a notebook, in base64.
-        time: Its time in the student's zip, for the order among its neighbours.
+        content: The bytes of a small file next to a notebook, in base64.
+        time: Its time in the student's zip, for sorting.
     """
 
     file: str
@@ -109,7 +109,7 @@ class Entry:
 
 
 class Reader:
-    """The reading process, seen from the one that hands out the work."""
+    """The reading process, controlled from the main process."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
@@ -130,7 +130,7 @@ class Reader:
         self._process = None
 
     def list_zip(self, path: Path) -> tuple[list[Entry], str]:
-        """Return the files that a zip lists and, if it cannot be listed, why."""
+        """Return the files in a zip, and why it cannot be listed ("" if it can)."""
         entries: list[Entry] = []
         problem = ""
         for raw in self._ask({"do": "list", "path": str(path)}):
@@ -144,13 +144,13 @@ class Reader:
         return entries, problem
 
     def read(self, path: str, entry: int, name: str, aliases: dict[str, str]) -> Iterator[Document]:
-        """Yield the documents in a file, or in one entry of a zip; a broken one is a problem.
+        """Yield the documents in a file or in an entry of a zip; a broken one is a "problem".
 
         Args:
             path: The file, or the zip.
             entry: Number of the entry in the zip, -1 for the file itself.
             name: Name of the file as handed in.
-            aliases: Present id of each former exercise id.
+            aliases: Current id of each former exercise id.
         """
         count = 0
         asked = {"do": "read", "path": path, "entry": entry, "name": name, "aliases": aliases}
@@ -188,14 +188,14 @@ class Reader:
                 yield frame
         except (OSError, EOFError, ValueError, RecursionError):
             self.close()
-            yield {"problem": "The file could not be read: reading it took too much of everything."}
+            yield {"problem": "The file could not be read: it took too much time or memory."}
 
     def _start(self) -> None:
         environment = dict(os.environ)
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        environment.pop("PYTHONHASHSEED", None)  # equal hashes must not be foreseeable
+        environment.pop("PYTHONHASHSEED", None)  # hash collisions must not be predictable
         self._process = subprocess.Popen(
             [sys.executable, "-m", "helpers.grading.reading"],
             stdin=subprocess.PIPE,
@@ -219,7 +219,7 @@ class Reader:
 
 
 def _document(raw: dict) -> Document:
-    """Return a record of the reading process, held to its bounds."""
+    """Return the document in a record of the reading process, with limited sizes."""
     notebook = None
     if isinstance(raw.get("code"), list):
         code = [_text(source, None) for source in raw["code"]]
@@ -248,7 +248,7 @@ def _time(value: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in value[:6]) if isinstance(value, list) else ()
 
 
-# What follows runs in the reading process and its children.
+# The code below runs in the reading process and its children.
 
 
 def main() -> None:
@@ -260,7 +260,7 @@ def main() -> None:
 
 
 def _relay(request: dict, output: Any) -> None:
-    """Have a child answer and pass on its whole frames; then tell how it ended."""
+    """Let a child answer, forward its complete frames, and report how it ended."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -273,7 +273,7 @@ def _relay(request: dict, output: Any) -> None:
     while not problem:
         left = ends - time.monotonic()
         if left <= 0 or not select.select([ours], [], [], left)[0]:
-            problem = "The file was left: reading it took too long."
+            problem = "The file was skipped: reading it took too long."
             break
         part = os.read(ours, 2**20)
         if not part:
@@ -283,7 +283,7 @@ def _relay(request: dict, output: Any) -> None:
         while len(data) >= _HEAD.size:
             length = _HEAD.unpack_from(data)[0]
             if length > MAX_FRAME or size > MAX_ANSWER:
-                problem = "The file holds more text than is read."
+                problem = "The file contains too much text."
                 break
             if len(data) < _HEAD.size + length:
                 break
@@ -297,7 +297,7 @@ def _relay(request: dict, output: Any) -> None:
     if not problem and (status != 0 or data):
         late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
         problem = (
-            "The file was left: reading it took too long."
+            "The file was skipped: reading it took too long."
             if late
             else "The file cannot be read: it is damaged, or needs too much memory."
         )
@@ -348,10 +348,10 @@ def _list(path: str, output: Any) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except Exception as error:
-        _write(output, {"problem": f"it is no zip that can be read ({_said(error)})."})
+        _write(output, {"problem": f"it is not a readable zip ({_said(error)})."})
         return
     if len(entries) > MAX_LISTED:
-        _write(output, {"problem": f"it holds more than {MAX_LISTED:,} files."})
+        _write(output, {"problem": f"it contains more than {MAX_LISTED:,} files."})
         return
     rows = []
     for number, entry in enumerate(entries):
@@ -395,7 +395,7 @@ def _content(path: str, number: int) -> tuple[bytes, str]:
 
 
 def _read_zip(content: bytes, name: str, aliases: dict[str, str], output: Any) -> None:
-    """Describe the files of a student's own zip; a zip in it is not opened."""
+    """Describe the files of a student's zip; a zip inside it is not opened."""
     total = sent = found = 0
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
@@ -408,14 +408,14 @@ def _read_zip(content: bytes, name: str, aliases: dict[str, str], output: Any) -
     kept.sort(key=lambda entry: not entry.filename.lower().endswith(_NOTEBOOK))
     for place, entry in enumerate(kept):
         if place >= MAX_DOCUMENTS or sent > MAX_ANSWER // 2:
-            reason = f"{len(kept) - place:,} more files of this zip were left out: too many."
+            reason = f"{len(kept) - place:,} more files of this zip were skipped: too many."
             _write(output, {"file": name, "kind": "problem", "reason": reason})
             break
         shown = _entry_name(entry)
         problem = _unsafe(entry, shown)
         total += entry.file_size
         if not problem and total > MAX_UNPACKED:
-            problem = "The zip unpacks to too much; this file was left out."
+            problem = "The unpacked zip is too large; this file was skipped."
         if not problem and shown.lower().endswith(".zip"):
             problem = "A zip within a zip is not opened. Hand in the notebook itself."
         found += shown.lower().endswith(_NOTEBOOK)
@@ -455,7 +455,7 @@ def _described(name: str, content: bytes, aliases: dict[str, str]) -> dict:
         if len(json.dumps(record)) > MAX_FRAME // 2:
             record = {"file": name, "sha256": record["sha256"], "kind": "problem"}
             record["reason"] = (
-                "The cells hold more text than is read. Hand in the page's own cells."
+                "The cells contain too much text. Hand in only the cells of the page."
             )
     if not is_notebook and len(content) <= MAX_ATTACHMENT:
         record["content"] = base64.b64encode(content).decode("ascii")
@@ -463,7 +463,7 @@ def _described(name: str, content: bytes, aliases: dict[str, str]) -> dict:
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """Return an entry's path; systems that forget to say so write it in UTF-8 all the same."""
+    """Return an entry's path; some systems write UTF-8 without setting the flag."""
     name = entry.filename
     if not entry.flag_bits & 0x800:
         with contextlib.suppress(UnicodeError):
@@ -473,15 +473,15 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
 
 def _unsafe(entry: zipfile.ZipInfo, shown: str) -> str:
     if ".." in PurePosixPath(shown).parts or shown.startswith("/") or re.match(r"[a-zA-Z]:", shown):
-        return "Its path climbs out of the archive; it was not unpacked."
+        return "Its path points outside the archive; it was not unpacked."
     if stat.S_ISLNK(entry.external_attr >> 16):
         return A_LINK
     if entry.flag_bits & 1:
-        return "The file is locked with a password."
+        return "The file is protected by a password."
     if entry.file_size > MAX_FILE:
         return too_large(entry.file_size)
     if entry.file_size > 2**20 and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-        return "The file is packed so tightly that it looks like a zip bomb; it was not unpacked."
+        return "The file is compressed so strongly that it may be a zip bomb; it was not unpacked."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What is known of one file that arrived, from its arrival to the results."""
+"""The record of one submitted file, from its arrival to the results."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ __all__ = ["Record"]
 
 @dataclass
 class Record:
-    """One file that someone handed in, and what came of it.
+    """One submitted file and its results.
 
     Attributes:
         student: Key of the student.
-        name: The student's name, for people to read.
+        name: The student's display name.
         file: File name as handed in.
         chapter: The chapter it answers, None if that is unknown.
         sha256: Hash of its bytes, "" if it could not be read.
-        status: "graded"; "ungraded" (the machine failed, nobody's fault); "unreadable"; "replaced"
-            by a newer one; "beside" a notebook, which may use it.
+        status: "graded"; "ungraded" (the machine failed, not the student); "unreadable"; "replaced"
+            (by a newer one); "beside" (next to a notebook, which may use it).
         reason: Why it was not graded.
-        notes: Oddities worth telling.
+        notes: Oddities worth reporting.
         submitted: When it was handed in, ISO 8601, "" if unknown.
         stamp: Where `submitted` comes from.
-        late: Whether the course system marked it as late; None where it marks nothing.
-        exercises: One plain result for each exercise.
-        key: Name of its result among the kept ones, "" if it has none.
+        late: Whether the course system marked it as late; None if it does not say.
+        exercises: One dictionary per exercise.
+        key: Key under which its result is stored, "" if it has none.
         seed: Seed of its inputs, None if it was not graded.
-        seconds: Time that grading took (seconds).
+        seconds: Grading time (seconds).
         versions: Versions of the packages it was graded with.
     """
 
@@ -59,5 +59,5 @@ class Record:
         return asdict(self)
 
     def slim(self) -> dict[str, Any]:
-        """Return the record without what is kept under its key."""
+        """Return the record without the results that are stored under its key."""
         return {k: v for k, v in asdict(self).items() if k != "exercises"}

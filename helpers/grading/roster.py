@@ -1,4 +1,4 @@
-"""Read a class list as a course system writes it, and tell which person of it sent something."""
+"""Read a class list from a course system, and match submissions with the people on it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Person:
     """One person of a class list.
 
     Attributes:
-        key: What the results are kept under: the first of number, sis, login, email, name.
+        key: Key of the results: the first of number, sis, login, email, name that is known.
         name: Name as the list shows it.
         email: "" if the list has none.
-        number: The course system's own number (Moodle's participant, Canvas's ID).
+        number: The course system's number (Moodle's participant, Canvas's ID).
         sis: The school's number.
         login: Name the person logs in with.
-        submitted: When the course system says that they handed in, ISO 8601, "" if it does not.
-        row: The list's own columns, as read.
+        submitted: Submission time according to the course system, ISO 8601, "" if unknown.
+        row: The columns of the list, as read.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Roster:
         kind: "Moodle worksheet", "Moodle participants", "Canvas gradebook" or "list".
         people: Everyone on it, in its order.
         columns: Its columns, in order.
-        above: Rows that are no persons, such as Canvas's "Points Possible".
+        above: Rows that are not people, such as Canvas's "Points Possible".
     """
 
     kind: str
@@ -75,17 +75,17 @@ class Roster:
         return {person.key: person for person in self.people}
 
     def submitted(self, key: str) -> str:
-        """Return when the list says that a person handed in, "" if it does not."""
+        """Return a person's submission time from the list, "" if unknown."""
         person = self.keys.get(key)
         return person.submitted if person else ""
 
     def match(self, layout: str, number: str, name: str) -> tuple[Person | None, str]:
-        """Return the person that a course system's number or an outermost name means, and how.
+        """Return the person whom a course system's number or name refers to, and how it matched.
 
         Args:
             layout: "Moodle", "Canvas", "folder" or "file".
             number: The course system's number, "" if there is none.
-            name: The name beside it.
+            name: The name next to it.
         """
         same_system = number and (self.kind == "list" or self.kind.startswith(layout))
         if same_system and any(person.number for person in self.people):
@@ -109,24 +109,24 @@ class Roster:
         return None, "not on the roster"
 
     def has(self, layout: str, number: str, name: str) -> bool:
-        """Tell whether someone has this number of a course system and this name."""
+        """Return whether someone has this number of a course system and this name."""
         if self.kind != "list" and not self.kind.startswith(layout):
             return False
         return any(p.number == number and _alike(p.name, name) for p in self.people)
 
 
 def read_roster(path: Path) -> Roster:
-    """Return the class list in a CSV of Moodle, Canvas, or with columns id, name and email.
+    """Read a class list from a CSV of Moodle or Canvas, or with columns id, name and email.
 
     Raises:
-        ValueError: If it cannot be read, names nobody, or has an id twice.
+        ValueError: If it cannot be read, lists nobody, or has an id twice.
     """
     rows, columns = _rows(Path(path))
     places = {known: column for column in columns if (known := _known(column))}
     if not {"number", "sis", "login", "name", "first", "email"} & set(places):
         raise ValueError(
-            f"{path} has no column that names students: id, name or email are looked for, or "
-            f"Moodle's and Canvas's own. Its columns are {', '.join(columns)[:300]}."
+            f"{path} has no column that identifies students: it needs id, name or email, or the "
+            f"columns of Moodle or Canvas. Its columns are {', '.join(columns)[:300]}."
         )
     kind = _kind(columns, rows, places)
     people, above, seen = [], [], {}
@@ -138,12 +138,12 @@ def read_roster(path: Path) -> Roster:
         if person.key in seen:
             raise ValueError(
                 f"{path}: lines {seen[person.key]} and {line} have the same id, {person.key!r}. "
-                "Each person needs an id of their own."
+                "Each person needs a different id."
             )
         seen[person.key] = line
         people.append(person)
     if not people:
-        raise ValueError(f"{path} names nobody.")
+        raise ValueError(f"{path} lists nobody.")
     return Roster(kind, people, columns, above)
 
 
@@ -154,7 +154,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     if len(content) > _MAX_BYTES or content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-        raise ValueError(f"{path} is no CSV. Export the class list as CSV.")
+        raise ValueError(f"{path} is not a CSV. Export the class list as CSV.")
     text = _text(content)
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
@@ -162,7 +162,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     try:
         rows = [{k: (v or "") for k, v in row.items() if isinstance(k, str)} for row in reader]
     except csv.Error as error:
-        raise ValueError(f"{path} is no CSV: {error}.") from error
+        raise ValueError(f"{path} is not a CSV: {error}.") from error
     return rows, [column for column in (reader.fieldnames or []) if column is not None]
 
 
@@ -236,7 +236,7 @@ def _handles(person: Person) -> set[str]:
 
 
 def _alike(listed: str, name: str) -> bool:
-    """Tell whether two spellings are one name: "Lee, Jane", "Jane Lee" and Canvas's "leejane"."""
+    """Return whether two spellings are one name: "Lee, Jane", "Jane Lee" and Canvas's "leejane"."""
     first, second = _words(listed), _words(name)
     if not first or not second:
         return False
@@ -252,9 +252,9 @@ def _alike(listed: str, name: str) -> bool:
 
 
 def _may_be(listed: str, name: str) -> bool:
-    """Tell whether a name beside a course system's number can be the listed one.
+    """Return whether a name next to a course system's number can be the listed one.
 
-    The systems leave characters out of the names of files, and Moodle puts a group's name in front.
+    The systems omit characters in the names of files, and Moodle puts a group's name in front.
     """
     first, second = _words(listed), _words(name)
     if not first or not second or set(first) & set(second) or second[0] == "participant":

@@ -1,4 +1,4 @@
-"""One grading run: collect, read, grade what is not graded yet, keep it, present and write it."""
+"""One grading run: collect and read submissions, grade the new ones, store and write results."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _VERSION = 2
 _ADVICE = {
     errno.ENOSPC: "Free some space",
     errno.EDQUOT: "Free some of your quota",
-    errno.EACCES: "Give yourself the right to read and write there",
-    errno.EPERM: "Give yourself the right to read and write there",
+    errno.EACCES: "Give yourself permission to read and write there",
+    errno.EPERM: "Give yourself permission to read and write there",
     errno.EROFS: "Name a results folder that can be written to",
     errno.EMFILE: "Allow more open files (ulimit -n)",
 }
@@ -52,20 +52,20 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run grades.
+    """Settings of a grading run.
 
     Attributes:
         walls: False runs students' code without a sandbox.
-        processes: Notebooks graded at once.
-        limits: What one notebook may use.
+        processes: Notebooks graded in parallel.
+        limits: Resource limits of one notebook.
         seed: Seed of the run; None draws one.
         again: Keep the results of what did not change since the last run; what changed gets new
             inputs.
         scheduler: Address of a Dask scheduler; "" grades on this machine.
         roster: CSV with the class list, None if there is none.
-        late: What a late submission costs; None for nothing.
+        late: Deduction for late submissions; None for none.
         course: Module with `CHAPTERS` and `exercises_of`.
-        warm: Modules the sandbox imports before the first notebook; None for the usual ones.
+        warm: Modules that the sandbox imports before the first notebook; None for the default.
     """
 
     walls: bool = True
@@ -89,22 +89,22 @@ def grade(
 ) -> report.Report:
     """Grade everything in `source` and write the results to `out`.
 
-    A run that was cut off, or that left notebooks ungraded because a machine failed, goes on where
-    it stopped. A finished one is graded afresh with new inputs, unless `settings.again`.
+    A run that was interrupted, or that left notebooks ungraded because a machine failed, continues
+    where it stopped. A finished run is graded again with new inputs, unless `settings.again`.
 
     Args:
         source: Folder or zip of submissions.
         out: Results folder.
         settings: How to grade.
         progress: Called with the number of notebooks; returns a function to call after each.
-        say: Called with sentences for the instructor; by default they go to stderr.
+        say: Called with messages for the instructor; by default they go to stderr.
 
     Raises:
         ValueError: If there is nothing to grade, `out` is in use, or the sandbox is missing.
         MachineError: If the machine failed; what was graded is kept.
     """
     if Path(out).resolve().is_relative_to(Path(source).resolve()):
-        raise ValueError(f"The results cannot lie in {source}; name a folder beside it.")
+        raise ValueError(f"The results cannot be inside {source}; name a folder outside it.")
     try:
         return _grade(source, out, settings, progress, say or _to_stderr)
     except OSError as error:
@@ -164,8 +164,8 @@ def _write(
     store: Store,
     about: dict,
 ) -> report.Report:
-    """Present the records, write the results and keep what `mark` needs."""
-    # Points that someone entered while the run went on.
+    """Build the report, write the results and store what `mark` needs."""
+    # Someone may have entered points during the run.
     _take_over_edits(store, store.run)
     made = report.build([record.as_dict() for record in records], module, store.marks)
     made.senders, made.roster = senders, roster
@@ -185,14 +185,14 @@ def _write(
 
 
 def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
-    """Take the points of an edited CSV into the results; return how many changed, and the report.
+    """Enter the points of an edited CSV; return how many changed, and the report.
 
     Args:
         out: Results folder of an earlier run.
-        path: The CSV; None takes the folder's own explanations.csv.
+        path: The CSV; None for explanations.csv in `out`.
 
     Raises:
-        ValueError: If there was no run, or the CSV has lines that cannot be taken.
+        ValueError: If there was no run, or the CSV has invalid lines.
     """
     store = Store(out)
     with store.alone():
@@ -204,7 +204,7 @@ def mark(out: Path, path: Path | None) -> tuple[int, report.Report]:
 
 
 def keep_marks(out: Path, marks: dict[str, dict]) -> tuple[int, report.Report]:
-    """Take marks by "student/exercise" into the results; return how many changed, and the report.
+    """Enter marks by "student/exercise"; return how many changed, and the report.
 
     Raises:
         ValueError: If there was no run.
@@ -225,7 +225,7 @@ def mark_in_browser(out: Path, say: Callable[[str], None], names: bool, port: in
         out: Results folder of an earlier run.
         say: Called with the address to open.
         names: Whether the students' names are shown.
-        port: Port to use; 0 takes a free one.
+        port: Port to use; 0 for a free one.
 
     Raises:
         ValueError: If there was no run.
@@ -244,7 +244,7 @@ def mark_in_browser(out: Path, say: Callable[[str], None], names: bool, port: in
 
 def _about(store: Store) -> dict:
     if not store.run.get("written"):
-        raise ValueError(f"{store.folder} holds no finished run. Run `workbook grade` first.")
+        raise ValueError(f"{store.folder} contains no finished run. Run `workbook grade` first.")
     return store.run
 
 
@@ -297,8 +297,8 @@ def _cut_off(last: dict) -> bool:
 def _seeds(pages: list[Page], settings: Settings, last: dict, seed: int) -> dict[tuple, list]:
     """Return the hash and the seed of each graded page.
 
-    All share the run's seed. What changed since feedback was given, or came later, draws inputs of
-    its own: the feedback shows what the old inputs were.
+    Pages share the run's seed. A page that changed or arrived after feedback was given gets another
+    seed, because the feedback shows the old inputs.
     """
     known = {}
     if last.get("seed") == seed and (settings.again or _cut_off(last)):
@@ -318,7 +318,7 @@ def _seeds(pages: list[Page], settings: Settings, last: dict, seed: int) -> dict
 
 
 def _fingerprint(module: ModuleType, settings: Settings) -> str:
-    """Return a text that changes when the checks, the grader or its limits do."""
+    """Return a hash that changes with the checks, the grader or its limits."""
     parts = [str(_VERSION), repr(sorted(settings.limits.as_dict().items())), str(settings.walls)]
     folders = {Path(module.__file__).parent, Path(__file__).parents[1]}
     for folder in sorted(folders):
@@ -329,7 +329,7 @@ def _fingerprint(module: ModuleType, settings: Settings) -> str:
 
 
 def _take_over_edits(store: Store, last: dict) -> None:
-    """Keep points that someone wrote into the results' own CSV and did not enter yet."""
+    """Enter points that are in the CSV of the results folder but not entered yet."""
     path = store.folder / EXPLANATIONS
     if path.exists() and last.get("allowed_marks"):
         store.enter_marks(path, last["allowed_marks"])
@@ -338,13 +338,13 @@ def _take_over_edits(store: Store, last: dict) -> None:
 def _read(
     collection: Collection, reader: Reader, module: ModuleType, room: Path
 ) -> tuple[list[Record], list[Page]]:
-    """Return a record for each file that arrived, and the newest page of each student's chapters.
+    """Return a record for each file, and the newest page for each student and chapter.
 
     Args:
-        collection: What arrived.
-        reader: The process that opens it.
+        collection: The submitted files.
+        reader: The process that opens them.
         module: The course.
-        room: Folder for what was read, so that a large class does not fill the memory.
+        room: Folder for their contents, so that a large class does not fill the memory.
     """
     chapters, ids = course(module)
     aliases = former_ids(module)
@@ -359,11 +359,11 @@ def _read(
             area = _area(submission, document)
             if document.notebook is not None:
                 told = chapter_of_ids(record.file, document.ids, chapters, ids)
-                # A script without exercises lies beside a notebook; it is none itself.
+                # A script without exercises is a file next to a notebook, not a page.
                 if document.kind == "notebook" and (told or _is_notebook(record.file)):
                     _add_page(found, record, submission, document, told, room)
                 else:
-                    record.reason = "The file holds no exercise of this course."
+                    record.reason = "The file contains no exercise of this course."
                     others.append((record, area))
             elif document.kind == "other":
                 others.append((record, area))
@@ -375,7 +375,7 @@ def _read(
     for record, _ in others:
         if record.student in has_notebook:
             record.status, record.chapter = "beside", None
-            record.reason = f"Came with the notebook; it was not graded itself. {record.reason}"
+            record.reason = f"Submitted with the notebook; not graded itself. {record.reason}"
     return records, newest
 
 
@@ -415,8 +415,8 @@ def _add_page(
     record.chapter = chapter
     if chapter is None:
         record.reason = (
-            "No chapter could be told from this notebook: its name has no chapter in it and it "
-            "holds no exercise of this course."
+            "The chapter of this notebook is unknown: its name contains no chapter, and it has no "
+            "exercise of this course."
         )
         return
     record.status, record.reason = "graded", ""
@@ -436,7 +436,7 @@ def _is_notebook(name: str) -> bool:
 
 
 def _area(submission: Submission, document: Document) -> str:
-    """Return what a notebook can see: its student's loose files, or the files of the same zip."""
+    """Return the key of the files that a notebook can see: loose ones, or those of its zip."""
     packed = bool(document.time) or document.file != submission.file
     return file_key(submission.student, repr(submission.place) if packed else "")
 
@@ -454,7 +454,7 @@ def _rule(submission: Submission) -> str:
 
 
 def _newest(found: list[Page]) -> list[Page]:
-    """Return the newest page of each student's chapters; the records of the others say so."""
+    """Return the newest page for each student and chapter; mark the others as replaced."""
     newest: dict[tuple, Page] = {}
     for page in found:
         before = newest.get(page.place)
@@ -518,7 +518,7 @@ def _grade_tasks(
     executor: Executor,
     progress: Callable[[int], Callable[[], None]] | None,
 ) -> float:
-    """Fill the records with results, from the store where they are there; return the seconds."""
+    """Fill the records with results, stored or new; return the grading time (seconds)."""
     of_key: dict[str, list[Record]] = {}
     for record in records:
         if record.key:
@@ -573,10 +573,10 @@ def _described(settings: Settings) -> dict:
 def _advice(error: OSError, out: Path) -> str:
     """Return what went wrong on this machine, where, and what to do."""
     path = error.filename or out
-    advice = _ADVICE.get(error.errno, "See to it")
+    advice = _ADVICE.get(error.errno, "Correct this")
     return (
-        f"{path}: {error.strerror or error}. {advice}, then run the same command again: it goes on "
-        "where it stopped; nothing that was graded is lost."
+        f"{path}: {error.strerror or error}. {advice}, then run the same command again: it "
+        "continues where it stopped, and no result is lost."
     )
 
 

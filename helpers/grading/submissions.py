@@ -1,8 +1,8 @@
-"""Find who handed in what: a folder or a zip as Moodle, Canvas, nbgrader or a person makes it.
+"""Find the sender of each file in a folder or zip from Moodle, Canvas, nbgrader or a person.
 
-Who a file belongs to is decided by the outermost part of its path, which the course system wrote,
-or by a roster. No name inside a student's folder or zip is ever used. Only names are read here;
-`reading` opens the files, in a process of its own.
+The owner of a file is determined by the outermost part of its path, which the course system wrote,
+or by a roster, and never by a name inside a student's folder or zip. Only names are read here;
+`reading` opens the files in a separate process.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _IGNORED = re.compile(
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file lies.
+    """Where a file is.
 
     Attributes:
         path: The file, or the zip that holds it.
@@ -76,18 +76,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Submission:
-    """One file that someone handed in; a student's own zip is one file.
+    """One submitted file; a student's zip is one file.
 
     Attributes:
         student: Key of the student: the course system's id, or the whole outer name.
-        name: Name for people to read.
-        file: File name as handed in, without what the course system put in front.
-        folder: Folder of the file within what this student handed in, "" for none.
+        name: Display name.
+        file: File name as handed in, without the prefix of the course system.
+        folder: Folder of the file within the student's submission, "" for none.
         place: Where to read it.
-        problem: Why it cannot be read, "" if it can be tried.
+        problem: Why it cannot be read, "" if nothing prevents it.
         submitted: When it was handed in, ISO 8601 in the course system's time zone, "" if unknown.
-        stamp: Where `submitted` comes from, for people to read.
-        late: Whether the course system marked it as late; None where it marks nothing.
+        stamp: Where `submitted` comes from, in words.
+        late: Whether the course system marked it as late; None if it does not say.
         order: Sorts a student's files from the oldest to the newest.
     """
 
@@ -105,19 +105,19 @@ class Submission:
 
 @dataclass(frozen=True)
 class Sender:
-    """What one outermost name was recognised as: a line of the report on identities.
+    """Who an outermost name was recognised as: a row of senders.csv.
 
     Attributes:
         outer: The outermost name as it arrived.
         student: Key of the student.
-        name: Name for people to read.
+        name: Display name.
         email: From the roster, "" if unknown.
-        number: The course system's number, "" where it gives none.
+        number: The course system's number, "" if there is none.
         layout: "Moodle", "Canvas", "folder" or "file".
         how: How the student was recognised, in a few words.
         files: How many files arrived under this name.
-        sure: Whether nothing about it needs a person's look.
-        upload: The name under which the course system takes a file back, "" where it takes none:
+        sure: Whether nobody needs to check it.
+        upload: The name under which the course system accepts a file, "" if it accepts none:
             Moodle's folder, or the newest file as Canvas named it.
     """
 
@@ -135,7 +135,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Collection:
-    """All that arrived, and whose it is."""
+    """All submitted files and their senders."""
 
     submissions: list[Submission] = field(default_factory=list)
     senders: list[Sender] = field(default_factory=list)
@@ -143,7 +143,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class _Listed:
-    """A file of the source: its path, where it lies, its size and its time."""
+    """A file of the source: its path, location, size and time."""
 
     path: str
     place: Place
@@ -154,7 +154,7 @@ class _Listed:
 
 @dataclass(frozen=True)
 class _Outer:
-    """What the outermost part of a path tells."""
+    """What the outermost part of a path says about the sender."""
 
     outer: str
     layout: str
@@ -178,7 +178,7 @@ def collect(
         source: Folder, zip or notebook.
         reader: The process that lists a zip.
         roster: The class list, if there is one.
-        chapters: The course's chapters: folders of these names hold one folder for each student.
+        chapters: The course's chapters: folders of these names contain one folder per student.
 
     Raises:
         ValueError: If there is no such folder or zip, or nothing in it.
@@ -193,9 +193,9 @@ def collect(
     elif source.is_file():
         listed = list(_archive(source, reader))
     else:
-        raise ValueError(f"There is no {source}. Name a folder or the zip of your course system.")
+        raise ValueError(f"{source} does not exist. Name a folder or the zip of your course.")
     if not listed:
-        raise ValueError(f"{source} holds no files.")
+        raise ValueError(f"{source} contains no files.")
     outers = _identify([file.path for file in listed], source, list(chapters))
     outers = _settled(outers, roster)
     senders = _recognise(outers, roster)
@@ -227,7 +227,7 @@ def _folder(top: Path) -> Iterator[_Listed]:
                 continue
             count += 1
             if count > MAX_FILES:
-                raise ValueError(f"{top} holds more than {MAX_FILES:,} files; is it the right one?")
+                raise ValueError(f"{top} has more than {MAX_FILES:,} files; is it the right one?")
             try:
                 about = path.lstat()
             except OSError as error:
@@ -264,7 +264,7 @@ def _archive(source: Path, reader: Reader) -> Iterator[_Listed]:
 
 
 def _few_of_each(listed: list[_Listed], outers: list[_Outer]) -> Iterator[_Listed | None]:
-    """Yield each file, or None where one sender has too many; the last that counts says so."""
+    """Yield each file, or None for a sender's surplus files; the last one accepted says so."""
     counts: dict[str, int] = {}
     for outer in outers:
         counts[outer.outer] = counts.get(outer.outer, 0) + 1
@@ -275,14 +275,14 @@ def _few_of_each(listed: list[_Listed], outers: list[_Outer]) -> Iterator[_Liste
             yield file
         elif seen[outer.outer] == MAX_FILES_OF_ONE:
             more = counts[outer.outer] - MAX_FILES_OF_ONE
-            problem = f"This one and {more:,} more files were left out: too many files."
+            problem = f"This one and {more:,} more files were skipped: too many files."
             yield replace(file, problem=problem)
         else:
             yield None
 
 
 def _identify(paths: list[str], source: Path, chapters: list[str]) -> list[_Outer]:
-    """Return what the outermost part of each path tells."""
+    """Return what the outermost part of each path says about the sender."""
     split = [_parts(path) for path in paths]
     above = _wrapping(split, source)
     where = "/".join(split[0][:above])
@@ -309,7 +309,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _wrapping(split: list[list[str]], source: Path) -> int:
-    """Return how many folders lie around everything and tell nothing about a student."""
+    """Return how many outer folders contain everything and do not identify a student."""
     depth = 0
     while depth < 4:
         tops = {parts[depth] for parts in split if len(parts) > depth}
@@ -326,7 +326,7 @@ def _wrapping(split: list[list[str]], source: Path) -> int:
 
 
 def _is_system(parts: list[str]) -> bool:
-    """Tell whether Moodle or Canvas wrote the first of these names."""
+    """Return whether Moodle or Canvas wrote the first of these names."""
     return _outermost(parts).layout in ("Moodle", "Canvas")
 
 
@@ -337,7 +337,7 @@ def _is_page(name: str, chapters: list[str]) -> bool:
 
 
 def _outermost(parts: list[str]) -> _Outer:
-    """Return what the first of `parts` tells.
+    """Return what the first of `parts` says about the sender.
 
     >>> _outermost(["Kim Minsu_4711_assignsubmission_file_", "06_dropout.ipynb"]).number
     '4711'
@@ -355,7 +355,7 @@ def _outermost(parts: list[str]) -> _Outer:
     if match := _MOODLE.match(first):
         number, rest = match["id"].lstrip("0") or "0", match["rest"] or first
         if len(_MOODLE_MARK.findall(first)) > 1:
-            how = "the name holds two of Moodle's numbers: kept apart"
+            how = "the name contains two Moodle numbers: kept apart"
             return _Outer(first, "Moodle", first, "", how, first, sure=False)
         outer, how = f"{match['name']}_{match['id']}", f"Moodle's number {number}"
         upload = f"{outer}{_MOODLE_MARK.search(first)[0].removeprefix('_' + match['id'])}"
@@ -371,7 +371,7 @@ def _outermost(parts: list[str]) -> _Outer:
 def _canvas(name: str) -> _Outer | None:
     """Return what Canvas wrote in front of a file: name, LATE, user id, attachment id.
 
-    Canvas leaves underscores and digits in names ("lee_5"), so some files can be read in two ways;
+    Canvas keeps underscores and digits in names ("lee_5"), so some file names have two readings;
     the others are then in `others`.
 
     >>> [(o.name, o.number) for o in [_canvas("lee_5_81_992_x.ipynb")] for o in (o, *o.others)]
@@ -411,7 +411,7 @@ def _canvas(name: str) -> _Outer | None:
 
 
 def _settled(outers: list[_Outer], roster: Roster | None) -> list[_Outer]:
-    """Return the outermost names with one reading each; what stays open is kept apart or shown."""
+    """Return the outermost names with one reading each; ambiguous ones are kept apart or shown."""
     taken = {outer.number for outer in outers if outer.layout == "Canvas" and not outer.others}
     settled = []
     for outer in outers:
@@ -441,7 +441,7 @@ def _sender(outer: _Outer) -> tuple[str, str]:
 
 
 def _recognise(outers: list[_Outer], roster: Roster | None) -> dict[tuple, Sender]:
-    """Return the sender behind each outermost name; nobody gets what may be somebody else's."""
+    """Return the sender of each outermost name; ambiguous matches are kept separate."""
     first: dict[tuple, _Outer] = {}
     newest: dict[tuple, _Outer] = {}
     counts: dict[tuple, int] = {}
@@ -463,7 +463,9 @@ def _recognise(outers: list[_Outer], roster: Roster | None) -> dict[tuple, Sende
         person, how = matches[place]
         sure = outer.sure and (roster is None or person is not None)
         if person is not None and len(claimed[person.key]) > 1:
-            how = f"{len(claimed[person.key])} senders fit {person.name} of the roster: kept apart"
+            how = (
+                f"{len(claimed[person.key])} senders match {person.name} on the roster: kept apart"
+            )
             person, sure = None, False
         key = person.key if person else outer.number or key_of(outer.outer)
         others = roster.keys if roster and not person else ()
@@ -547,7 +549,7 @@ def _stamps(source: Path) -> dict[str, datetime]:
 
 
 def key_of(outer: str) -> str:
-    """Return a key for an outermost name: itself where it is plain, else made different.
+    """Return a key for an outermost name: the name if it is plain, else with a hash.
 
     Names that look the same (composed or decomposed letters, invisible characters, spaces at the
     ends) or are cut to the same length keep different keys.
@@ -563,7 +565,7 @@ def key_of(outer: str) -> str:
 
 
 def readable(name: str, limit: int = 120) -> str:
-    """Return a name composed, without control, direction and invisible characters, and not long."""
+    """Return a composed name without control or invisible characters, cut to `limit`."""
     name = name.encode("utf-8", errors="replace").decode()
     name = unicodedata.normalize("NFC", name)
     name = "".join(c for c in name if unicodedata.category(c) != "Cf" or c in "\u200c\u200d")

@@ -1,4 +1,4 @@
-"""Read a notebook of any age and shape, or say in a sentence why it cannot be read."""
+"""Read a notebook in any version and form, or say in a sentence why it cannot be read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ANSWER = re.compile(
     r"[*_]{0,3}Answer\s{1,9}(?:to\s{1,9})?([+]?\d[\w+.-]{0,38}[\w])[.:]?[*_]{0,3}[.:]?", re.I
 )
 _HEADING = re.compile(r"^#{1,6} Exercise (\S{1,40})", re.M)
-# Jupytext's, nbconvert's and Databricks's marks between the cells of a script.
+# The separators of cells in scripts of Jupytext, nbconvert and Databricks.
 _CELLS_OF_A_SCRIPT = re.compile(r"^# (?:%%|In\[[ \d]*\]:|COMMAND -+)(.*)$", re.M)
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PLACEHOLDER = re.compile(r"^[\s*_]*write your answer here\.?[\s*_]*$", re.I)
@@ -43,19 +43,19 @@ _CONFLICT = re.compile(rb"^[ \t]{0,40}(?:<{7}|>{7})(?: |$)", re.M)
 
 
 class Unreadable(ValueError):
-    """The file is no notebook that can be graded; the message says why, for the student."""
+    """The file cannot be graded as a notebook; the message tells the student why."""
 
 
 @dataclass
 class Notebook:
-    """What grading uses of a notebook.
+    """The parts of a notebook that grading uses.
 
     Attributes:
         code: Source of each code cell, in order.
-        texts: Source of each markdown cell and its nbgrader grade_id, "" where there is none.
-        notes: Oddities worth telling the instructor.
-        counts: Execution count of each code cell, None where it was not run; [] if unknown.
-        attachments: Content of modules and small data files beside the notebook, by their path
+        texts: Source of each markdown cell and its nbgrader grade_id, "" if there is none.
+        notes: Oddities to report to the instructor.
+        counts: Execution count of each code cell, None if it was not run; [] if unknown.
+        attachments: Content of modules and small data files next to the notebook, by their path
             relative to it.
     """
 
@@ -66,7 +66,7 @@ class Notebook:
     attachments: dict[str, bytes] = field(default_factory=dict)
 
     def exercise_ids(self) -> Counter:
-        """Return the exercise ids that checks, answers and headings of this notebook name."""
+        """Return how often each exercise id occurs in checks, answers and headings."""
         found: Counter = Counter()
         for source in self.code:
             found.update(_CHECK.findall(source))
@@ -76,10 +76,10 @@ class Notebook:
         return found
 
     def with_ids(self, current: Mapping[str, str]) -> Notebook:
-        """Return the notebook with former exercise ids replaced by the present ones.
+        """Return the notebook with former exercise ids replaced by the current ones.
 
         Args:
-            current: Present id of each former id, such as the exercise's number in d2l.
+            current: Current id of each former id, such as the exercise's number in d2l.
         """
         if not set(current) & set(self.exercise_ids()) and not any(g for _, g in self.texts):
             return self
@@ -106,11 +106,11 @@ def read(content: bytes) -> Notebook:
     """Return the notebook in `content`.
 
     Args:
-        content: A file: nbformat 3 to 4.5 in any encoding students' systems produce, or a
+        content: A file: nbformat 3 to 4.5 in any common encoding, or a
             py:percent script.
 
     Raises:
-        Unreadable: With the reason.
+        Unreadable: If it cannot be read as a notebook.
     """
     if len(content) > MAX_BYTES:
         raise Unreadable(
@@ -127,18 +127,18 @@ def read(content: bytes) -> Notebook:
     try:
         raw = json.loads(text, parse_int=_short_int)
     except RecursionError:
-        raise Unreadable("The file is nested too deep for a notebook.") from None
+        raise Unreadable("The file is nested too deeply for a notebook.") from None
     except (ValueError, MemoryError) as error:
         if _CONFLICT.search(content):
             raise Unreadable(
-                "The file holds the marks of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in "
-                "git and hand in the file again."
+                "The file contains the markers of a merge conflict (<<<<<<<, >>>>>>>). Resolve it "
+                "in git and hand in the file again."
             ) from None
         place = getattr(error, "pos", 0)
         cut = place >= len(text.rstrip()) - 2 or "Unterminated" in str(error)
         reason = "is cut off" if cut else "is damaged"
         raise Unreadable(
-            f"The file {reason}: it is no complete notebook (JSON ends at character {place:,} "
+            f"The file {reason}: it is not a complete notebook (JSON ends at character {place:,} "
             f"of {len(text):,}). Download it again and hand in the whole file."
         ) from None
     return _from_json(raw, notes)
@@ -147,11 +147,11 @@ def read(content: bytes) -> Notebook:
 def chapter_of(
     name: str, notebook: Notebook, chapters: Iterable[str], ids: dict[str, str]
 ) -> str | None:
-    """Return the chapter a notebook answers: by its file name, else by the exercises in it.
+    """Return the chapter a notebook answers: by its file name, unless its exercises disagree.
 
     Args:
         name: File name as handed in.
-        notebook: What is in it.
+        notebook: Its content.
         chapters: All chapters, in order.
         ids: Chapter of each exercise id.
     """
@@ -161,7 +161,7 @@ def chapter_of(
 def chapter_of_ids(
     name: str, found: Mapping[str, int], chapters: list[str], ids: dict[str, str]
 ) -> str | None:
-    """Return the chapter of a notebook, as `chapter_of`, from how often each exercise id occurs."""
+    """Return the chapter as `chapter_of` does, given how often each exercise id occurs."""
     votes: Counter = Counter()
     for id, count in found.items():
         if id in ids:
@@ -173,7 +173,7 @@ def chapter_of_ids(
 
 
 def chapter_by_name(name: str, chapters: list[str]) -> str | None:
-    """Return the chapter that a file name tells, by its words or its number.
+    """Return the chapter that a file name contains, by its words or its number.
 
     >>> chapter_by_name("Kim_06-Dropout (2).ipynb", ["initialization", "dropout"])
     'dropout'
@@ -189,7 +189,7 @@ def chapter_by_name(name: str, chapters: list[str]) -> str | None:
 
 
 def written_answer(notebook: Notebook, id: str) -> str:
-    """Return the text a student wrote for an explanation, "" where there is none."""
+    """Return the text a student wrote for an explanation, "" if there is none."""
     slug = _slug(id)
     for text, _ in notebook.texts:
         marks = list(_ANSWER.finditer(text))
@@ -207,7 +207,7 @@ def written_answer(notebook: Notebook, id: str) -> str:
 
 
 def _slug(id: str) -> str:
-    """Return an exercise's id as nbgrader's cell ids have it."""
+    """Return an exercise's id as it occurs in nbgrader's cell ids."""
     return id.replace(".", "-")
 
 
@@ -221,7 +221,7 @@ def _refuse_what_is_no_text(content: bytes) -> None:
     if not content.strip(b"\0 \t\r\n"):
         raise Unreadable("The file is empty.")
     kinds = {
-        b"PK\x03\x04": "a zip archive inside",
+        b"PK\x03\x04": "a zip archive",
         b"%PDF": "a PDF",
         b"\x89PNG": "a picture",
         b"\xff\xd8\xff": "a picture",
@@ -257,14 +257,14 @@ def _decode(content: bytes, notes: list[str]) -> str:
 def _without_json(text: str, notes: list[str]) -> Notebook:
     if _CONFLICT.search(text[:200_000].encode(errors="replace")):
         raise Unreadable(
-            "The file holds the marks of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in git "
-            "and hand in the file again."
+            "The file contains the markers of a merge conflict (<<<<<<<, >>>>>>>). Resolve it in "
+            "git and hand in the file again."
         )
     text = text.replace("\r\n", "\n")
     parts = _CELLS_OF_A_SCRIPT.split(text)
     if len(parts) < 3:
         raise Unreadable(
-            f"The file is no notebook: it starts with {text[:20]!r} where a notebook starts "
+            f"The file is not a notebook: it starts with {text[:20]!r} where a notebook starts "
             "with '{'."
         )
     notebook = Notebook(notes=[*notes, "a script, not a notebook"])
@@ -298,7 +298,7 @@ def _from_json(raw: Any, notes: list[str]) -> Notebook:
     version = _major(raw.get("nbformat"))
     if version not in (None, 2, 3, 4):
         raise Unreadable(
-            f"The notebook has format {version}; formats 3 and 4 are read. Save it with a present "
+            f"The notebook has format {version}; formats 3 and 4 are read. Save it with a current "
             "JupyterLab and hand it in again."
         )
     cells = raw.get("cells")
@@ -311,7 +311,7 @@ def _from_json(raw: Any, notes: list[str]) -> Notebook:
             for cell in sheet["cells"]
         ]
     if not isinstance(cells, list):
-        raise Unreadable("The file is JSON, but holds no list of cells: it is no notebook.")
+        raise Unreadable("The file is JSON, but has no list of cells: it is not a notebook.")
     if not cells:
         raise Unreadable("The notebook has no cells.")
     if len(cells) > MAX_CELLS:
@@ -326,7 +326,7 @@ def _from_json(raw: Any, notes: list[str]) -> Notebook:
         room += len(source)
         if room > MAX_TEXT:
             raise Unreadable(
-                f"The cells hold more than {MAX_TEXT:,} characters. Hand in the page's own cells."
+                f"The cells have more than {MAX_TEXT:,} characters. Hand in only the page's cells."
             )
         kind = cell.get("cell_type", "code" if "outputs" in cell or "input" in cell else "")
         if kind == "code":
@@ -335,7 +335,7 @@ def _from_json(raw: Any, notes: list[str]) -> Notebook:
         elif kind in ("markdown", "heading", "html", ""):
             notebook.texts.append((source, _grade_id(cell)))
     if broken:
-        notebook.notes.append(f"{broken} cells are not cells and were left out")
+        notebook.notes.append(f"{broken} entries are not cells and were skipped")
     return notebook
 
 
@@ -363,7 +363,7 @@ def _grade_id(cell: dict) -> str:
 
 
 def _major(version: Any) -> Any:
-    """Return the major format in any spelling: 4, "4", 4.0, "4.5"; None where none is given.
+    """Return the major format in any spelling: 4, "4", 4.0, "4.5"; None if none is given.
 
     >>> _major("4.5"), _major(3.0), _major("four")
     (4, 3, 'four')
@@ -385,7 +385,7 @@ def course(module: types.ModuleType) -> tuple[list[str], dict[str, str]]:
 
 
 def former_ids(module: types.ModuleType) -> dict[str, str]:
-    """Return the present id of each former id and each number in d2l that means one exercise."""
+    """Return the current id of each former id and d2l number that means exactly one exercise."""
     chapters, ids = course(module)
     found: dict[str, set[str]] = {}
     for chapter in chapters:

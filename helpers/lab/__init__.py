@@ -1,1 +1,1 @@
-"""How a student opens the workbook: a copy of the pages, and JupyterLab around it."""
+"""The student's copy of the pages, and the settings of JupyterLab."""

@@ -1,11 +1,11 @@
-"""The student's own copy of the pages: made once, updated later without losing anything in it.
+"""Create the student's copy of the pages, and update it without losing the student's work.
 
-A page of the copy holds three sorts of cells: released and untouched, released and changed by the
-student (every answer, for one), and added by the student. An update brings the first sort to the
-new release and keeps the other two where they were. To tell the sorts apart, a record beside the
-copy remembers each released cell by its id: which exercise it belongs to, and hashes of the texts
-it was released with. The record only grows, and is written before any page that needs it, so an
-update that is killed can be run again.
+A page of the copy has three kinds of cells: released and unchanged, released and changed by the
+student (for example every answer), and added by the student. An update replaces cells of the first
+kind by the new release and keeps the others where they were. To distinguish them, a record next
+to the copy has an entry for the id of each released cell: the exercise it belongs to, and hashes
+of the texts it was released with. Entries are never removed, and the record is written before any
+page that needs it, so an interrupted update can be run again.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ _TERM = re.compile(r"\]\(glossary\.md#([^)\s]+)\)")
 
 @dataclass
 class Changes:
-    """What one update did.
+    """The result of one update.
 
     Attributes:
         folder: The name of the copy's folder.
         made: Pages that were not in the copy.
         updated: Pages that changed.
-        kept: The student's cells in the updated pages.
-        beside: Cells changed by the student and by the release, kept below the new ones.
-        unreadable: Files of the student that could not be read, and were left as they are.
+        kept: Number of the student's cells in the updated pages.
+        beside: Number of cells changed both by the student and by the release; the student's are
+            below the new ones.
+        unreadable: Files of the student that could not be read, and were not changed.
     """
 
     folder: str = FOLDER
@@ -65,7 +66,7 @@ class Changes:
         sentences = []
         if self.made:
             sentences.append(
-                f"Made your copy of {_count(len(self.made), 'page')} in {self.folder}/."
+                f"Created your copy of {_count(len(self.made), 'page')} in {self.folder}/."
             )
         if self.updated:
             numbers = ", ".join(name.split("_")[0].lstrip("0") or "0" for name in self.updated)
@@ -78,8 +79,8 @@ class Changes:
             )
         if self.unreadable:
             sentences.append(
-                f"Left as it is, because it cannot be read: {', '.join(self.unreadable)}. "
-                "Rename it to get a fresh page."
+                f"Not updated, because it cannot be read: {', '.join(self.unreadable)}. "
+                "Rename it to get a new page."
             )
         return " ".join(sentences)
 
@@ -89,14 +90,14 @@ def _count(number: int, thing: str) -> str:
 
 
 def bring_up_to_date(chapters: Path, work: Path) -> Changes:
-    """Make the copy of the pages in `chapters` if there is none, or update it.
+    """Create the copy of the pages in `chapters` if there is none, or update it.
 
     Args:
         chapters: The folder with the released pages and the glossary.
         work: The student's folder.
 
     Raises:
-        OSError: If a file cannot be written; every file is then the old or the new one.
+        OSError: If a file cannot be written; no file is left incomplete.
     """
     work.mkdir(parents=True, exist_ok=True)
     for left in work.glob(".writing-*"):
@@ -137,7 +138,7 @@ def _read_record(path: Path) -> dict:
 
 
 def _copy_texts(chapters: Path, work: Path, record: dict) -> None:
-    """Copy the glossary, unless the student's copy of it was changed by the student."""
+    """Copy the glossary, unless the student has changed their copy of it."""
     for source in sorted(chapters.glob("*.md")):
         text = source.read_text(encoding="utf-8")
         target = work / source.name
@@ -153,13 +154,13 @@ def _copy_texts(chapters: Path, work: Path, record: dict) -> None:
 
 
 def _released(path: Path, titles: Mapping[str, str]) -> nbformat.NotebookNode:
-    """Return a released page as the copy shows it: definitions on its links, this Python's name."""
+    """Return a released page for the copy, with definitions on links and this Python's version."""
     release = nbformat.read(path, as_version=4)
     release.nbformat_minor = 5
     for cell in release.cells:
         if cell.cell_type == "markdown":
             cell.source = _TERM.sub(lambda link: _with_title(link, titles), cell.source)
-    # JupyterLab writes these on opening; a page that lacks them is marked unsaved.
+    # JupyterLab adds these when it opens a page; without them, the page is marked unsaved.
     release.metadata["language_info"] = {
         "codemirror_mode": {"name": "ipython", "version": 3},
         "file_extension": ".py",
@@ -198,10 +199,10 @@ def _hash(text: str) -> str:
 
 
 def _places(cells: list) -> list[list[str]]:
-    """Return for each cell the names it is known by across releases, none outside exercises.
+    """Return for each cell the names that identify it across releases; none outside exercises.
 
-    An exercise is known by what it checks and by its title, not by its number, which changes when
-    another exercise is inserted before it.
+    An exercise is identified by what it checks and by its title, not by its number, which changes
+    when another exercise is inserted before it.
     """
     answers = {}
     for cell in cells:
@@ -229,7 +230,7 @@ def _places(cells: list) -> list[list[str]]:
 
 
 def _remember(seen: dict, release: nbformat.NotebookNode, paired: Path) -> None:
-    """Add a release's cells to what is known of the page."""
+    """Add a release's cells to the record of the page."""
     text = paired.read_text(encoding="utf-8") if paired.exists() else None
     for cell, names in zip(release.cells, _places(release.cells), strict=True):
         entry = seen["cells"].setdefault(cell.id, {"names": names, "texts": []})
@@ -240,7 +241,7 @@ def _remember(seen: dict, release: nbformat.NotebookNode, paired: Path) -> None:
 
 
 def _in_pair(cell, text: str) -> bool:
-    """Whether the page's paired `.py` has this cell; it lacks answers typed into the release."""
+    """Return whether the page's paired `.py` has this cell; answers typed into it are not there."""
     if cell.cell_type == "code":
         return cell.source in text
     if "**Answer" not in cell.source:
@@ -264,7 +265,7 @@ def _update(target: Path, release, seen: dict, changes: Changes) -> bool | None:
         merged, kept, beside = merge(mine, release, seen)
         text = nbformat.writes(merged)
         text.encode("utf-8")
-    except Exception:  # whatever a damaged file raises, it is the student's and stays as it is
+    except Exception:  # a damaged file belongs to the student and is not changed
         return False
     if text == nbformat.writes(mine):
         return True
@@ -284,7 +285,7 @@ def merge(mine, release, seen: Mapping) -> tuple[nbformat.NotebookNode, int, int
     Args:
         mine: The student's page.
         release: The released page.
-        seen: What is known of the page's releases, this one included: `cells` by id, and `grades`
+        seen: Record of the page's releases, including this one: `cells` by id, and `grades`
             of the release that `mine` was last merged with.
 
     Returns:
@@ -313,7 +314,7 @@ def merge(mine, release, seen: Mapping) -> tuple[nbformat.NotebookNode, int, int
         following = anchor + 1
         if entry is not None and following < len(new) and following not in claims:
             if new[following].cell_type == cell.cell_type:
-                anchor = following  # the new cell that took this one's place
+                anchor = following  # the new cell that replaces this one
         if own:
             added[anchor].append(cell)
     taken = {cell.id for cell in new}
@@ -333,10 +334,10 @@ def merge(mine, release, seen: Mapping) -> tuple[nbformat.NotebookNode, int, int
 
 
 def _known(cells: list, seen: Mapping, ids_lost: bool) -> list[dict | None]:
-    """Return what is known of each cell, None for a cell that no release had.
+    """Return the record of each cell, None for a cell that no release had.
 
-    A cell that was cut and pasted has a new id; so have all cells of a page that was saved by a
-    program without ids. Graded cells still have their name, and lessons their text.
+    A cell that was cut and pasted has a new id, and so have all cells of a page that was saved by
+    a program without cell ids. Graded cells are then found by name, and lessons by their text.
     """
     texts = {}
     if ids_lost:
@@ -350,7 +351,7 @@ def _known(cells: list, seen: Mapping, ids_lost: bool) -> list[dict | None]:
 
 
 def _claims(cells: list, known: list[dict | None], new: list) -> list[int | None]:
-    """Return for each of the student's cells the place of its released cell, if it has one."""
+    """Return for each of the student's cells the index of its released cell, if it has one."""
     by_id = {cell.id: index for index, cell in enumerate(new)}
     by_text = {(cell.cell_type, cell.source): index for index, cell in enumerate(new)}
     by_name: dict[str, int | None] = {}
@@ -381,7 +382,7 @@ def _is_answer(cell) -> bool:
 
 
 def _merged(released, cell, own: bool):
-    """Return the released cell, with what the student has there."""
+    """Return the released cell with the student's content."""
     if cell is None or (not own and cell.source != released.source):
         return copy.deepcopy(released)
     merged = copy.deepcopy(cell)
@@ -412,6 +413,6 @@ def _is_trusted(notebook: nbformat.NotebookNode) -> bool:
 
 def _write_notebook(path: Path, notebook: nbformat.NotebookNode, *, trusted: bool) -> None:
     files.write_text(path, nbformat.writes(notebook) + "\n")
-    if trusted:  # otherwise JupyterLab calls the page untrusted
+    if trusted:  # otherwise JupyterLab marks the page as not trusted
         with contextlib.suppress(Exception):
             nbformat.sign.NotebookNotary().sign(notebook)

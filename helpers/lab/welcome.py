@@ -1,4 +1,4 @@
-"""A server extension that prints the address of the pages and how to stop, and nothing else."""
+"""A server extension that prints only the address of the pages and how to stop the server."""
 
 from __future__ import annotations
 

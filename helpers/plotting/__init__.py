@@ -1,4 +1,4 @@
-"""Figures in one style, each with the words that say what it holds."""
+"""Figures in one style, each with a text that describes its content."""
 
 from helpers.plotting.charts import (
     bars,

@@ -22,7 +22,7 @@ __all__ = [
     "table_heat",
 ]
 
-_MOST_MARKED = 12  # a curve of more points is drawn without markers
+_MOST_MARKED = 12  # a curve with more points has no markers
 
 
 def lines(
@@ -45,12 +45,12 @@ def lines(
         x: Positions, shape (n,).
         curves: Values by label, each of shape (n,); NaN leaves a gap.
         spread: Half-widths of a band by label, each of shape (n,).
-        marker: Whether to mark the points; by default where there are at most 12.
+        marker: Whether to mark the points; by default if there are at most 12.
         marks: Positions of vertical lines by label.
         ax: Axes to draw on; then the figure is not shown.
 
     Raises:
-        ValueError: If a curve has another length than `x`.
+        ValueError: If the length of a curve differs from that of `x`.
     """
     target = ax or plt.subplots()[1]
     x = np.asarray(x)
@@ -66,7 +66,7 @@ def lines(
     for label, position in (marks or {}).items():
         target.axvline(position, color="black", linestyle=":", linewidth=1.2, label=label)
     target.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
-    if len(curves) > 4:  # beside the curves, where it hides none
+    if len(curves) > 4:  # outside the axes, where it hides no curve
         target.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     elif len(curves) > 1 or next(iter(curves), ""):
         target.legend()
@@ -77,7 +77,7 @@ def lines(
 def histories(
     runs: Mapping[str, Any], metric: str = "loss", *, validation: bool = True, title: str = ""
 ) -> None:
-    """Draw a metric by epoch for each run, validation beside training where it was measured.
+    """Draw a metric by epoch for each run, for training and, if available, validation.
 
     Args:
         runs: `keras.callbacks.History` or its `history` dict by label.
@@ -93,7 +93,7 @@ def histories(
         values = getattr(run, "history", run)
         if metric not in values:
             raise ValueError(f"The run {label!r} has no metric {metric!r}; it has {list(values)}.")
-        # Solid is training and dashed validation; without validation the line tells the run.
+        # Training is solid and validation dashed; without validation, each run has its style.
         for name, prefix, own_line in (("training", "", "-"), ("validation", "val_", "--")):
             if prefix + metric in values and (both or not prefix):
                 curve = values[prefix + metric]
@@ -212,12 +212,12 @@ def histogram_grid(
     bins: Sequence[float],
     top: float | None = None,
 ) -> None:
-    """Draw a table of small histograms over one axis, such as initializations by layers.
+    """Draw a grid of histograms with a shared x axis, such as initializations by layer.
 
     Args:
-        values: Numbers of any shape by row and column label; without numbers the axes say so.
+        values: Arrays of any shape by row and column label; an empty one is shown as "no values".
         bins: Edges of the bins.
-        top: Density at which each axes ends; by default each ends above its own tallest bar.
+        top: Upper limit of each density axis; by default it is just above the tallest bar.
     """
     columns = list(next(iter(values.values())))
     size = 2.3 * len(columns), 1.2 * len(values) + 0.2
@@ -246,12 +246,12 @@ def bars(
     title: str = "",
     bottom: float | None = None,
 ) -> None:
-    """Draw one bar per label, with an error bar where a spread is given.
+    """Draw one bar per label, with an error bar if a spread is given.
 
     Args:
         values: Height by label.
         spread: Half-length of the error bar by label.
-        bottom: Where the axis starts; say so in the text if it is not 0.
+        bottom: Lower limit of the axis; state it in the text if it is not 0.
     """
     figure, axes = plt.subplots()
     errors = [spread[label] for label in values] if spread else None
@@ -260,7 +260,7 @@ def bars(
     axes.grid(False, axis="x")
     if bottom is not None:
         axes.set_ylim(bottom=bottom)
-    figure.draw_without_rendering()  # only a laid out figure knows the width of its labels
+    figure.draw_without_rendering()  # the widths of labels are known only after layout
     room = np.diff(axes.transData.transform([(0, 0), (1, 0)])[:, 0])[0]
     if max(label.get_window_extent().width for label in axes.get_xticklabels()) > 0.95 * room:
         plt.setp(axes.get_xticklabels(), rotation=20, ha="right", rotation_mode="anchor")
@@ -277,7 +277,7 @@ def table_heat(
     title: str = "",
     form: str = "{:.2f}",
 ) -> None:
-    """Show a table of numbers as shades, each cell with its number.
+    """Show a table of numbers as a heat map, with the number in each cell.
 
     Args:
         values: Shape (len(rows), len(columns)).

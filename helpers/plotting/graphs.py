@@ -19,10 +19,10 @@ def graph(
     inputs: Sequence[str] = (),
     title: str = "",
 ) -> None:
-    """Draw a computational graph from left to right, each node one step after its last parent.
+    """Draw a computational graph from left to right, each node one layer after its last parent.
 
     Args:
-        edges: (from, to) pairs of node names; a name may hold LaTeX between dollars.
+        edges: (from, to) pairs of node names; a name may contain LaTeX between dollar signs.
         inputs: Nodes drawn as boxes: data and parameters; by default those without parents.
 
     Raises:
@@ -35,7 +35,7 @@ def graph(
     for node in nodes:
         if not parents[node]:
             depth[node] = min(depth[end] for start, end in edges if start == node) - 1
-    # An edge that skips layers bends at a point in each of them, and so runs around their nodes.
+    # An edge that skips layers passes through a point in each of them, beside their nodes.
     routes = [
         [start, *((start, end, d) for d in range(depth[start] + 1, depth[end])), end]
         for start, end in edges
@@ -99,7 +99,7 @@ def _depths(parents: Mapping[str, list[str]]) -> dict[str, int]:
 def _ordered_layers(
     depth: Mapping[str, int], routes: Iterable[Sequence[Any]]
 ) -> dict[int, list[Any]]:
-    """Return the members of each layer, top first, near the mean height of their neighbours."""
+    """Return the members of each layer, top first, by the mean height of their neighbours."""
     layers: dict[int, list[Any]] = {}
     before: dict[Any, list[Any]] = {}
     after: dict[Any, list[Any]] = {}

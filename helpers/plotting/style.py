@@ -1,4 +1,4 @@
-"""The look of every figure, and the words that describe one."""
+"""The style of all figures, and the text that describes a figure."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def use_style() -> None:
 
 
 def _say_what_figures_hold(formatters: Mapping[str, Any]) -> None:
-    """Show the description of a figure as its text and as the alternative text of its picture.
+    """Output a figure's description as text and as the alternative text of its image.
 
-    JupyterLab gives pictures no alternative text, so they are shown as HTML. A stored page keeps
-    the picture itself, in whose metadata nbconvert finds the text, since tests compare HTML.
+    JupyterLab adds no alternative text to PNG output, so figures are shown as HTML. A stored page
+    has the PNG, with the text in its metadata for nbconvert, because tests compare HTML.
     """
     figures = mpl.figure.Figure
     draw = formatters["image/png"].lookup_by_type(figures)
@@ -82,10 +82,10 @@ def _say_what_figures_hold(formatters: Mapping[str, Any]) -> None:
 
 
 def describe(figure: mpl.figure.Figure) -> str:
-    """Return the words of a figure: axes, labels, and how many points each part has.
+    """Return a description of a figure: axes, labels, and the number of points of each part.
 
-    A notebook stores this text beside the picture, so a test notices when either changes. The
-    range of x is part of it, since a page chooses it; the range of y often depends on data.
+    A notebook stores this text with the figure, so that a test detects changes. It includes the
+    range of x, which the page chooses, but not that of y, which often depends on data.
     """
     parts = []
     for axes in figure.axes:

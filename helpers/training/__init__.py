@@ -1,4 +1,4 @@
-"""Train Keras models fast: `fit` for one model, `k_fold` and `search` for many together."""
+"""Train Keras models fast: `fit` for one model, `k_fold` and `search` for many models together."""
 
 from helpers.training.cross_validation import SearchResult, fold_indices, k_fold, search
 from helpers.training.data_adapter import epoch_order

@@ -1,4 +1,4 @@
-"""How a run treats the user's callbacks, and how Ctrl-C ends it."""
+"""Which callbacks need every batch, and how Ctrl-C stops a run."""
 
 import contextlib
 import signal
@@ -12,7 +12,7 @@ __all__ = ["StopAfterInterrupt", "batch_listener", "begun"]
 
 
 def batch_listener(callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
-    """Name the first callback that needs to be told of every batch; None if there is none."""
+    """Return the class name of the first callback that must be called for every batch, or None."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.ProgbarLogger):
             return type(callback).__name__
@@ -31,7 +31,7 @@ _BATCH_METHODS = [
 
 
 def begun(callbacks: keras.callbacks.CallbackList) -> keras.callbacks.CallbackList:
-    """Let `model.fit` go on with callbacks that already know of the start of the first epoch."""
+    """Make callbacks skip the next start of training and of an epoch, which they have seen."""
 
     def skip_once(name: str) -> None:
         method = getattr(callbacks, name)
@@ -47,7 +47,7 @@ def begun(callbacks: keras.callbacks.CallbackList) -> keras.callbacks.CallbackLi
 
 
 class StopAfterInterrupt(keras.callbacks.Callback):
-    """Lets the first Ctrl-C end the run after the running epoch; a second one raises as usual."""
+    """Stops the run after the current epoch at the first Ctrl-C; a second one raises as usual."""
 
     def __init__(self, quiet: bool):
         super().__init__()
@@ -60,7 +60,7 @@ class StopAfterInterrupt(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def during_fit(self) -> Iterator[None]:
-        """Catch the interrupt for the length of a block."""
+        """Handle the interrupt within a `with` block."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""Keep a training run in one file, from which it goes on as if it had never stopped."""
+"""Save a training run to one file, and resume it as if it had never stopped."""
 
 import json
 from pathlib import Path
@@ -14,20 +14,20 @@ __all__ = ["Run"]
 
 
 class Run:
-    """Where a run starts, and what it needs to be stopped and resumed.
+    """The state from which a run starts, and the callbacks that save it.
 
     Args:
-        path: The file of the run; None keeps nothing.
-        model: A compiled model, which gets the kept values.
-        data: Data to build the model from, if it is not built; None for a data set.
-        start: The epoch at which a new run starts.
-        seed: Seed of the order of the rows; None shuffles as `model.fit` does, or, if the run is
-            kept, draws a seed.
+        path: File of the run; None saves nothing.
+        model: A compiled model, into which a saved run is loaded.
+        data: Data to build the model from, if it is not built; None for a dataset.
+        start: The epoch at which a new run starts, counted from 0.
+        seed: Seed for the order of the rows; None draws a seed if the run is saved, and otherwise
+            shuffles as `model.fit` does.
 
     Attributes:
-        epoch: The epoch to start at.
+        epoch: The epoch to start at, counted from 0.
         seed: The seed of this run or of the one that is resumed.
-        callbacks: The callbacks that keep the run.
+        callbacks: The callbacks that save the run.
 
     Raises:
         ValueError: If the file is damaged or belongs to another model.
@@ -48,7 +48,7 @@ class Run:
         elif not model.built:
             raise ValueError(
                 f"The run in {path} cannot be resumed with a model that is not built: give the "
-                "model an Input, or call its build first."
+                "model an Input, or call model.build first."
             )
         elif not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
@@ -57,20 +57,20 @@ class Run:
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Writes the run after each epoch; it comes after `History` in the list of callbacks."""
+    """Saves the run after each epoch; must come after `History` in the list of callbacks."""
 
     def __init__(self, path: Path, run: Run):
         super().__init__()
         self._path, self._run = path, run
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Take up the history of the run that is resumed."""
+        """Restore the history of the run that is resumed."""
         history = self.model.history
         history.history.update({name: [*values] for name, values in self._run.history.items()})
         history.epoch[:] = range(self._run.epoch if self._run.history else 0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write the model's state and the run's own numbers."""
+        """Save the model's variables, the epoch, the seed and the history."""
         history = self.model.history.history
         _save(self._path, self.model, epoch=epoch + 1, seed=self._run.seed, history=history)
 
@@ -83,23 +83,23 @@ def _save(path: Path, model: keras.Model, **run: Any) -> None:
 
 
 def _load(path: Path, model: keras.Model) -> dict:
-    """Put a kept run's state into the model and return its numbers."""
+    """Load a saved run into the model; return its epoch, seed and history."""
     try:
         with np.load(path, allow_pickle=False) as file:
             run = json.loads(str(file["run"]))
             values = [file[f"v{i}"] for i in range(len(file.files) - 1)]
-    except Exception as error:  # zip, JSON and array errors all mean one thing to the reader
+    except Exception as error:  # zip, JSON and array errors all mean a damaged file
         raise ValueError(
-            f"{path} is not a complete checkpoint ({error}): delete it to start the run afresh."
+            f"{path} is not a complete checkpoint ({error}): delete it to start a new run."
         ) from error
     variables = _variables(model)
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise ValueError(
-            f"{path} was written for a model of another shape or with another optimizer: build "
-            "that model, or name another checkpoint."
+            f"{path} was written for a model with other shapes or another optimizer: build the "
+            "same model, or use another checkpoint."
         )
     for variable, value in zip(variables, values, strict=True):
-        # NumPy's files know bfloat16 as two bytes without a name.
+        # NumPy's files store bfloat16 as unnamed two-byte values.
         variable.assign(value.view(variable.dtype) if value.dtype.kind == "V" else value)
     return run
 

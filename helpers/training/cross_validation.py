@@ -1,4 +1,4 @@
-"""Compare models by K-fold cross-validation, all folds and all configurations together."""
+"""Compare models by K-fold cross-validation, training all folds and configurations together."""
 
 import contextlib
 import functools
@@ -19,16 +19,16 @@ __all__ = ["SearchResult", "fold_indices", "k_fold", "search"]
 def fold_indices(
     rows: int, k: int, *, shuffle: bool = True, seed: int = 0
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split rows into k folds of which each is the validation part once.
+    """Split row numbers into k folds, each of which is used once for validation.
 
     Args:
         rows: Number of rows, at least k.
         k: Number of folds, at least 2. The first `rows % k` folds have one row more.
         shuffle: Whether rows are assigned to folds at random.
-        seed: Seed of that assignment.
+        seed: Seed for this random assignment.
 
     Returns:
-        k pairs (rows to train on, rows to validate on) of int64 arrays.
+        List of k pairs (training rows, validation rows) of int64 arrays.
 
     Raises:
         ValueError: If there are fewer than two folds or more folds than rows.
@@ -38,9 +38,9 @@ def fold_indices(
         [[0, 1, 2], [3, 4]]
     """
     if k < 2:
-        raise ValueError(f"K-fold needs at least two folds, and k is {k}.")
+        raise ValueError(f"K-fold cross-validation needs at least two folds, but k is {k}.")
     if k > rows:
-        raise ValueError(f"There are {k} folds but only {rows} rows: use k of at most {rows}.")
+        raise ValueError(f"There are {k} folds but only {rows} rows: use at most k={rows}.")
     order = np.random.default_rng(seed).permutation(rows) if shuffle else np.arange(rows)
     parts = np.array_split(order, k)
     return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
@@ -62,36 +62,38 @@ def k_fold(
     seed: int = 0,
     verbose: int | str = "auto",
 ) -> "SearchResult":
-    """Train one model on each of k folds, all together, and validate it on the rest.
+    """Train k models together, each on all folds but one, and validate it on the remaining fold.
 
-    Each model ends where `training.fit` with this seed would take it on its fold alone. In its
-    history, too, all is as there, but for the losses of single outputs where there are several:
-    Keras averages these over batches, and here a smaller last batch counts by its rows.
+    Each model ends with the weights and the history that `training.fit` with this seed would give
+    on the same rows. The one difference is in models with several outputs: Keras averages the loss
+    of each output over batches; here a smaller last batch is weighted by its number of rows.
 
     Args:
-        build: Returns a compiled model; every fold starts from its values.
-        x: Inputs, (rows, ...): an array, a structure of arrays, or what `prepare` takes.
-        y: Targets, (rows, ...): an array, or a structure of arrays for several outputs.
+        build: Function that returns a compiled model; every fold starts from its weights.
+        x: Inputs of shape (rows, ...): an array, a structure of arrays, or any data that `prepare`
+            accepts.
+        y: Targets of shape (rows, ...): an array, or a structure of arrays for several outputs.
         k: Number of folds, at least 2; see `fold_indices`.
         epochs: Epochs to train, at least 1.
         batch_size: Samples per gradient update of each model.
         sample_weight: One weight per row, in training and in validation.
-        metric: Which metric the table shows; None takes the loss.
-        mode: "min" if a lower metric is better, "max" if a higher one is, "auto" if the metric
-            itself tells, as Keras's own metrics do.
-        prepare: `prepare(x_train, x_other)` returns both as arrays. It is called once for each
-            fold, so that what it learns from the data it learns from training rows only.
-        patience: Epochs without a better validation metric after which a model keeps its best
-            epoch's weights, as with Keras's `EarlyStopping`; None trains all epochs.
-        seed: Seed of the folds and of the order of the rows.
-        verbose: 0 for no bar, 1 for a bar, "auto" for one if somebody is watching.
+        metric: Metric that the table shows; None for the loss.
+        mode: "min" if a lower metric is better, "max" if a higher one is, "auto" to infer this
+            from the metric as Keras's `EarlyStopping` does.
+        prepare: Preprocessing: `prepare(x_train, x_other)` returns both as arrays. It is called
+            once per fold, so that it can be fitted to the training rows only.
+        patience: Epochs without improvement of the validation metric after which a model's
+            training stops. The model keeps the weights of its best epoch, as with Keras's
+            `EarlyStopping(restore_best_weights=True)`. None trains for all epochs.
+        seed: Seed for the folds and the order of the rows.
+        verbose: 0 for no bar, 1 for a bar, "auto" for a bar in a terminal or a notebook.
 
     Returns:
-        The table, the histories, the models and a plot.
+        A `SearchResult` with the table, the histories and the models.
 
     Raises:
-        ValueError: If the data cannot be trained with or split, or if the metric is unknown;
-            before any training.
+        ValueError: If the data is invalid or cannot be split, or if the metric is unknown; raised
+            before training starts.
     """
     return search(
         lambda: build(),
@@ -129,41 +131,42 @@ def search(
     seed: int = 0,
     verbose: int | str = "auto",
 ) -> "SearchResult":
-    """Train every configuration on every fold, all together, and compare them.
+    """Train every configuration on every fold, all together, and compare the configurations.
 
-    Configurations of one architecture are one program, also where they differ in learning rate,
-    weight decay, dropout rate, regularization, initial weights or seed.
+    Configurations with the same architecture run in one compiled program, even if they differ in
+    learning rate, weight decay, dropout rate, regularization, initial weights or seed.
 
     Args:
         build: `build(**configuration)` returns a compiled model.
-        configurations: The arguments to try, at least one dictionary.
+        configurations: Dictionaries of arguments for `build`, at least one.
         x: Inputs, as in `k_fold`.
         y: Targets, as in `k_fold`.
         k: Number of folds.
         epochs: Epochs to train.
         batch_size: Samples per gradient update of each model.
         sample_weight: One weight per row, in training and in validation.
-        metric: Which metric to compare by; None takes the loss.
-        mode: Whether a lower ("min") or a higher metric ("max") is better; "auto" asks the metric.
-        prepare: Preprocessing, fitted inside each fold.
-        patience: Early stopping of each model.
-        halving: Keep the best 1/halving of the configurations at each of several epochs, the last
-            of them at epochs/halving (successive halving); None trains all to the end.
-        seed: Seed of the folds and of the order of the rows.
-        verbose: Whether to show a bar.
+        metric: Metric to compare by; None for the loss.
+        mode: "min", "max" or "auto", as in `k_fold`.
+        prepare: Preprocessing, fitted inside each fold, as in `k_fold`.
+        patience: Early stopping of each model, as in `k_fold`.
+        halving: Factor of successive halving: at each of several epochs, the last of which is
+            epochs/halving, only the best 1/halving of the configurations continue. None trains all
+            configurations for all epochs.
+        seed: Seed for the folds and the order of the rows.
+        verbose: Whether to show a bar, as in `k_fold`.
 
     Returns:
-        The table, best configuration first, the histories, the models and a plot.
+        A `SearchResult` with the table (best configuration first), the histories and the models.
 
     Raises:
-        ValueError: If the data or the configurations cannot be trained with, or if the metric is
-            unknown; before any training.
+        ValueError: If the data or a configuration is invalid, or if the metric is unknown; raised
+            before training starts.
     """
     configurations = [dict(configuration) for configuration in configurations]
     if not configurations:
-        raise ValueError("There is no configuration to try: give at least one dictionary.")
+        raise ValueError("configurations is empty: give at least one dictionary.")
     if mode not in ("auto", "min", "max"):
-        raise ValueError(f'mode is "auto", "min" or "max", not {mode!r}.')
+        raise ValueError(f'mode must be "auto", "min" or "max", not {mode!r}.')
     data_adapter.check_numbers(
         epochs=(epochs, 1),
         batch_size=(batch_size, 1),
@@ -200,11 +203,11 @@ def search(
 
 
 class SearchResult:
-    """What a search found.
+    """The result of `k_fold` or `search`.
 
     Attributes:
         metric: The name of the metric in the table.
-        runs: The record of each configuration on each fold.
+        runs: The record of each run, with the pair (configuration, fold) as key.
     """
 
     def __init__(self, build, configurations, k, metric, sign, first_rows, patience):
@@ -222,9 +225,9 @@ class SearchResult:
     def table(self) -> pd.DataFrame:
         """The comparison, best configuration first.
 
-        One row for each configuration; its index is the configuration's place in the list that was
-        given. Columns: the configuration, the mean and the spread (standard deviation) of the
-        metric over the folds, and one column for each fold.
+        One row per configuration, with its position in the list of configurations as index. The
+        columns are the configuration's arguments, the mean and the spread (standard deviation) of
+        the metric over the folds, and the metric on each fold.
         """
         folds = [f"fold {f + 1}" for f in range(self._k)]
         rows = []
@@ -234,7 +237,7 @@ class SearchResult:
             rows.append({**configuration, **summary, **dict(zip(folds, scores, strict=True))})
         table = pd.DataFrame(rows)
         ranks = [math.inf if math.isnan(m) else self._sign * m for m in table["mean"]]
-        # A configuration that halving dropped ranks below all that went on.
+        # Configurations that halving dropped rank below those that continued.
         key = [
             (-survived, rank) for survived, rank in zip(self._rungs_survived, ranks, strict=True)
         ]
@@ -242,18 +245,18 @@ class SearchResult:
 
     @property
     def histories(self) -> dict[str, dict[str, list[float]]]:
-        """The best configuration's metrics by epoch, one history for each fold."""
+        """The best configuration's metrics by epoch, one history per fold."""
         return self.histories_of(self.table.index[0])
 
     def histories_of(self, configuration: int) -> dict[str, dict[str, list[float]]]:
-        """Return one configuration's histories, by its place in the list that was given."""
+        """Return the histories of a configuration, given its position in the list."""
         return {f"fold {f + 1}": self.runs[configuration, f].history for f in range(self._k)}
 
     def models(self, configuration: int | None = None) -> list[keras.Model]:
-        """Return the trained models of a configuration, one for each fold.
+        """Return the trained models of a configuration, one per fold.
 
         Args:
-            configuration: Place in the list that was given; None takes the best.
+            configuration: Position in the list of configurations; None for the best one.
         """
         configuration = self.table.index[0] if configuration is None else configuration
         models = []
@@ -268,7 +271,7 @@ class SearchResult:
         return models
 
     def drop_all_but(self, keep: int) -> set[int]:
-        """Return the places of the best configurations, and rank the others below them."""
+        """Return the positions of the best configurations, and rank the others below them."""
         survivors = {*self.table.index[:keep]}
         for c in survivors:
             self._rungs_survived[c] += 1
@@ -278,7 +281,7 @@ class SearchResult:
         """Plot the validation metric by epoch, mean and spread over the folds.
 
         Args:
-            best: How many configurations to show, from the best on.
+            best: Number of configurations to show, best first.
         """
         from helpers import plotting
 
@@ -301,7 +304,7 @@ class SearchResult:
 
 
 class _Run:
-    """One configuration on one fold: its history, its score and the weights that count."""
+    """One configuration on one fold: its history, its score and its final weights."""
 
     def __init__(self, name: str, sign: int, patience: int | None):
         self._name, self._sign, self._patience = name, sign, patience
@@ -310,7 +313,7 @@ class _Run:
         self.score, self.stopped, self._best_epoch = math.nan, False, 0
 
     def record(self, epoch: int, logs: Mapping[str, float]) -> bool:
-        """Add an epoch's metrics; tell whether its weights are the best so far and must be kept."""
+        """Add an epoch's metrics; return whether its weights must be kept as the best so far."""
         is_first = not self.history
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
@@ -324,11 +327,11 @@ class _Run:
         return bool(self._patience) and is_better
 
     def keep_best(self, weights: list[np.ndarray]) -> None:
-        """Keep the weights of the epoch that was recorded last."""
+        """Keep the weights of the epoch that was just recorded."""
         self.weights = weights
 
     def keep_last(self, weights: list[np.ndarray]) -> None:
-        """Keep the weights at the end of training, unless those of the best epoch count."""
+        """Keep the weights at the end of training, unless the best epoch's weights are kept."""
         if not self._patience:
             self.weights = weights
 
@@ -341,7 +344,7 @@ class _Group:
 
 
 def _groups(make, models, folds, data, batch_size, epochs, seed, say) -> list[_Group]:
-    """Put together what one program can train: one architecture, folds of one size."""
+    """Group the runs that one program can train: same architecture and same size of fold."""
     found = [fingerprint(model, free=True) for model in models]
     reasons = [stacked.obstacle(*pair) for pair in zip(models, found, strict=True)]
     by_state: dict[Any, list[int]] = {}
@@ -381,7 +384,7 @@ def _place(make: Callable, places: Sequence[int], place: int) -> keras.Model:
 
 
 def _make(build, configurations, first_rows, place) -> keras.Model:
-    """Build a configuration's model with all weights."""
+    """Build a configuration's model and create its weights."""
     with _names_of_a_new_process():
         model = build(**configurations[place])
     if not getattr(model, "compiled", False) or model.optimizer is None:
@@ -393,7 +396,7 @@ def _make(build, configurations, first_rows, place) -> keras.Model:
 
 @contextlib.contextmanager
 def _names_of_a_new_process() -> Iterator[None]:
-    """Let Keras number layers and metrics without a name from the start, for equal names."""
+    """Restart Keras's numbering of unnamed layers and metrics, so that models have equal names."""
     names = keras.src.backend.common.global_state
     kept = names.get_global_attribute("object_name_uids")
     names.set_global_attribute("object_name_uids", None)
@@ -404,17 +407,17 @@ def _names_of_a_new_process() -> Iterator[None]:
 
 
 def _sign(model: keras.Model, first: tuple, metric: str, mode: str) -> int:
-    """Return 1 if a lower metric is better, -1 if a higher one is; train nothing.
+    """Return 1 if a lower metric is better and -1 if a higher one is, without training.
 
     Raises:
-        ValueError: If there is no such metric, or if it does not tell.
+        ValueError: If the metric is unknown, or if its direction cannot be inferred.
     """
     epoch.build(model, keras.utils.pack_x_y_sample_weight(*first), with_optimizer=False)
     known = model.get_metrics_result()
     if metric not in known:
-        raise ValueError(f"metric is one of {', '.join(known)}, not {metric!r}.")
+        raise ValueError(f"metric must be one of {', '.join(known)}, not {metric!r}.")
     if np.ndim(keras.ops.convert_to_numpy(known[metric])):
-        raise ValueError(f"metric must be one number, but {metric} has several.")
+        raise ValueError(f"metric must be a single number, but {metric} has several values.")
     if mode != "auto":
         return 1 if mode == "min" else -1
     watch = keras.callbacks.EarlyStopping(f"val_{metric}", patience=2)
@@ -425,14 +428,14 @@ def _sign(model: keras.Model, first: tuple, metric: str, mode: str) -> int:
             watch.on_epoch_end(0, {f"val_{metric}": value})
     except ValueError as error:
         raise ValueError(
-            f"Nothing tells whether a lower or a higher {metric} is better: pass "
+            f"Keras does not define whether a lower or a higher {metric} is better: pass "
             'mode="min" or mode="max".'
         ) from error
     return -1 if watch.best == 1.0 else 1
 
 
 def _rungs(configurations: int, epochs: int, halving: int | None) -> dict[int, int]:
-    """Return after how many epochs how many configurations are kept."""
+    """Return how many configurations to keep, for each epoch after which some are dropped."""
     rungs, kept, times = {}, configurations, 1
     while halving and kept > 1:
         kept, times = math.ceil(kept / halving), times + 1
@@ -442,7 +445,7 @@ def _rungs(configurations: int, epochs: int, halving: int | None) -> dict[int, i
 
 
 def _drop(groups: list[_Group], result: SearchResult, keep: int) -> None:
-    """Go on with the best configurations only."""
+    """Continue with the best configurations only."""
     survivors = result.drop_all_but(keep)
     for group in [*groups]:
         kept = [c for c in group.configurations if c in survivors]
@@ -455,24 +458,24 @@ def _drop(groups: list[_Group], result: SearchResult, keep: int) -> None:
 
 
 def _data(x, y, sample_weight, k, seed, prepare) -> tuple:
-    """Return inputs, targets and weights as arrays, and the folds; prepared inputs by fold."""
+    """Return inputs (one array per fold if prepared), targets and weights, and the folds."""
     if prepare is None:
         parts = data_adapter.to_arrays(x, y, sample_weight)
         if parts is None or parts[1] is None:
-            raise ValueError("k_fold and search take x and y as arrays of numbers, no data sets.")
+            raise ValueError("k_fold and search need x and y as arrays of numbers, not datasets.")
         parts = data_adapter.with_class_weights(*parts, None)
         x, y, sample_weight = map(keras.tree.lists_to_tuples, parts)
         return x, y, sample_weight, fold_indices(data_adapter.rows_of(y), k, seed=seed)
     parts = data_adapter.to_arrays(y, None, sample_weight)
     if parts is None:
-        raise ValueError("k_fold and search take y as an array of numbers.")
+        raise ValueError("k_fold and search need y as an array of numbers.")
     y, _, sample_weight = parts
     folds = fold_indices(data_adapter.rows_of(y), k, seed=seed)
     return _prepared(x, y, folds, prepare), y, sample_weight, folds
 
 
 def _prepared(x, y, folds, prepare) -> data_adapter.ByFold:
-    """Return one array for each fold with every row in place."""
+    """Return one array of inputs per fold, with all rows in the original order."""
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}: each row needs one target.")
     pick = (lambda rows: x.iloc[rows]) if hasattr(x, "iloc") else (lambda rows: x[rows])
@@ -483,12 +486,13 @@ def _prepared(x, y, folds, prepare) -> data_adapter.ByFold:
         for part, where in zip(parts, (train, test), strict=True):
             found = data_adapter.to_arrays(part, y[where], of=f"fold {fold + 1}'s ")
             if found is None:
-                raise ValueError(f"prepare gave no array of numbers in fold {fold + 1}.")
+                raise ValueError(f"prepare did not return arrays of numbers in fold {fold + 1}.")
             rows.append(found[0])
         if rows[0].shape[1:] != rows[1].shape[1:]:
             raise ValueError(
-                f"prepare gave {rows[0].shape[1:]} columns to train on and {rows[1].shape[1:]} to "
-                f"validate on in fold {fold + 1}: give both the columns of the training rows."
+                f"prepare returned rows of shape {rows[0].shape[1:]} for training and "
+                f"{rows[1].shape[1:]} for validation in fold {fold + 1}: give both parts the same "
+                "columns."
             )
         whole = np.empty((len(y), *rows[0].shape[1:]), rows[0].dtype)
         whole[train], whole[test] = rows
@@ -496,8 +500,8 @@ def _prepared(x, y, folds, prepare) -> data_adapter.ByFold:
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ValueError(
-            f"prepare gave a different number of columns in different folds, {sorted(shapes)}: "
-            "fix the columns before the folds, for example the list of categories."
+            f"prepare returned different numbers of columns in different folds, {sorted(shapes)}: "
+            "fix the columns, for example the list of categories, before splitting."
         )
     return data_adapter.ByFold(arrays)
 

@@ -1,6 +1,6 @@
-"""Turn what is given to `training.fit` into arrays, as `model.fit` would, and check it.
+"""Convert the data given to `training.fit` to arrays, as `model.fit` would, and check it.
 
-Every check raises a `ValueError` of one sentence that says what is wrong, where, and what to do.
+Every check raises a `ValueError` that says in one sentence what is wrong, where, and what to do.
 """
 
 import contextlib
@@ -48,28 +48,31 @@ _ENTRYWISE_FUNCTIONS = (
 
 
 def check_numbers(**numbers: tuple[Any, int]) -> None:
-    """Refuse what is not a whole number of at least the given minimum.
+    """Raise a `ValueError` for any argument that is not an integer of at least its minimum.
 
     Args:
-        numbers: Pairs of a value and its minimum, by the name of the argument.
+        numbers: Pair of the value and its minimum for each argument.
     """
     for name, (value, minimum) in numbers.items():
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < minimum:
-            raise ValueError(f"{name} is a whole number of at least {minimum}, not {value!r}.")
+            raise ValueError(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
 
 
 def to_arrays(x: Any, y: Any = None, sample_weight: Any = None, of: str = "") -> tuple | None:
-    """Return x, y and the weights as arrays of numbers with equal numbers of rows.
+    """Return x, y and the weights as numeric arrays with the same number of rows.
 
     Args:
         x: Inputs, one array or a structure of arrays, (rows, ...).
         y: Targets, likewise, or None.
         sample_weight: One weight per row, or None.
-        of: What the data is, for the messages: "" or "validation ".
+        of: Prefix of the names in error messages: "" or "validation ".
 
     Returns:
-        The three parts, None where nothing was given; or None where something is not a dense array
-        of numbers (a data set, a generator, text, sparse rows), which is left to Keras.
+        The three parts, each None if it was not given. A single None if a part is not a dense
+        numeric array (a dataset, a generator, text, sparse rows); Keras then handles the data.
+
+    Raises:
+        ValueError: If there are no rows or the numbers of rows differ.
     """
     parts = {f"{of}x": x, f"{of}y": y, f"{of}sample_weight": sample_weight}
     given = {name: part for name, part in parts.items() if part is not None}
@@ -98,26 +101,26 @@ def to_arrays(x: Any, y: Any = None, sample_weight: Any = None, of: str = "") ->
 
 
 def _is_dense(leaf: Any) -> bool:
-    """Tell whether `model.fit` would slice this object as one dense array."""
+    """Return whether `model.fit` would slice this object as one dense array."""
     if tf is not None and isinstance(leaf, tf.RaggedTensor | tf.SparseTensor):
         return False
     return not hasattr(leaf, "tocsr") and hasattr(leaf, "__array__") and hasattr(leaf, "shape")
 
 
 def as_array(part: Any) -> Any:
-    """Return numbers as an array with floats in Keras's float type; None for other entries."""
+    """Return a numeric array, with floats in Keras's default float type; None for other entries."""
     if keras.ops.is_tensor(part):
         dtype = keras.backend.standardize_dtype(part.dtype)
         if dtype == "string":
             return None
         array = keras.ops.convert_to_numpy(part)
-    elif hasattr(part, "select_dtypes"):  # a data frame, maybe of columns of several types
+    elif hasattr(part, "select_dtypes"):  # a DataFrame, possibly with columns of several dtypes
         numbers = part.select_dtypes(["number", "bool", "boolean"]).shape == part.shape
         if numbers and part.to_numpy().dtype == object:
             array = part.to_numpy(keras.config.floatx(), na_value=np.nan)
         else:
             array = part.to_numpy()
-    elif hasattr(part, "iloc"):  # a series, which Keras makes a column
+    elif hasattr(part, "iloc"):  # a Series, which Keras converts to a column
         array = part.to_numpy()[:, None]
     else:
         array = np.asarray(part)
@@ -140,29 +143,30 @@ def rows_of(data: Any) -> int:
 
 
 def unpack(validation_data: Any) -> tuple | None:
-    """Return validation data as its parts x, y and weights; None for a data set."""
+    """Return validation data as its parts x, y and weights; None for a dataset."""
     if isinstance(validation_data, list | tuple):
         if not 1 <= len(validation_data) <= 3:
             raise ValueError(
-                f"validation_data is (x, y) or (x, y, weights), not {len(validation_data)} parts."
+                "validation_data must be (x, y) or (x, y, weights), but has "
+                f"{len(validation_data)} parts."
             )
         return (*validation_data, None, None)[:3]
     return (validation_data, None, None) if _is_dense(validation_data) else None
 
 
 def pack(x: Any, y: Any, sample_weight: Any) -> Any:
-    """Return the three parts in the form in which `model.fit` hands them to a step."""
+    """Return the three parts in the form that `model.fit` passes to a step."""
     parts = map(keras.tree.lists_to_tuples, (x, y, sample_weight))
     return keras.utils.pack_x_y_sample_weight(*parts)
 
 
 def split(parts: tuple, fraction: float) -> tuple[tuple, tuple]:
-    """Cut off the last `fraction` of the rows, as `model.fit` does."""
+    """Split off the last `fraction` of the rows, as `model.fit` does."""
     rows = rows_of(parts[0])
     at = math.floor(rows * (1 - fraction))
     if at == 0 or at == rows:
         raise ValueError(
-            f"validation_split={fraction} of {rows} rows leaves one of the two parts empty."
+            f"validation_split={fraction} of {rows} rows leaves one of the two parts without rows."
         )
 
     def cut(where: slice) -> tuple:
@@ -175,7 +179,7 @@ def split(parts: tuple, fraction: float) -> tuple[tuple, tuple]:
 
 
 def with_class_weights(x: Any, y: Any, sample_weight: Any, class_weight: Any) -> tuple:
-    """Return the parts with one weight per row for one per class, as `model.fit` does."""
+    """Return the parts with class weights converted to sample weights, as `model.fit` does."""
     if class_weight is not None:
         if sample_weight is not None:
             raise ValueError("Give either sample_weight or class_weight, not both.")
@@ -195,14 +199,14 @@ def _class_weights(y: Any, class_weight: Mapping) -> np.ndarray:
 
 
 class ByFold(list):
-    """Inputs that differ from fold to fold, one array for each, every row in its place."""
+    """Inputs that differ between folds: one array per fold, with all rows in the original order."""
 
 
 class SeededBatches(keras.utils.PyDataset):
-    """The batches of resident arrays in the orders of `epoch_order`, for `model.fit`.
+    """The batches of arrays in the order of `epoch_order`, for `model.fit`.
 
     Attributes:
-        follow: A callback that tells of each new epoch.
+        follow: A callback that keeps the epoch number up to date.
     """
 
     def __init__(self, data: Any, batch_size: int, seed: int, epoch: int):
@@ -252,10 +256,10 @@ def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def _model_fit_orders(rows: int) -> Iterator[np.ndarray]:
-    """Yield, epoch by epoch, the orders in which `model.fit` shuffles the rows.
+    """Yield, for each epoch, the order in which `model.fit` would visit the rows.
 
-    On TensorFlow the order comes from a data set like that of `model.fit`, so that the global seed
-    decides it in the same way; with such a seed, `model.fit` repeats one order in every epoch.
+    On TensorFlow the order comes from a `tf.data.Dataset` like that of `model.fit`, so that the
+    global seed has the same effect: with a global seed, every epoch has the same order.
     """
     if tf is None:
         while True:
@@ -270,14 +274,14 @@ def _model_fit_orders(rows: int) -> Iterator[np.ndarray]:
     yield order.numpy()
     order, second_draw = next(iter(source))
     is_seeded = np.array_equal(first_draw, second_draw)
-    while is_seeded:  # opening a data set takes ten milliseconds, and would give the same order
+    while is_seeded:  # a new iterator takes ten milliseconds and would give the same order
         yield order.numpy()
     while True:
         yield np.random.default_rng().permutation(rows).astype("int32")
 
 
 def check_text(model: keras.Model, x: Any) -> None:
-    """Refuse text for a model that takes numbers."""
+    """Raise a `ValueError` if x is text but the model takes numbers."""
     inputs = getattr(model, "inputs", None) if is_plain(model) and model.built else None
     if not inputs or any(part.dtype == "string" for part in inputs) or not _is_dense(x):
         return
@@ -290,10 +294,10 @@ def check_text(model: keras.Model, x: Any) -> None:
 
 
 def check_data(model: keras.Model, parts: tuple, of: str = "") -> None:
-    """Refuse entries that are not finite, and rows that the model or its loss cannot take.
+    """Raise a `ValueError` for entries that are not finite or do not fit the model or its loss.
 
-    Shapes and labels are compared for `Sequential` and functional models only; what else a model
-    takes, only Keras can tell.
+    Shapes and labels are checked for `Sequential` and functional models only; what a subclassed
+    model accepts is known only to Keras.
     """
     for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
         for array in keras.tree.flatten(part):
@@ -309,7 +313,7 @@ def check_data(model: keras.Model, parts: tuple, of: str = "") -> None:
 
 
 def is_plain(model: keras.Model) -> bool:
-    """Tell whether a model is `Sequential` or functional, without a class of the user's own."""
+    """Return whether a model is `Sequential` or functional, and not a subclass."""
     return type(model).__module__.startswith("keras.") and isinstance(model, keras.Model)
 
 
@@ -317,7 +321,7 @@ def _check_finite(array: np.ndarray, name: str) -> None:
     if array.dtype.kind != "f" or np.isfinite(array.sum()):  # one fast pass
         return
     bad = np.flatnonzero(~np.isfinite(array.reshape(array.shape[0], -1)).all(axis=1))
-    if bad.size:  # else only the sum itself was too large
+    if bad.size:  # otherwise only the sum overflowed
         raise ValueError(
             f"{name} has NaN or infinite entries in {bad.size} of its {array.shape[0]} rows, the "
             f"first in row {bad[0]}: fill or drop them, or pass check_finite=False to train as "
@@ -348,13 +352,13 @@ def _check_inputs(model: keras.Model, x: np.ndarray, of: str) -> None:
 def _check_targets(model: keras.Model, x: np.ndarray, y: np.ndarray, of: str) -> None:
     try:
         outputs = model.compute_output_shape(x.shape)
-    except Exception:  # what is wrong with the model, its first step says better
+    except Exception:  # the model's first step reports the error more clearly
         return
     if not isinstance(outputs, tuple) or not outputs or not isinstance(outputs[-1], int):
         return
     loss = model.loss
     if isinstance(loss, str):
-        with contextlib.suppress(ValueError):  # `compile` knows a few more words
+        with contextlib.suppress(ValueError):  # `compile` accepts a few more names
             loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy) or (
         loss is keras.losses.sparse_categorical_crossentropy
@@ -379,7 +383,7 @@ def _check_labels(y: np.ndarray, outputs: tuple, ignored: int | None, of: str) -
     classes = outputs[-1]
     if y.ndim == len(outputs) and y.shape[-1] == classes and classes > 1:
         raise ValueError(
-            f"{of}y has shape {y.shape}, one column per class, but the loss is the sparse one: "
+            f"{of}y has shape {y.shape}, one column per class, but the loss is a sparse one: "
             "pass class numbers, y.argmax(axis=1), or use CategoricalCrossentropy."
         )
     if y.ndim > 2 or len(outputs) > 2:

@@ -1,10 +1,10 @@
 """Run a whole epoch of a compiled Keras model as one program, on TensorFlow and JAX.
 
-`model.fit` goes back to Python after every batch. Here the loop over the batches is part of the
-compiled program: the data stays on the device, each batch is gathered there by its row numbers,
-and Python is asked again once per epoch. A program is traced from the model's own objects, and
-calls the model's own `train_step` and `test_step`, so losses, metrics, optimizers and custom steps
-are those of `model.fit`. It is kept for as long as Keras would keep its own `train_function`.
+`model.fit` returns to Python after every batch. Here the loop over the batches is part of the
+compiled program: the data stays on the device, each batch is gathered there by row number, and
+control returns to Python once per epoch. A program is traced from the model itself and calls its
+`train_step` and `test_step`, so losses, metrics, optimizers and custom steps are those of
+`model.fit`. It is cached for as long as Keras caches the model's `train_function`.
 """
 
 import contextlib
@@ -47,15 +47,15 @@ _programs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class NotOneProgram(Exception):
-    """A model's step cannot be part of a larger program; its cause says why."""
+    """A model's step cannot be compiled as part of an epoch; `__cause__` is the original error."""
 
 
 class Traced:
-    """A function of tensors, compiled once for each kind of arguments that it meets.
+    """A function of tensors that is compiled once per combination of argument shapes and dtypes.
 
     Args:
-        function: What to compile.
-        dropouts: Dropout layers that are given their masks in it.
+        function: The function to compile.
+        dropouts: Dropout layers for which the function sets the masks.
     """
 
     def __init__(self, function: Callable, dropouts: Sequence[masked_dropout.Masked] = ()):
@@ -73,20 +73,20 @@ class Traced:
             with masked_dropout.given(self._dropouts):
                 if BACKEND == "jax":
                     self._graphs[kinds] = self._function.lower(*arguments).compile()
-                else:  # asked for by hand, because tf.function warns when it makes several itself
+                else:  # a call that retraces a tf.function several times logs a warning
                     self._graphs[kinds] = self._function.get_concrete_function(*arguments)
         return self._graphs[kinds]
 
 
 class EpochProgram:
-    """Runs one kind of epoch of a model on resident data; compiled when it meets new shapes.
+    """Runs training or validation epochs on data on the device; compiled for each set of shapes.
 
     Args:
         model: A compiled model.
         step: "train" or "test".
-        batch_size: Rows per step; the last step may have fewer.
+        batch_size: Samples per step; the last step may have fewer.
         use_xla: Whether the loop over full batches is compiled by XLA.
-        dropouts: Dropout layers whose masks are drawn outside of XLA.
+        dropouts: Dropout layers whose masks are drawn before the step that uses them.
     """
 
     def __init__(self, model, step, batch_size, use_xla, dropouts=()):
@@ -99,25 +99,25 @@ class EpochProgram:
         """Compile the program for data of these shapes.
 
         Args:
-            data: Resident arrays, as a step takes them.
-            order: Row numbers in the order of visiting, int32.
+            data: Arrays on the device, in the form that a training step takes.
+            order: Row numbers in the order in which to visit them, int32 of shape (rows,).
 
         Raises:
-            NotOneProgram: If the step cannot be compiled as part of a loop; nothing has been run.
+            NotOneProgram: If the step cannot be compiled as part of a loop; no step has been run.
         """
         try:
             if not self._is_built:
                 self._create_variables(data)
                 self._is_built = True
             self._traced.graph(self._state(), data, keras.ops.convert_to_tensor(order))
-        except Exception as error:  # Keras runs the step, or says what is wrong with it
+        except Exception as error:  # model.fit then runs the step, or reports the error
             raise NotOneProgram(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
     def _create_variables(self, data: Any) -> None:
-        """Create what the first step creates, also where the epoch then cannot be traced.
+        """Create the variables that the first step creates, even if tracing the epoch then fails.
 
-        TensorFlow leaves variables that are created in a trace without a value if it fails; so a
-        model with code of its own is traced for a single step first.
+        If a trace fails, TensorFlow leaves the variables created in it without values. A model
+        with custom code is therefore traced for a single step first.
         """
         model = self._model()
         if BACKEND == "jax":
@@ -139,14 +139,14 @@ class EpochProgram:
         return numbers(logs)
 
     def _state(self) -> tuple:
-        """Return the values that go into the program; TensorFlow's programs read variables."""
+        """Return the program's input state; empty on TensorFlow, whose programs read variables."""
         if BACKEND != "jax":
             return ()
         state = values(self._model())
         return state if self._step == "train" else (*state[:2], (), state[3])
 
     def _epoch(self, state, data, order):
-        """Take a step over every batch, and read the metrics."""
+        """Run one step per batch, and return the state and the metrics."""
         model, size = self._model(), self.batch_size
         rows = order.shape[0]
         names = []
@@ -165,7 +165,7 @@ class EpochProgram:
             def body(index, carried):
                 state, masks = carried
                 chosen = keras.ops.slice(order, (index * size,), (size,))
-                # The next step's masks are drawn beside this step, which does not wait for them.
+                # The next step's masks are drawn in parallel with this step, which needs others.
                 return step_with(masks, state, take(data, chosen)), [
                     dropout.draw_in_xla(size) for dropout in self.dropouts
                 ]
@@ -186,24 +186,24 @@ class EpochProgram:
                 masks = [dropout.draw(size) for dropout in self.dropouts]
                 state = compiled(full_batches, self.use_xla)(state, data, order, masks)
                 for dropout in self.dropouts:
-                    dropout.take_back()  # what the last step drew for a next one
+                    dropout.take_back()  # the last step drew masks that no step uses
             rest = rows % size
-            if rest:  # another shape, so a step of its own
+            if rest:  # a smaller batch, so it is compiled separately
                 masks = [dropout.draw(rest) for dropout in self.dropouts]
                 state = step_with(masks, state, take(data, order[-rest:]))
         logs = _metrics(model, state)
         if {*names} != {*logs}:  # then model.fit reports what the last step returned
-            raise NotImplementedError("its step returns other values than the model's metrics")
+            raise NotImplementedError("its step returns values other than the model's metrics")
         return state, logs
 
 
 def _nothing() -> None:
-    """Stand for the function of a model that has no programs."""
+    """Placeholder for the function of a model that has no programs yet."""
 
 
 def program_of(model: keras.Model, step: str, batch_size: int, use_xla: bool) -> EpochProgram:
-    """Return the program of a model, the same one until the model is compiled again."""
-    model.make_train_function()  # `compile` discards this function, and so does all that must
+    """Return the program of a model; it is reused until the model is compiled again."""
+    model.make_train_function()  # discarded by `compile` and other invalidating calls
     function, programs = _programs.get(model, (_nothing, {}))
     if function() is not model.train_function:
         programs = {}
@@ -217,11 +217,11 @@ def program_of(model: keras.Model, step: str, batch_size: int, use_xla: bool) ->
 
 
 def is_prepared(model: keras.Model, data: Any) -> bool:
-    """Tell whether a model has its weights, and build a plain `Sequential` that has none."""
+    """Return whether a model is built, after trying to build a plain `Sequential`."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     is_simple = type(model) is keras.Sequential and "float" in str(getattr(x, "dtype", ""))
     if not model.built and is_simple:
-        with contextlib.suppress(Exception):  # what is wrong, the first step says better
+        with contextlib.suppress(Exception):  # the first step reports the error more clearly
             model.build((None, *x.shape[1:]))
     return model.built
 
@@ -239,7 +239,7 @@ def build(model: keras.Model, data: Any, *, with_optimizer: bool = True) -> None
 
 
 def first_call(model: keras.Model, x: Any) -> Any:
-    """Call a model, which creates its weights, and leave no other trace: some layers count."""
+    """Call a model to create its weights, and restore the state that some layers update."""
     known = model.non_trainable_variables
     before = read(known)
     prediction = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x))
@@ -248,7 +248,7 @@ def first_call(model: keras.Model, x: Any) -> Any:
 
 
 def _variables(model: keras.Model) -> tuple[list, ...]:
-    """Return a model's variables in the four parts of which Keras's JAX step makes a state."""
+    """Return a model's variables in the four lists that make up the state of Keras's JAX step."""
     return (
         model.trainable_variables,
         model.non_trainable_variables,
@@ -263,13 +263,13 @@ def values(model: keras.Model) -> tuple[list, ...]:
 
 
 def assign(model: keras.Model, state: tuple[list, ...]) -> None:
-    """Set a model's variables to these values; an empty list leaves its part unchanged."""
+    """Set a model's variables to these values; an empty list leaves those variables unchanged."""
     for part, given in zip(_variables(model), state, strict=True):
         write(part if given else (), given)
 
 
 def read(variables: list[keras.Variable]) -> list:
-    """Return the values of variables, which later changes do not affect."""
+    """Return the values of variables, unaffected by later assignments."""
     return [v.value.read_value() if tf else keras.ops.copy(v) for v in variables]
 
 
@@ -277,7 +277,7 @@ def write(variables: list[keras.Variable], values: list) -> None:
     """Set variables to these values."""
     for variable, value in zip(variables, values, strict=True):
         if tf:
-            variable.value.assign(value, read_value=False)  # half the time of Keras's assign
+            variable.value.assign(value, read_value=False)  # takes half the time of Keras's assign
         else:
             variable.assign(value)
 
@@ -286,7 +286,7 @@ def _train_step(model: keras.Model, state: tuple, batch: Any) -> tuple[tuple, di
     if BACKEND == "jax":
         logs, state = model.train_step(state, batch)
         return state, logs
-    return state, model.train_step(batch)  # elsewhere a step changes the variables in place
+    return state, model.train_step(batch)  # TensorFlow's step updates the variables in place
 
 
 def _test_step(model: keras.Model, state: tuple, batch: Any) -> tuple[tuple, dict]:
@@ -309,7 +309,7 @@ def _metrics(model: keras.Model, state: tuple) -> dict:
 
 
 def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
-    """Return the gradient of a function's first result, and its other result."""
+    """Return the gradients of a function's first result, and its second result."""
     if BACKEND == "jax":
         return jax.grad(function, has_aux=True)(trainable)
     with tf.GradientTape() as tape:
@@ -325,19 +325,19 @@ def numbers(logs: dict) -> dict:
 
 
 def tensors(arrays: Iterable) -> list:
-    """Return variables or arrays as tensors of the backend."""
+    """Return variables or arrays as backend tensors."""
     return [keras.ops.convert_to_tensor(array) for array in arrays]
 
 
 def take(data: Any, rows: Any) -> Any:
-    """Gather rows of a structure of arrays, inside a program."""
+    """Gather rows of a structure of arrays, inside a compiled program."""
     if BACKEND == "jax":
         return keras.tree.map_structure(lambda array: array[rows], data)
     return keras.tree.map_structure(lambda array: tf.gather(array, rows), data)
 
 
 def loop(steps: int, body: Callable, state: tuple) -> tuple:
-    """Run `state = body(step, state)` for each step, inside a program."""
+    """Run `state = body(step, state)` for each step, inside a compiled program."""
     if BACKEND == "jax":
         return jax.lax.fori_loop(0, steps, body, state)
     if steps == 1:
@@ -358,7 +358,7 @@ def compiled(function: Callable, use_xla: bool = False) -> Callable:
 
 
 def resident(data: Any) -> Any:
-    """Move arrays onto the device; None if they would take more than half of its memory."""
+    """Move arrays to the device; return None if they need more than half of its memory."""
     memory = _memory_bytes()
     if memory is not None and sum(a.nbytes for a in keras.tree.flatten(data)) > memory / 2:
         return None
@@ -373,7 +373,7 @@ def resident(data: Any) -> Any:
 
 
 def _memory_bytes() -> int | None:
-    """Return the size of the device's memory, where the system tells it."""
+    """Return the memory of the device in bytes, or None if unknown."""
     if BACKEND == "jax":
         stats = jax.devices()[0].memory_stats()
         if stats:
@@ -387,7 +387,7 @@ def _memory_bytes() -> int | None:
 
 
 def device_name() -> str:
-    """Name the device that programs run on."""
+    """Return the name of the device that programs run on."""
     if BACKEND == "tensorflow":
         gpus = tf.config.list_physical_devices("GPU")
         details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}

@@ -1,9 +1,9 @@
-"""Prove that two compiled models differ in nothing but the values of their variables.
+"""Check that two compiled models differ only in the values of their variables.
 
-A configuration is no proof: Keras leaves numbers out of it (`delta` of a Huber loss, `axis` of
-others). So the whole state of the objects is compared: every attribute of the model, its layers,
-loss, metrics and optimizer, recursively. Whatever is not a plain value or an object of Keras's own
-classes makes a model unknown, and an unknown model equals no other.
+Comparing `get_config()` is not sufficient: Keras leaves numbers out of it (`delta` of a Huber loss,
+`axis` of others). The whole state is therefore compared: every attribute of the model, its layers,
+loss, metrics and optimizer, recursively. Anything that is not a plain value or an instance of a
+Keras class makes a model unknown, and an unknown model equals no other.
 """
 
 import enum
@@ -17,7 +17,7 @@ from helpers.backend import keras, tf
 
 __all__ = ["Fingerprint", "fingerprint", "is_known"]
 
-# What an object knows about its own past, its place in memory and its readers, not about its work.
+# Attributes that record an object's history, address or users, and do not affect its results.
 _RECORDS = {
     "_auto_config",
     "_build_shapes_dict",
@@ -33,7 +33,7 @@ _RECORDS = {
     "_loss_ids",
     "_losses",
     "_losses_override",
-    "_nodes",  # of a functional model, by address; also by depth
+    "_nodes",  # of a functional model, in order of address; another attribute has them by depth
     "_outbound_nodes",
     "_parent_path",
     "_path",
@@ -53,7 +53,7 @@ _RECORDS = {
     "train_function",
 }
 _NAMES = {"name", "_name", "output_names", "_output_names"}
-_STARTS = {"seed", "_initial_seed", "_init_seed"}  # they decide first values only
+_STARTS = {"seed", "_initial_seed", "_init_seed"}  # these determine initial values only
 _FREE = {
     keras.layers.Dropout: ("rate",),
     keras.regularizers.L1: ("l1",),
@@ -66,9 +66,9 @@ class Fingerprint:
     """The state of a model without the values of its variables.
 
     Attributes:
-        state: Equal for two models exactly if one program serves both.
-        free: The numbers that were left out: pairs of an object and the name of its attribute, in
-            an order that is the same for models of equal state.
+        state: Equal for two models if and only if the same program can train both.
+        free: The numbers that were left out, as pairs of an object and an attribute's name, in the
+            same order for models of equal state.
     """
 
     def __init__(self, state: tuple, free: list[tuple[Any, str]]):
@@ -76,16 +76,16 @@ class Fingerprint:
 
 
 class _Unknown(Exception):
-    """Met something whose state cannot be compared."""
+    """The state of an object cannot be compared."""
 
 
 def fingerprint(model: keras.Model, free: bool = False) -> Fingerprint | None:
-    """Return the fingerprint of a compiled model; None where some of its state is unknown.
+    """Return the fingerprint of a compiled model, or None if part of its state is unknown.
 
     Args:
         model: A compiled model.
-        free: Whether to leave out numbers that a stacked program holds for each model: rates of
-            dropout, factors of L1 and L2, weight decay, where they are not 0.
+        free: Whether to leave out the numbers that a stacked program stores for each model: dropout
+            rates, L1 and L2 factors and weight decay, if they are not 0.
     """
     walk = _Walk(model, free)
     try:
@@ -95,7 +95,7 @@ def fingerprint(model: keras.Model, free: bool = False) -> Fingerprint | None:
 
 
 def is_known(model: keras.Model) -> bool:
-    """Tell whether a compiled model consists of Keras's own parts only."""
+    """Return whether a compiled model consists only of instances of Keras classes."""
     return fingerprint(model) is not None
 
 
@@ -105,13 +105,13 @@ class _Walk:
         variables += model.optimizer.variables if model.optimizer is not None else []
         self._variables = {id(variable): place for place, variable in enumerate(variables)}
         self._seen: dict[int, int] = {}
-        self._kept: list[Any] = []  # so that no new object takes the id of one that was seen
+        self._kept: list[Any] = []  # so that no new object reuses the id of an old one
         self._with_free, self.free = with_free, []
         outputs = getattr(model, "output_names", None) or ()
-        self._names_matter = len(outputs) > 1  # logs are named after several outputs
+        self._names_matter = len(outputs) > 1  # with several outputs, logs have their names
 
     def tokens(self, part: Any) -> Iterator[Any]:
-        """Yield what tells this part from others, in hashable tokens."""
+        """Yield hashable tokens that identify the state of this part."""
         if isinstance(part, _PLAIN):
             yield type(part), repr(part)
             return
@@ -176,7 +176,7 @@ class _Walk:
                 yield from self.tokens(part)
 
     def _function(self, function: types.FunctionType) -> Iterator[Any]:
-        """Compare functions of Keras by their code, and by all that they close over."""
+        """Identify a function of Keras by its code, its closure and its default arguments."""
         if not _is_keras(function):
             raise _Unknown(function)
         yield function.__code__
@@ -190,11 +190,11 @@ class _Walk:
         if not _is_keras(kind):
             raise _Unknown(part)
         yield kind
-        if isinstance(part, keras.metrics.Metric):  # not the model's until its first step
+        if isinstance(part, keras.metrics.Metric):  # the model has it after its first step
             for variable in part.variables:
                 self._variables.setdefault(id(variable), len(self._variables))
         for name, value in self._attributes(part):
-            if name == "_exclude_from_weight_decay":  # the addresses of variables
+            if name == "_exclude_from_weight_decay":  # it contains addresses of variables
                 raise _Unknown(part)
             if name in _NAMES and not isinstance(part, keras.metrics.Metric):
                 if not self._names_matter:

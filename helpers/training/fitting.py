@@ -1,7 +1,8 @@
 """Train a compiled Keras model as `model.fit` does, each epoch as one compiled program.
 
-`fit` adapts the data, chooses a path, places the data and runs. There are two paths: the program
-of `helpers.training.epoch`, and `model.fit` itself for all that the program cannot do better.
+`fit` converts the data to arrays, chooses a training loop, moves the data to the device and trains.
+There are two loops: the compiled program of `helpers.training.epoch`, and `model.fit` itself for
+everything that this program cannot do, or cannot do faster.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ __all__ = ["device", "fit"]
 
 
 def device() -> str:
-    """Say in one line which backend and device training uses.
+    """Return the backend and the device that training uses, in one line.
 
     Returns:
         For example "TensorFlow on the CPU" or "TensorFlow on the GPU (NVIDIA H100)".
@@ -54,55 +55,59 @@ def fit(
     checkpoint: str | Path | None = None,
     live_plot: bool = False,
 ) -> keras.callbacks.History:
-    """Train a compiled model as `model.fit` does, with the loop over batches compiled too.
+    """Train a compiled model as `model.fit` does, with the loop over batches compiled as well.
 
-    The arguments up to `validation_freq` are those of `model.fit`, in its order and with its
-    defaults. Arrays are moved onto the device once, and each epoch is one program. `model.fit`
-    itself runs what such a program cannot do better: data sets and generators, callbacks that
-    listen to batches, eager models, data larger than the device, PyTorch.
+    The arguments up to `validation_freq` are those of `model.fit`, in the same order and with the
+    same defaults. Arrays are moved to the device once, and each epoch is one compiled program.
+    Everything else goes to `model.fit`: datasets and generators, callbacks that are called for
+    every batch, models that run eagerly, data that does not fit on the device, and PyTorch.
 
-    Differences from `model.fit`, of which `check_finite=False` switches off the first two:
+    Differences from `model.fit` (`check_finite=False`, or a `TerminateOnNaN` among the callbacks,
+    turns off the first two):
 
-    - Data with NaN or infinite entries, and targets that Keras would broadcast against another
-      shape, are refused before training.
-    - A loss that is not finite ends the run with `NonFiniteLoss`, and the model keeps its weights
-      from before that epoch (unless `callbacks` has a `TerminateOnNaN`, which then decides).
-    - The first Ctrl-C ends the run cleanly after the running epoch, with the history so far.
-    - One bar shows the run instead of one line per epoch.
+    - Data with NaN or infinite entries, and targets that Keras would broadcast to another shape,
+      raise a `ValueError` before training starts.
+    - A loss that is not finite raises `NonFiniteLoss`, and the model gets back the weights it had
+      before that epoch.
+    - The first Ctrl-C stops training at the end of the current epoch and keeps the history so far.
+    - One progress bar covers the whole run, instead of one line per epoch.
 
     Args:
         model: A compiled Keras model.
-        x: Inputs, (rows, ...): whatever `model.fit` takes.
-        y: Targets, (rows, ...); None with a data set.
+        x: Inputs of shape (rows, ...), in any form that `model.fit` accepts.
+        y: Targets of shape (rows, ...); None with a dataset.
         batch_size: Samples per gradient update, 32 by default; the last batch may have fewer.
-        epochs: The epoch to stop after.
-        verbose: 0 shows nothing, 1 a progress bar, 2 one line per epoch; "auto" is 1 if somebody
-            is watching and 0 under CI, in tests and in files. With 1 or 2, `fit` says which path
-            it takes and why.
+        epochs: Number of epochs; with `initial_epoch`, the epoch at which to stop.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch; "auto" for a bar
+            in a terminal or a notebook and no output under CI, in tests and in files. With 1 or 2,
+            `fit` also prints which loop it uses, and why if that is `model.fit`.
         callbacks: Keras callbacks.
         validation_split: Fraction of the rows, taken from the end, to validate on.
-        validation_data: (x, y), (x, y, weights) or a data set to validate on instead.
+        validation_data: (x, y), (x, y, weights) or a dataset to validate on instead.
         shuffle: Whether the rows are visited in a random order.
-        class_weight: A weight for each class number; those not named have 1.
+        class_weight: Dictionary of class numbers and weights; other classes have weight 1.
         sample_weight: One weight per row.
-        initial_epoch: The epoch to start at, counted from 0.
-        steps_per_epoch: Batches per epoch, for data that does not end.
+        initial_epoch: Epoch at which to start, counted from 0.
+        steps_per_epoch: Batches per epoch, for example for an infinite dataset.
         validation_steps: Batches to validate on.
-        validation_batch_size: Rows per batch of the validation; `batch_size` by default.
-        validation_freq: Validate after every so many epochs, or after the epochs in a list.
-        seed: Seed of a new order of the rows in each epoch (see `epoch_order`). None shuffles as
-            `model.fit` does, so that `keras.utils.set_random_seed` gives the same numbers.
-        check_finite: Whether to refuse what the first two differences name.
-        checkpoint: A file that is written after each epoch. If it exists, the run goes on from
-            it, with the same weights bit for bit as a run that was never stopped. The state of
-            the callbacks is not part of it.
-        live_plot: Whether to draw the loss during the run (in a notebook).
+        validation_batch_size: Samples per validation batch; `batch_size` by default.
+        validation_freq: Number of epochs from one validation to the next, or a list of the epochs
+            to validate after, counted from 1.
+        seed: Seed for the order of the rows, which is new in each epoch (see `epoch_order`). None
+            shuffles as `model.fit` does, with the same numbers after
+            `keras.utils.set_random_seed`.
+        check_finite: Whether to check the data and the loss as described above.
+        checkpoint: File to write after each epoch. If it exists, training resumes from it and ends
+            with the weights of an uninterrupted run, bit for bit. The state of the callbacks is
+            not saved.
+        live_plot: Whether to plot the loss during training (in a notebook).
 
     Returns:
-        The history, as from `model.fit`.
+        The `History` object that `model.fit` would return.
 
     Raises:
-        ValueError: If the model, the data or a number cannot be trained with; before any training.
+        ValueError: If the model is not compiled, or if the data or another argument is invalid;
+            raised before training starts.
         NonFiniteLoss: If the loss of an epoch is NaN or infinite.
     """
     _check_compiled(model)
@@ -132,22 +137,22 @@ def fit(
     users = callbacks.callbacks if is_list else keras.tree.flatten(callbacks or [])
     check_finite &= not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in users)
 
-    # Adapt the data.
+    # Convert the data to arrays.
     train, held_out = _adapt(model, arguments, check_finite)
 
-    # Choose the path.
+    # Choose the loop.
     reason = _why_model_fit(model, arguments, train, held_out, users, is_list)
     run = checkpoints.Run(checkpoint, model, train, initial_epoch, seed)
     arguments["initial_epoch"] = run.epoch
 
-    # Place the data.
+    # Move the data to the device.
     given = [part for part in (train, held_out) if part is not None]
     placed = None if reason else epoch.resident(given)
     if placed is None and reason is None:
         size = sum(array.nbytes for array in keras.tree.flatten(given)) / 2**30
-        reason = f"{size:.1f} GiB of data do not fit the device"
+        reason = f"{size:.1f} GiB of data do not fit on the device"
 
-    # Run, and report through callbacks.
+    # Train, and report through callbacks.
     own = [hooks.StopAfterInterrupt(verbose == 0), keras.callbacks.History(), *run.callbacks]
     own += progress_bar.shown(verbose, live_plot, run.epoch)
     first = [StopOnNonFiniteLoss()] if check_finite else []
@@ -158,7 +163,7 @@ def fit(
         if reason is None:
             reason, events = _by_epochs(model, placed, arguments, run, events, verbose)
         if reason is not None:
-            _say_path(verbose, f"model.fit runs this: {reason}.")
+            _say_path(verbose, f"Training with model.fit: {reason}.")
             if train is not None and run.seed is not None and not steps_per_epoch and shuffle:
                 arguments |= _in_seeded_order(given, arguments, run, events)
             model.fit(**arguments, callbacks=events, verbose=0)
@@ -178,9 +183,9 @@ def _say_path(verbose: int | str, text: str) -> None:
 
 
 def _adapt(model: keras.Model, arguments: dict, check: bool) -> tuple:
-    """Return the data to train and to validate on as a step takes them.
+    """Return the training and the validation data in the form that a training step takes.
 
-    Either is None where it is not given as arrays of numbers.
+    Each is None if it was not given as arrays of numbers.
     """
     given = arguments["x"], arguments["y"], arguments["sample_weight"]
     train = data_adapter.to_arrays(*given)
@@ -205,23 +210,23 @@ _LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function")
 
 
 def _why_model_fit(model, arguments, train, held_out, callbacks, is_list) -> str | None:
-    """Say what keeps an epoch from being one program; None where it can be one."""
+    """Return why an epoch cannot run as one program, or None if it can."""
     listener = hooks.batch_listener(callbacks)
     own_loop = next((name for name in _LOOPS if _is_overridden(model, name)), None)
     caps = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
     limits = [n for n in ("steps_per_epoch", "validation_steps") if arguments[n] is not None]
     obstacles = {
-        "PyTorch compiles no whole epochs": BACKEND == "torch",
+        "PyTorch cannot compile a whole epoch": BACKEND == "torch",
         "the model runs eagerly": model.run_eagerly,
         "the model has no optimizer": model.optimizer is None,
-        f"the model has its own {own_loop}": own_loop,
-        "callbacks are a CallbackList": is_list,
-        f"{listener} listens to batches": listener,
-        "the model is distributed": _is_distributed(model),
+        f"the model overrides {own_loop}": own_loop,
+        "callbacks is a CallbackList": is_list,
+        f"{listener} is called for every batch": listener,
+        "training is distributed": _is_distributed(model),
         f"x is a {type(arguments['x']).__name__}, not an array of numbers": train is None,
-        f"{' and '.join(limits)} set the number of batches": limits,
-        "rows are shuffled within batches": not isinstance(arguments["shuffle"], bool),
-        "Keras is set to stop early": any(caps),
+        f"the number of batches is set by {' and '.join(limits)}": limits,
+        "rows are shuffled in batch-sized chunks": not isinstance(arguments["shuffle"], bool),
+        "Keras's configuration limits the epochs or the steps": any(caps),
         "the validation data is not an array of numbers": (
             arguments["validation_data"] is not None and held_out is None
         ),
@@ -245,8 +250,8 @@ def _by_epochs(model, data, arguments, run, callbacks, verbose) -> tuple:
     """Run each epoch as one program.
 
     Returns:
-        None and the callbacks; or, before anything has been trained, why this cannot be done and
-        the callbacks with which `model.fit` can go on.
+        None and the callbacks. If the model's step cannot be compiled, the reason and the callbacks
+        with which `model.fit` can continue; nothing has been trained then.
     """
     train_data, held_out = (*data, None)[:2]
     epochs = arguments["epochs"]
@@ -268,7 +273,7 @@ def _by_epochs(model, data, arguments, run, callbacks, verbose) -> tuple:
         try:
             train.prepare(train_data, order)
         except epoch.NotOneProgram as error:
-            return f"its step cannot be part of a larger program ({error})", hooks.begun(events)
+            return f"its step cannot be compiled as part of an epoch ({error})", hooks.begun(events)
         if number == run.epoch:
             _say_path(verbose, f"Each epoch is one compiled program{' with XLA' * use_xla}.")
         logs = train(train_data, order)
@@ -284,7 +289,7 @@ def _by_epochs(model, data, arguments, run, callbacks, verbose) -> tuple:
 
 
 def _validate(model, held_out, arguments, use_xla, events) -> dict:
-    """Measure the model on the data held out; return the metrics by their names in a history."""
+    """Evaluate the model on the validation data and return metrics named as in a history."""
     batch_size = arguments["validation_batch_size"] or arguments["batch_size"] or 32
     test = epoch.program_of(model, "test", batch_size, use_xla)
     order = np.arange(data_adapter.rows_of(held_out), dtype="int32")
@@ -301,13 +306,13 @@ def _validate(model, held_out, arguments, use_xla, events) -> dict:
 
 
 def _is_due(finished: int, frequency: int | Sequence[int]) -> bool:
-    """Tell whether to validate after so many epochs."""
+    """Return whether to validate after this number of epochs."""
     is_number = isinstance(frequency, int)
     return finished % frequency == 0 if is_number else finished in frequency
 
 
 def _in_seeded_order(data, arguments, run, events) -> dict:
-    """Return arguments with which `model.fit` visits the rows in the order of a seed."""
+    """Return arguments with which `model.fit` visits the rows in the order of the seed."""
     batch_size = arguments["batch_size"] or 32
     batches = data_adapter.SeededBatches(data[0], batch_size, run.seed, run.epoch)
     events.append(batches.follow)

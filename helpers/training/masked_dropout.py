@@ -1,8 +1,9 @@
-"""Dropout whose numbers are drawn before the step that needs them.
+"""Dropout with masks that are drawn before the step that uses them.
 
-A step with its random numbers given can be compiled by XLA and mapped over many models. On a CPU
-XLA draws other numbers than TensorFlow does, and slowly, so that here TensorFlow's generator is
-written down: the masks are those of `keras.layers.Dropout` with the same seed.
+A step that receives its masks as inputs can be compiled by XLA and mapped over many models. On a
+CPU, XLA's random number generator is slow and its numbers differ from TensorFlow's. TensorFlow's
+generator is therefore reimplemented here: the masks equal those of `keras.layers.Dropout` with the
+same seed.
 
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011), Philox 4x32-10.
 """
@@ -27,8 +28,8 @@ class Masked:
     """A dropout layer whose masks are drawn before the step that uses them.
 
     Attributes:
-        layer: The user's own layer.
-        mask: Which entries of the inputs the next call keeps, of the inputs' shape, 0 or 1.
+        layer: The Keras layer.
+        mask: Mask for the next call, of the inputs' shape: 1 where an entry is kept, else 0.
     """
 
     def __init__(self, layer: keras.layers.Dropout):
@@ -36,7 +37,7 @@ class Masked:
         self._unit_shape = tuple(layer.input.shape[1:])
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Do what the layer does, with the mask that was drawn."""
+        """Apply dropout with the given mask."""
         if not training:
             return inputs
         scaled = inputs * keras.ops.cast(1 / (1 - self.layer.rate), inputs.dtype)
@@ -48,16 +49,16 @@ class Masked:
         return keras.random.uniform(shape, dtype=self.layer.compute_dtype, seed=generator)
 
     def keeps(self, noise: Any) -> Any:
-        """Return the mask that noise makes, bool."""
-        # Each backend's own dropout keeps the other end of [0, 1).
+        """Return the mask for this noise, bool."""
+        # As in the backends: JAX keeps entries with small noise, TensorFlow those with large noise.
         return noise < 1 - self.layer.rate if BACKEND == "jax" else noise >= self.layer.rate
 
     def draw(self, rows: int) -> Any:
-        """Draw a batch's mask, (rows, ...) uint8."""
+        """Draw the mask for a batch, uint8 of shape (rows, ...)."""
         return keras.ops.cast(self.keeps(self.noise(rows)), "uint8")
 
     def draw_in_xla(self, rows: int) -> Any:
-        """Draw what `draw` draws, in a program that XLA compiles, for float32 inputs."""
+        """Draw the same mask as `draw`, inside a program compiled by XLA, for float32 inputs."""
         generator = self.layer.seed_generator
         seed = tf.cast(generator.next() % (tf.int32.max - 1), tf.int32)  # as Keras does
         count = rows * math.prod(self._unit_shape)
@@ -74,7 +75,7 @@ class Masked:
 
 @contextlib.contextmanager
 def given(dropouts: Sequence[Masked]) -> Iterator[None]:
-    """Let the layers use the masks that they are given, while a program is traced."""
+    """Make the layers use their given masks while a program is traced."""
     for dropout in dropouts:
         dropout.layer.call = dropout.call
     try:
@@ -85,17 +86,17 @@ def given(dropouts: Sequence[Masked]) -> Iterator[None]:
 
 
 def layers_of(model: keras.Model) -> list[Masked]:
-    """Return the dropout layers of a model that `draws_all` knows."""
+    """Return the dropout layers of a model whose masks can be given."""
     return [Masked(layer) for layer in model.layers if _is_plain(layer)]
 
 
 def draws_all(model: keras.Model) -> bool:
-    """Tell whether dropout layers, each used once, draw all random numbers of a built model."""
+    """Return whether a built model draws random numbers only in dropout layers used once each."""
     generators = sum("seed_generator" in v.path for v in model.non_trainable_variables)
     if not generators:
         return True
     if not type(model).__module__.startswith("keras."):
-        return False  # its own code may call a layer as often as it likes
+        return False  # custom code may call a layer any number of times
     used_once = {
         part["config"].get("name")
         for part in model.get_config()["layers"]
@@ -106,7 +107,7 @@ def draws_all(model: keras.Model) -> bool:
 
 
 def draws_in_xla(model: keras.Model) -> bool:
-    """Tell whether all that a built model draws can be drawn by `Masked.draw_in_xla`."""
+    """Return whether `Masked.draw_in_xla` can draw all random numbers of a built model."""
     dropouts = filter(_is_plain, model.layers)
     return draws_all(model) and all(layer.compute_dtype == "float32" for layer in dropouts)
 
@@ -116,7 +117,7 @@ def _is_plain(layer: keras.Layer) -> bool:
 
 
 def _philox(seed: Any, count: int) -> list:
-    """Return four arrays of random words; word j of group i is number 4 i + j, at least `count`."""
+    """Return four arrays of 32-bit words, `count` or more: entry i of array j is word 4 i + j."""
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
     groups = tf.cast(tf.range(-(-count // 4), dtype=tf.int64), tf.uint64)
     a, b = _halves(groups)  # the counter's first half starts at 0

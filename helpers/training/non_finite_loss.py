@@ -1,4 +1,4 @@
-"""End a run whose loss becomes NaN or infinite."""
+"""Stop a run whose loss becomes NaN or infinite."""
 
 import math
 
@@ -10,19 +10,22 @@ __all__ = ["NonFiniteLoss", "StopOnNonFiniteLoss"]
 
 
 class NonFiniteLoss(ArithmeticError):
-    """The loss became NaN or infinite; `history` is the run up to then.
+    """The loss became NaN or infinite.
 
-    The model keeps its weights from the end of the last epoch with a finite loss.
+    The model has the weights from the end of the last epoch with a finite loss.
+
+    Attributes:
+        history: The `History` of the run up to the error.
     """
 
     history: keras.callbacks.History
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a run whose loss is not finite, with the weights from before that epoch."""
+    """Stops a run if its loss is not finite, and restores the weights from before that epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Keep the values of the weights."""
+        """Save the weights and the optimizer's state."""
         model = self.model
         kept = [*model.trainable_variables, *model.non_trainable_variables]
         kept += getattr(model.optimizer, "variables", [])

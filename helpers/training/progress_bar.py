@@ -1,4 +1,4 @@
-"""Show a run while it lasts: a progress bar, a line per epoch, or a plot of the loss."""
+"""Show the progress of a run: a progress bar, a line per epoch, or a plot of the loss."""
 
 import contextlib
 import math
@@ -19,20 +19,20 @@ _LONG = 5.0  # seconds
 
 
 def is_quiet() -> bool:
-    """Tell whether nobody is watching: output goes to a file, a test or a stored notebook."""
+    """Return whether output goes to a file, a test or a stored notebook, so nobody watches it."""
     if os.environ.get("WORKBOOK_QUIET") or os.environ.get("CI"):
         return True
     return not (_in_notebook() or sys.stdout.isatty())
 
 
 def shown(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callbacks.Callback]:
-    """Return the callbacks that show a run.
+    """Return the callbacks that display a run.
 
     Args:
-        verbose: 0 for none, 1 for a bar, 2 for one line per epoch, "auto" for a bar if somebody
-            is watching: while the run lasts, and afterwards if it was a long one.
-        live_plot: Whether to draw the loss while it falls (in a notebook that is watched).
-        start: Number of epochs that were trained before.
+        verbose: 0 for none, 1 for a bar, 2 for one line per epoch, "auto" for a bar in a terminal
+            or a notebook, which is removed after a short run.
+        live_plot: Whether to plot the loss during training (in a notebook).
+        start: Number of epochs that have been trained already.
     """
     found = []
     if verbose == 2:
@@ -46,7 +46,7 @@ def shown(verbose: Any, live_plot: bool, start: int = 0) -> list[keras.callbacks
 
 @contextlib.contextmanager
 def bar(verbose: Any, epochs: int) -> Iterator[Any]:
-    """Show a bar over epochs for the length of a block, under `fit`'s rules for `verbose`."""
+    """Show a progress bar over epochs within a `with` block; `verbose` is as in `fit`."""
     is_hidden = verbose == 0 or (verbose == "auto" and is_quiet())
     opened = _open_bar(epochs, 0, verbose == 1, is_hidden)
     try:
@@ -63,13 +63,13 @@ def _open_bar(epochs: int, start: int, always: bool, hidden: bool = False) -> An
 
 
 def _close_bar(opened: Any, always: bool) -> None:
-    """Close a bar; that of a short run goes, since a loop of runs would leave a page of them."""
+    """Close a bar, and remove it after a short run: a loop of runs would leave many bars."""
     opened.leave = always or opened.format_dict["elapsed"] > _LONG
     opened.close()
 
 
 class Bar(keras.callbacks.Callback):
-    """One bar for the whole run, with the metrics and the remaining time."""
+    """One progress bar for the whole run, with the metrics and the remaining time."""
 
     def __init__(self, start: int = 0, always: bool = True):
         super().__init__()
@@ -85,13 +85,13 @@ class Bar(keras.callbacks.Callback):
         self.bar.update(epoch + 1 - self.bar.n)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Fill the bar of a run that was stopped early: it is complete."""
+        """Show the bar of a run that stopped early as complete."""
         if math.isfinite((logs or {}).get("loss", math.nan)):
             self.bar.total = self.bar.n
 
     @contextlib.contextmanager
     def during_fit(self) -> Iterator[None]:
-        """Close the bar where it is when the run ends in any way."""
+        """Close the bar when the run ends, also after an error."""
         try:
             yield
         finally:
@@ -100,7 +100,7 @@ class Bar(keras.callbacks.Callback):
 
 
 class Lines(keras.callbacks.Callback):
-    """One printed line per epoch."""
+    """Prints one line per epoch."""
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Print the epoch's metrics."""
@@ -108,14 +108,14 @@ class Lines(keras.callbacks.Callback):
 
 
 class LivePlot(keras.callbacks.Callback):
-    """A figure of the loss that is redrawn in place, at most twice per second."""
+    """A plot of the loss that is redrawn in place, at most twice per second."""
 
     def __init__(self):
         super().__init__()
         self.display, self.drawn, self.losses = None, 0.0, {}
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Add the epoch's losses and draw if it is time."""
+        """Add the epoch's losses, and redraw the plot if half a second has passed."""
         for name in ("loss", "val_loss"):
             if name in (logs or {}):
                 self.losses.setdefault(name, {})[epoch + 1] = logs[name]
@@ -124,7 +124,7 @@ class LivePlot(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def during_fit(self) -> Iterator[None]:
-        """Draw the finished run."""
+        """Draw the complete plot when the run ends."""
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Train the models of a search one after another with `fit`, where they cannot be stacked."""
+"""Train the models of a search one after another with `fit`, if they cannot be stacked."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,17 +12,16 @@ __all__ = ["Sequential"]
 
 
 class Sequential:
-    """Every configuration on every fold, each model by a call of `fit`.
+    """Trains every configuration on every fold, each model with its own call of `fit`.
 
     Args:
-        make: Returns a fresh model like the one at a place in the list, without its optimizer's
-            variables.
-        models: One built, compiled model for each configuration; its values are where every fold
-            starts.
-        folds: Pairs (rows to train on, rows to validate on).
-        data: Inputs (or one structure of arrays for each fold), targets and weights.
+        make: Function that takes an index of `models` and returns a new model like that one, whose
+            optimizer has no variables yet.
+        models: One built, compiled model per configuration; every fold starts from its weights.
+        folds: Pairs (training rows, validation rows).
+        data: Inputs (or one structure of arrays per fold), targets and weights.
         batch_size: Samples per gradient update.
-        seed: Seed of the order of the rows.
+        seed: Seed for the order of the rows.
     """
 
     def __init__(self, make: Callable, models: Sequence, folds, data, batch_size: int, seed: int):
@@ -43,8 +42,8 @@ class Sequential:
             start: The first epoch, counted from 0.
             end: The epoch to stop before.
             runs: For each fold, the record of each configuration.
-            advance: Called after each epoch of a model with the share that this is of an epoch of
-                all models.
+            advance: Called after each epoch of a model, with the fraction that this is of an
+                epoch of all models.
         """
         share = 1 / sum(len(models) for models in self._models)
         for fold, (models, records) in enumerate(zip(self._models, runs, strict=True)):
@@ -71,22 +70,22 @@ class Sequential:
             seed=self._seed,
             callbacks=[*([weights] if weights else []), _Recorder(run, advance)],
             verbose=0,
-            check_finite=False,  # a loss that is not finite is a result too
+            check_finite=False,  # a loss that is not finite is also a result
         )
         if not run.stopped:
             run.keep_last(_values(model))
 
     def keep(self, configurations: Sequence[int]) -> None:
-        """Go on with some of the configurations only."""
+        """Continue with some of the configurations only."""
         self._models = [[models[c] for c in configurations] for models in self._models]
 
     def release(self) -> None:
-        """Forget the models."""
+        """Release the models."""
         self._models = []
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Takes notes of a model's epochs, and stops it when its record says so."""
+    """Records the epochs of a model, and stops its training when its record says so."""
 
     def __init__(self, run, advance: Callable):
         super().__init__()
@@ -100,7 +99,7 @@ class _Recorder(keras.callbacks.Callback):
 
 
 class _Averaging(keras.callbacks.Callback):
-    """Goes on from the weights themselves, where the end of `fit` leaves their averages."""
+    """Restores the weights themselves, which the end of `fit` replaces by their averages."""
 
     def __init__(self, kept: dict[int, list]):
         super().__init__()

@@ -1,11 +1,11 @@
 """Train many models of one architecture together, each epoch as one compiled program.
 
-The weights of the models are stacked along a new first axis. One batch for each model goes
-through `vectorized_map` (`vmap` on JAX) over the ordinary Keras model, which gives every model
-its own gradient; the optimizer then updates all weights together, since what it does to an entry
-depends on that entry alone. Numbers that may differ between the models (learning rate, weight
-decay, dropout rate, regularization) are stacked too. The program is traced from objects that
-the user's own `build` returned; models join it if their fingerprints are equal.
+The weights of the models are stacked along a new first axis. `vectorized_map` (`vmap` on JAX) maps
+the ordinary Keras model over them, with one batch per model, which gives every model its own
+gradient. The optimizer then updates all weights together, since its update of an entry depends on
+that entry alone. Numbers that may differ between the models (learning rate, weight decay, dropout
+rate, regularization) are stacked too. The program is traced from objects that the user's `build`
+returned; models share it if their fingerprints are equal.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ if BACKEND == "jax":
 
 __all__ = ["Stack", "obstacle"]
 
-_VALIDATION_ROWS = 1024  # at once, where losses and metrics are means over rows
-_BLOCK_WEIGHTS = 2_000_000  # more weights at once run out of a CPU's caches
-_GATHERED_NUMBERS = 2**24  # an epoch's batches of up to so many numbers are gathered at once
+_VALIDATION_ROWS = 1024  # per step, if losses and metrics are means over rows
+_BLOCK_WEIGHTS = 2_000_000  # more weights do not fit in a CPU's caches
+_GATHERED_NUMBERS = 2**24  # an epoch's batches are gathered together up to this size
 _KEPT_PROGRAMS = 4
 _programs: OrderedDict[tuple, "_Program"] = OrderedDict()
 
@@ -60,7 +60,7 @@ _TRAINABLE, _OPTIMIZER, _NON_TRAINABLE = range(3)  # the parts of a block's stat
 
 
 def obstacle(model: keras.Model, found: Fingerprint | None) -> str | None:
-    """Say why models like this built one are trained one by one; None where all train together.
+    """Return why models like this one cannot be trained together, or None if they can.
 
     Args:
         model: A compiled model that has been built.
@@ -74,44 +74,43 @@ def obstacle(model: keras.Model, found: Fingerprint | None) -> str | None:
     kinds = {token for token in found.state if isinstance(token, type)} if found else set()
     random = any("seed_generator" in v.path for v in model.non_trainable_variables)
     obstacles = {
-        "PyTorch runs no compiled epochs": BACKEND == "torch",
-        "parts of the model are not Keras's own": found is None,
-        # On TensorFlow, Adam squares the rows of such a gradient before it adds up equal ones.
+        "PyTorch cannot compile a whole epoch": BACKEND == "torch",
+        "the model has custom parts": found is None,
+        # On TensorFlow, Adam squares the rows of such a gradient before it sums duplicates.
         "embeddings have sparse gradients": tf and kinds & {*_SPARSE},
         "TensorFlow cannot map SpectralNormalization": tf
         and keras.layers.SpectralNormalization in kinds,
         "the model runs eagerly": model.run_eagerly,
-        "XLA draws random numbers of its own": tf and model.jit_compile and random,
+        "XLA draws different random numbers": tf and model.jit_compile and random,
         "the optimizer has been used before": optimizer.built,
         "the optimizer clips norms": sets("clipnorm") or sets("global_clipnorm"),
         "the optimizer averages weights": sets("use_ema"),
         "the optimizer accumulates gradients": sets("gradient_accumulation_steps"),
         "the optimizer scales the loss": sets("loss_scale_factor")
         or isinstance(optimizer, keras.optimizers.LossScaleOptimizer),
-        f"{type(optimizer).__name__} mixes a weight's entries": type(optimizer) not in _ENTRYWISE,
+        f"{type(optimizer).__name__} combines weight entries": type(optimizer) not in _ENTRYWISE,
         "weights have constraints": any(v.constraint for v in model.trainable_variables),
-        "not only dropout layers, each used once, draw numbers": found
+        "random numbers are drawn outside dropout layers that are used once": found
         and not masked_dropout.draws_all(model),
     }
     return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
 class Stack:
-    """Every configuration on every fold, for models of one architecture.
+    """Trains every configuration on every fold, for models of one architecture.
 
-    The first axis of all that is stacked counts the models, folds first: the model of
-    configuration c on fold f is number `f * configurations + c`.
+    The models are along the first axis of stacked arrays: the model of configuration c on fold f
+    has index `f * configurations + c`.
 
     Args:
-        models: One built, compiled model for each configuration; its values are where every fold
-            starts.
-        fingerprints: Theirs, of equal state.
-        make: Returns a fresh model like the one at a place in the list, without its optimizer's
-            variables.
-        folds: Pairs (rows to train on, rows to validate on), each of the same two lengths.
-        data: Inputs (or one such array for each fold), targets and weights, each (rows, ...).
+        models: One built, compiled model per configuration; every fold starts from its weights.
+        fingerprints: The fingerprints of the models, all of equal state.
+        make: Function that takes an index of `models` and returns a new model like that one, whose
+            optimizer has no variables yet.
+        folds: Pairs (training rows, validation rows), with the same two lengths in every pair.
+        data: Inputs (or one such array per fold), targets and weights, each of shape (rows, ...).
         batch_size: Samples per gradient update of each model.
-        seed: Seed of the order of the rows.
+        seed: Seed for the order of the rows.
         use_xla: Whether to compile with XLA.
     """
 
@@ -144,12 +143,12 @@ class Stack:
         self._start(models, fingerprints, trainable, non_trainable)
 
     def _tile(self, by_configuration: list[list[np.ndarray]]) -> list[np.ndarray]:
-        """Stack each configuration's arrays, once for each fold."""
+        """Stack each configuration's arrays, once per fold."""
         stacked = [np.stack(same) for same in zip(*by_configuration, strict=True)]
         return [np.concatenate([array] * len(self.folds)) for array in stacked]
 
     def _start(self, models, fingerprints, trainable, non_trainable, optimizer=None) -> None:
-        """Divide the models into blocks of one size, which take turns in one program."""
+        """Divide the models into blocks of equal size, which one program trains in turn."""
         self.models, self.fingerprints = models, fingerprints
         size = _block_size(models, len(self.folds))
         sizes = size, len(self.folds), self.batch_size
@@ -166,7 +165,7 @@ class Stack:
         ]
         self._blocks = []
         for first in range(0, len(models), size):
-            # The last block is filled up with its last model: one program serves all blocks.
+            # The last model is repeated to fill the last block, so that one program serves all.
             block = np.minimum(np.arange(first, first + size), len(models) - 1)
             places = self._places(block)
             state = [
@@ -182,7 +181,7 @@ class Stack:
             self._blocks.append(_Block(list(map(epoch.tensors, state)), numbers))
 
     def _places(self, configurations: Sequence[int]) -> list[int]:
-        """Return the numbers of some configurations' models, folds first."""
+        """Return the indices of the models of some configurations, ordered by fold."""
         count = len(self.models)
         return [fold * count + c for fold in range(len(self.folds)) for c in configurations]
 
@@ -193,7 +192,7 @@ class Stack:
             start: The first epoch, counted from 0.
             end: The epoch to stop before.
             runs: For each fold, the record of each configuration.
-            advance: Called after each epoch with the share of it that was trained: all.
+            advance: Called after each epoch with the fraction of it that was trained: 1.
         """
         going = [run for records in runs for run in records]
         for number in range(start, end):
@@ -218,7 +217,7 @@ class Stack:
                 run.keep_last([array[at].copy() for array in weights])
 
     def _epoch(self, number: int) -> dict[str, np.ndarray]:
-        """Train and validate all models for one epoch; return metrics (folds, configurations)."""
+        """Train and validate all models for one epoch; return metrics by fold and configuration."""
         order = data_adapter.epoch_order(len(self.folds[0][0]), self._seed, number)
         train = np.stack([rows[order] for rows, _ in self.folds])
         test = np.stack([rows for _, rows in self.folds])
@@ -231,12 +230,12 @@ class Stack:
         return {name: self._joined(parts) for name, parts in results.items()}
 
     def _joined(self, blocks: list[np.ndarray]) -> np.ndarray:
-        """Put the blocks' arrays together: (folds, configurations, ...)."""
+        """Join the blocks' arrays to one of shape (folds, configurations, ...)."""
         apart = [block.reshape(len(self.folds), -1, *block.shape[1:]) for block in blocks]
         return np.concatenate(apart, axis=1)[:, : len(self.models)]
 
     def _values(self, part: int) -> list[np.ndarray]:
-        """Return one part of all blocks' states; what is stacked as `_joined` gives it."""
+        """Return one part of the state of all blocks, with stacked arrays joined by `_joined`."""
         by_block = [map(_numpy, self._program.values_of(block, part)) for block in self._blocks]
         return [
             self._joined(arrays) if arrays[0].ndim else arrays[0]
@@ -244,11 +243,11 @@ class Stack:
         ]
 
     def _weights(self) -> list[np.ndarray]:
-        """Return trainable, then non-trainable values, each array (folds, configurations, ...)."""
+        """Return trainable, then non-trainable weights, of shape (folds, configurations, ...)."""
         return [*self._values(_TRAINABLE), *self._values(_NON_TRAINABLE)]
 
     def keep(self, configurations: Sequence[int]) -> None:
-        """Go on with some of the configurations only."""
+        """Continue with some of the configurations only."""
         trainable, optimizer, non_trainable = (
             [v[:, configurations].reshape(-1, *v.shape[2:]) if v.ndim else v for v in part]
             for part in map(self._values, (_TRAINABLE, _OPTIMIZER, _NON_TRAINABLE))
@@ -259,17 +258,17 @@ class Stack:
         self._start(models, found, trainable, non_trainable, optimizer)
 
     def release(self) -> None:
-        """Let the program forget this stack's values."""
+        """Release the values of this stack from the program."""
         if self._program.holder in self._blocks:
             self._program.holder = None
 
 
 class _Block:
-    """Models that are trained at once: their values, while the program does not hold them.
+    """Models that are trained together, and their values while these are not in the program.
 
     Attributes:
         state: The values of the trainable, the optimizer's and the non-trainable variables.
-        settings: The numbers in which the models differ, each (models,).
+        settings: The numbers in which the models differ, each of shape (models,).
     """
 
     def __init__(self, state: list[list], settings: dict[str, Any]):
@@ -277,7 +276,7 @@ class _Block:
 
 
 def _block_size(models: Sequence[keras.Model], folds: int) -> int:
-    """Return how many configurations are trained at once: all, or as many as a CPU does best."""
+    """Return how many configurations to train together: all, or as many as fit a CPU's caches."""
     weights = folds * max(1, models[0].count_params())
     largest = max(1, _BLOCK_WEIGHTS // weights)
     if len(models) <= largest or epoch.device_name() != "CPU":
@@ -286,7 +285,7 @@ def _block_size(models: Sequence[keras.Model], folds: int) -> int:
 
 
 def _shared_seeds(model: keras.Model, non_trainable: list[np.ndarray]) -> bool:
-    """Tell whether all models of a stack draw the same random numbers."""
+    """Return whether all models of a stack draw the same random numbers."""
     return all(
         (array == array[0]).all()
         for array, variable in zip(non_trainable, model.non_trainable_variables, strict=True)
@@ -295,7 +294,7 @@ def _shared_seeds(model: keras.Model, non_trainable: list[np.ndarray]) -> bool:
 
 
 def _program_for(make, found, data, sizes, shared_seeds, use_xla) -> "_Program":
-    """Return the program for blocks of this shape, an old one where there is one."""
+    """Return the program for blocks of this shape, from the cache if it is there."""
     key = found.state, sizes, shared_seeds, use_xla, BACKEND
     program = _programs.get(key)
     if program is None:
@@ -303,8 +302,8 @@ def _program_for(make, found, data, sizes, shared_seeds, use_xla) -> "_Program":
         again = fingerprint(model, free=True)
         if again is None or again.state != found.state:
             raise ValueError(
-                "build returned two different models for the same arguments: let it depend on its "
-                "arguments only."
+                "build returned two different models for the same arguments: it must depend on "
+                "its arguments only."
             )
         program = _programs[key] = _Program(model, again.free, data, *sizes, shared_seeds, use_xla)
         if len(_programs) > _KEPT_PROGRAMS:
@@ -314,7 +313,7 @@ def _program_for(make, found, data, sizes, shared_seeds, use_xla) -> "_Program":
 
 
 def _validation_rows(model: keras.Model, batch_size: int) -> int:
-    """Return the rows per step of the validation: more than a batch where that changes nothing."""
+    """Return the rows per validation step: more than a batch if that changes no result."""
     loss, metrics = model.loss, model.metrics[1:]
     metrics = [m for metric in metrics for m in getattr(metric, "metrics", [metric])]
     is_mean = loss in _MEAN_NAMES if isinstance(loss, str) else isinstance(loss, _MEANS_OVER_ROWS)
@@ -343,7 +342,7 @@ class _Program:
             keras.Variable(np.zeros((count, *v.shape)), dtype=v.dtype)
             for v in model.trainable_variables
         ]
-        self.optimizer = model.optimizer  # the user's own, for stacked weights from now on
+        self.optimizer = model.optimizer  # the user's, for stacked weights from now on
         self.optimizer.build(self.trainable)
         self.fresh_optimizer = [_numpy(v) for v in self.optimizer.variables]
         is_adam = type(self.optimizer) in _ADAM and not self.optimizer.amsgrad
@@ -374,7 +373,7 @@ class _Program:
         return logs
 
     def _hold(self, block: _Block) -> None:
-        """Put a block's values into the variables, and save those of the block before."""
+        """Load a block's values into the variables, and save those of the previous block."""
         if self.holder is block:
             return
         if self.holder is not None:
@@ -384,7 +383,7 @@ class _Program:
         self.holder = block
 
     def values_of(self, block: _Block, part: int) -> list:
-        """Return one part of a block's state, wherever its values are now."""
+        """Return one part of a block's state, from the variables if they hold it."""
         if self.holder is not block or part == _NON_TRAINABLE:
             return block.state[part]
         return epoch.read(self._changing()[part])
@@ -393,12 +392,12 @@ class _Program:
         return self.trainable, self.optimizer.variables
 
     def _epoch(self, which: str, state, settings, data, shifts, order):
-        """Take all models over all batches of their rows and read the metrics."""
+        """Run one step per batch for all models, and return the state and the metrics."""
         training = which == "train"
         size = min(self.rows[which], order.shape[1])
         dropouts = self.dropouts if training else []
         step = self._train_step if training else self._test_step
-        in_xla = self.use_xla and tf is not None and training  # a few large batches need no fusing
+        in_xla = self.use_xla and tf is not None and training  # validation gains little
         one_step = epoch.compiled(step, use_xla=True) if in_xla and dropouts else step
 
         def gather(rows, data, shifts):
@@ -438,7 +437,7 @@ class _Program:
         return state, self._map(self._results, (state[2],))
 
     def _draw(self, state, dropouts: list[masked_dropout.Masked], rows: int):
-        """Draw each dropout layer's noise and advance its seeds; one draw where all seeds agree."""
+        """Draw each dropout layer's noise and advance its seeds; draw once if seeds are equal."""
         changed, non_trainable, metrics = state
         non_trainable, noise = list(non_trainable), []
         places = {id(v): i for i, v in enumerate(self.model.non_trainable_variables)}
@@ -501,7 +500,7 @@ class _Program:
         return changed, non_trainable, self._map(measure, parts)
 
     def _forward(self, trainable, non_trainable, metrics, batch, training: bool):
-        """Return one model's loss, and its other variables after a batch."""
+        """Return one model's loss, and its non-trainable and metric variables after a batch."""
         model = self.model
         x, y, weights = keras.utils.unpack_x_y_sample_weight(tuple(batch))
         parts = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
@@ -520,7 +519,7 @@ class _Program:
 
     @contextlib.contextmanager
     def _set(self, settings: dict) -> Iterator[None]:
-        """Put stacked numbers into the attributes of the model's parts while it is traced."""
+        """Set attributes of the model's parts to stacked numbers while the model is traced."""
         old = [getattr(*slot) for slot in self._slots]
         for place, (owner, name) in enumerate(self._slots):
             setattr(owner, name, settings[_setting(place, owner, name)])
@@ -536,7 +535,7 @@ class _Program:
             return self.model.get_metrics_result()
 
     def _update(self, gradients, settings) -> None:
-        """Update all weights with the optimizer, each model at its own rate."""
+        """Update all weights with the optimizer, each model at its own learning rate."""
         optimizer = self.optimizer
         for variable, gradient in zip(self.trainable, gradients, strict=True):
             shape = (-1,) + (1,) * (len(variable.shape) - 1)
@@ -552,7 +551,7 @@ class _Program:
         optimizer.iterations.assign(optimizer.iterations + 1)
 
     def _adam_step(self, gradient, variable, rate) -> None:
-        """Take Keras's step of Adam in one pass over the weights, by TensorFlow's kernel for it."""
+        """Apply Keras's Adam update in one pass over the weights, with TensorFlow's Adam kernel."""
         adam = self.optimizer
         moments = adam.variables[-2 * len(self.trainable) :]
         slots = zip(self.trainable, moments[::2], moments[1::2], strict=True)
@@ -582,7 +581,7 @@ def _packed(data: Sequence) -> tuple:
 
 
 def _settings_of(model: keras.Model, found: Fingerprint) -> dict[str, float]:
-    """Return a model's numbers that a stack holds for each model by itself."""
+    """Return the numbers of a model that a stack stores separately for each model."""
     numbers = {_setting(place, *slot): getattr(*slot) for place, slot in enumerate(found.free)}
     if not isinstance(model.optimizer.get_config()["learning_rate"], dict):
         numbers["learning_rate"] = float(model.optimizer.learning_rate)

@@ -1,11 +1,11 @@
-"""Decide whether XLA's longer compilation pays for a run."""
+"""Decide whether a run is long enough for XLA's longer compilation to pay off."""
 
 from helpers.backend import BACKEND, keras, tf
 from helpers.training import fingerprint, masked_dropout
 
 __all__ = ["pays"]
 
-_XLA_SECONDS = 2.5  # shorter runs end sooner without XLA
+_XLA_SECONDS = 2.5  # shorter runs are faster without XLA
 _XLA_LAYERS = (
     keras.layers.Activation,
     keras.layers.BatchNormalization,
@@ -23,18 +23,18 @@ _XLA_LAYERS = (
 
 
 def pays(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
-    """Decide from sizes alone, so that runs repeat.
+    """Return whether to use XLA, depending on sizes alone, so that runs are reproducible.
 
-    On a CPU, XLA takes some 0.6 s longer to compile and saves about 40 % of an epoch of dense
-    layers; with convolutions it is slower, and some layers and what is not Keras's own it may not
-    compile. It draws random numbers of its own, so those of dropout are drawn here (see
-    `helpers.training.masked_dropout`). The constants are two cores' operations per second and
-    TensorFlow's seconds per step.
+    On a CPU, XLA takes about 0.6 s longer to compile and saves about 40 % of the time of an epoch
+    of dense layers. It is slower with convolutions, and it cannot compile some layers and some
+    custom code. Its random numbers differ from TensorFlow's, so a model may draw only numbers that
+    `helpers.training.masked_dropout` can draw. The constants are operations per second on two cores
+    and TensorFlow's seconds per step.
 
     Args:
         model: A compiled model.
         rows: Rows per epoch.
-        batch_size: Rows per step.
+        batch_size: Samples per step.
         epochs: Number of epochs.
     """
     if BACKEND != "tensorflow" or model.jit_compile:
@@ -48,6 +48,6 @@ def pays(model: keras.Model, rows: int, batch_size: int, epochs: int) -> bool:
         and all(type(layer) in _XLA_LAYERS for layer in model.layers)
         and masked_dropout.draws_in_xla(model)
         and fingerprint.is_known(model)
-        and len(model.outputs) == 1  # Keras weighs the losses of several by sizes XLA must know
+        and len(model.outputs) == 1  # Keras weights several losses by sizes that XLA must know
         and not tf.config.list_physical_devices("GPU")
     )

@@ -1000,7 +1000,7 @@ class Unfinished(Function):
 
 
 FUNCTIONS = [
-    wrong("3.13", "kept on the class", "is written on the class", *five(Square=OneForAll)),
+    wrong("3.13", "kept on the class", "is set on the class", *five(Square=OneForAll)),
     wrong("3.13", "forward writes", "changes its input", *five(Add=WritingAdd)),
     wrong("3.13", "backward writes", "writes into the gradient", *five(Mul=WritingMul)),
     wrong("3.13", "one unfinished", "`Square` is not written yet", *five(Square=Unfinished)),

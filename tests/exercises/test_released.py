@@ -43,7 +43,7 @@ def test_xor_on_stubs_of_gates_is_correct_and_says_why():
     outcome = _outcome(page)
     assert outcome.status == "correct"
     assert outcome.message == (
-        "Judged with the released answer to exercise 1.1 in place of yours, which needs more work."
+        "Checked with the released answer to exercise 1.1 in place of yours, which needs more work."
     )
     assert page["and_gate"] is before
 

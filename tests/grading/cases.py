@@ -565,8 +565,8 @@ def broken() -> list[Case]:
         ),
         "nbformat 99": (dump(notebook(cells()) | {"nbformat": 99}), "format 99"),
         "nbformat as text": (dump(notebook(cells()) | {"nbformat": "four"}), "format four"),
-        "a JSON list": (b"[1, 2, 3]", "no notebook"),
-        "a JSON text": (b'"cells"', "no notebook"),
+        "a JSON list": (b"[1, 2, 3]", "not a notebook"),
+        "a JSON text": (b'"cells"', "not a notebook"),
         "JSON without cells": (b'{"nbformat": 4, "metadata": {}}', "no list of cells"),
         "cells that are no list": (b'{"nbformat": 4, "cells": {"a": 1}}', "no list of cells"),
         "no cells at all": (b'{"nbformat": 4, "cells": []}', "no cells"),
@@ -577,9 +577,9 @@ def broken() -> list[Case]:
         "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture"),
         "a zip with a notebook's name": (b"PK\x03\x04" + bytes(100), "zip"),
         "a Word document": (b"\xd0\xcf\x11\xe0" + bytes(100), "Word"),
-        "noise": (bytes(range(256)) * 20, "no notebook"),
-        "a Python script without cells": (b"print('hello')\n", "no notebook"),
-        "plain words": ("내 숙제입니다".encode(), "no notebook"),
+        "noise": (bytes(range(256)) * 20, "not a notebook"),
+        "a Python script without cells": (b"print('hello')\n", "not a notebook"),
+        "plain words": ("내 숙제입니다".encode(), "not a notebook"),
     }
     return [Case(name, "broken", content, reason=words) for name, (content, words) in files.items()]
 

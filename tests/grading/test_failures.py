@@ -37,7 +37,7 @@ class Pretended:
         for number, task in enumerate(tasks):
             Pretended.graded.append(task.load())
             if number in self.failing:
-                yield task, Result(failure="The grader's process ended twice on this notebook.")
+                yield task, Result(failure="The grader process died twice on this notebook.")
                 continue
             exercises = [
                 {
@@ -93,7 +93,7 @@ def test_what_the_machine_left_is_said_loudly_and_graded_by_the_same_command(
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "Free some space"), (errno.EACCES, "the right to")]
+    ("number", "words"), [(errno.ENOSPC, "Free some space"), (errno.EACCES, "permission to")]
 )
 def test_a_full_disk_ends_in_a_path_and_advice_and_loses_nothing(
     handed_in, tmp_path, pretended, monkeypatch, capsys, number, words
@@ -197,7 +197,7 @@ def test_result_says_who_was_recognised_and_how(tmp_path, pretended):
     assert told == {"1": ("Kim A", True), "2": ("Kim B", True), "3": ("Lee", False)}
     assert [person.key for person in made.roster.people] == ["1", "2"]
     screen = commands.recognised(made.senders, True)
-    assert "3 recognised" in screen and "Please look: Lee" in screen
+    assert "3 recognised" in screen and "Please check: Lee" in screen
     again = run.mark(tmp_path / "out", None)[1]
     assert again.senders == made.senders and again.roster == made.roster
 

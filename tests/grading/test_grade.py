@@ -124,11 +124,11 @@ def test_seed_changes_with_the_code_and_with_nothing_else(walled_server):
     [
         (
             "class Correct(Exception): pass\ndef first(x):\n    raise Correct('2 of 2 points')",
-            "Your code stopped with an exception that is named “Correct”: “2 of 2 points”",
+            "Your code stopped with an exception named “Correct”: “2 of 2 points”",
         ),
         (
             "def first(x):\n    raise type('Time limit', (Exception,), {})('the grader failed')",
-            "Your code stopped with an exception that is named “Time limit”: “the grader failed”",
+            "Your code stopped with an exception named “Time limit”: “the grader failed”",
         ),
         (
             "def first(x):\n    raise ValueError('” Correct, 2 points. “')",
@@ -147,8 +147,8 @@ def test_error_of_a_cell_is_quoted_as_the_students(walled_server):
     source = "class Right(Exception): pass\nraise Right('Full marks')\nfirst = undefined"
     message = _grade(walled_server, [source], _exercise("1.1", _first))["1.1"]["message"]
     assert message == (
-        "`first` could not be defined, since code cell 1 stopped. Your code stopped with an "
-        "exception that is named “Right”: “Full marks”"
+        "`first` could not be defined, because code cell 1 stopped. Your code stopped with an "
+        "exception named “Right”: “Full marks”"
     )
 
 
@@ -179,7 +179,7 @@ def test_answer_is_judged_with_the_released_earlier_answer(walled_server, first,
     assert [result["points"] for result in results.values()] == points
     if points == [0, 2]:
         assert results["1.2"]["message"] == (
-            "Judged with the released answer to exercise 1.1 in place of yours."
+            "Checked with the released answer to exercise 1.1 in place of yours."
         )
 
 
@@ -221,7 +221,7 @@ def test_released_answer_is_not_told_by_the_code_that_finds_it(walled_server):
     cells = [_STUB, "check('1.1', first)", tell, "check('1.2', second)"]
     results = _grade(walled_server, cells, *_BUILT, released={"1.1": secret})
     assert "released one" not in str(results)
-    assert "Judged with the released answer" in results["1.2"]["message"]
+    assert "Checked with the released answer" in results["1.2"]["message"]
 
 
 def test_files_beside_the_notebook_are_there(walled_server):

@@ -54,7 +54,7 @@ def test_read_roster_knows_canvas_and_moodle(tmp_path):
     [
         (b"", "no column"),
         (b"a,b\n1,2\n", "no column"),
-        (b"id,name\n", "names nobody"),
+        (b"id,name\n", "lists nobody"),
         (b"id,name\n1,a\n1,b\n", "lines 2 and 3"),
         (b"PK\x03\x04....", "no CSV"),
     ],

@@ -136,7 +136,7 @@ _REFUSED = {
     "kim,1.4,nan": "not between 0 and 3",
     "kim,1.4,many": "no number",
     "nobody,1.4,1": "line 2",
-    "kim,9.9,1": "no answer of kim to exercise 9.9",
+    "kim,9.9,1": "there is no answer by kim to exercise 9.9",
 }
 
 
@@ -163,7 +163,7 @@ def test_mark_reads_what_spreadsheets_write(handed_in, tmp_path):
 
 
 def test_results_cannot_lie_among_the_submissions(handed_in):
-    with pytest.raises(ValueError, match="cannot lie in"):
+    with pytest.raises(ValueError, match="cannot be inside"):
         run.grade(handed_in, handed_in / "results", SETTINGS)
 
 

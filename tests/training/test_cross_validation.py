@@ -208,7 +208,7 @@ def test_k_fold_stacks_what_is_not_plain(build, capsys):
 
 
 def test_k_fold_by_a_metric_of_several_values_is_refused():
-    with pytest.raises(ValueError, match="one number, but r2_score has several"):
+    with pytest.raises(ValueError, match="single number, but r2_score has several values"):
         y = np.stack([Y, -Y], axis=1)
         training.k_fold(several_values, X, y, k=3, epochs=1, metric="r2_score")
 
@@ -295,13 +295,13 @@ def embedding_of_a_label():
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
-        (one_dropout_twice, "not only dropout layers, each used once, draw numbers"),
-        (decay_of_biases_only, "parts of the model are not Keras's own"),
+        (one_dropout_twice, "random numbers are drawn outside dropout layers that are used once"),
+        (decay_of_biases_only, "the model has custom parts"),
         (embedding_of_a_label, "embeddings have sparse gradients"),
         (spectral_normalization, "TensorFlow cannot map SpectralNormalization"),
         (averaged_weights, "the optimizer averages weights"),
         (scaled_loss, "the optimizer scales the loss"),
-        (counting, "parts of the model are not Keras's own"),
+        (counting, "the model has custom parts"),
     ],
 )
 def test_k_fold_of_what_cannot_be_stacked_matches_fit(build, reason, capsys):
@@ -507,15 +507,15 @@ NAN[7] = np.nan
 BAD = {
     "folds": ({"k": 46}, "46 folds but only 45 rows"),
     "one fold": ({"k": 1}, "at least two folds"),
-    "metric": ({"metric": "accuracy"}, "metric is one of loss, rmse"),
+    "metric": ({"metric": "accuracy"}, "metric must be one of loss, rmse"),
     "nan": ({"x": NAN}, "infinite entries in 1 of its 45 rows"),
     "width": ({"x": X[:, :2]}, "but the model takes"),
-    "none": ({"configurations": []}, "no configuration"),
-    "halving": ({"halving": 1}, "halving is a whole number of at least 2"),
-    "epochs": ({"epochs": 0}, "epochs is a whole number"),
+    "none": ({"configurations": []}, "configurations is empty"),
+    "halving": ({"halving": 1}, "halving must be a whole number of at least 2"),
+    "epochs": ({"epochs": 0}, "epochs must be a whole number"),
     "columns": (
         {"prepare": lambda train, other: (train, other[:, :2])},
-        "columns to train on",
+        "give both parts the same columns",
     ),
 }
 

@@ -370,7 +370,7 @@ def test_fit_data_larger_than_the_device_goes_to_model_fit_in_the_same_order(mon
     monkeypatch.setattr(epoch, "_memory_bytes", lambda: 1000)
     streamed = classifier("adam")
     training.fit(streamed, X, LABELS, epochs=2, batch_size=16, seed=1, verbose=1)
-    assert "do not fit the device" in capsys.readouterr().out
+    assert "do not fit on the device" in capsys.readouterr().out
     np.testing.assert_allclose(resident.get_weights()[0], streamed.get_weights()[0], rtol=1e-4)
 
 
@@ -443,7 +443,7 @@ def test_fit_batch_callback_is_called_and_announced(capsys):
     )
     training.fit(classifier(), X, LABELS, batch_size=16, callbacks=[callback], verbose=1)
     assert [batch for batch, _ in batches] == [0, 1, 2, 3]
-    assert "model.fit runs this: LambdaCallback listens" in capsys.readouterr().out
+    assert "Training with model.fit: LambdaCallback is called" in capsys.readouterr().out
 
 
 def test_fit_loss_not_finite_stops_with_the_last_good_weights():
@@ -499,7 +499,7 @@ def test_fit_resumed_from_a_checkpoint_is_bit_identical(tmp_path, dtype):
 def test_fit_damaged_or_foreign_checkpoint_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     training.fit(classifier(), X, LABELS, checkpoint=path)
-    with pytest.raises(ValueError, match="another shape"):
+    with pytest.raises(ValueError, match="other shapes"):
         training.fit(classifier("adam"), X, LABELS, checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="not a complete checkpoint"):
@@ -541,8 +541,8 @@ BAD_INPUT = {
         dict(x=X, y=LABELS, sample_weight=np.ones(50), class_weight={0: 1.0}),
         "not both",
     ),
-    "epochs": (dict(x=X, y=LABELS, epochs=-1), "epochs is a whole number of at least 0"),
-    "batch size": (dict(x=X, y=LABELS, batch_size=2.5), "batch_size is a whole number"),
+    "epochs": (dict(x=X, y=LABELS, epochs=-1), "epochs must be a whole number of at least 0"),
+    "batch size": (dict(x=X, y=LABELS, batch_size=2.5), "batch_size must be a whole number"),
     "split": (dict(x=X, y=LABELS, validation_split=1.0), "leaves one of the two"),
     "empty split": (dict(x=X[:1], y=LABELS[:1], validation_split=0.1), "leaves one of the two"),
     "validation": (

@@ -1,4 +1,4 @@
-"""Offline stand-ins: generated files of the same form as the real data sets, from fixed seeds."""
+"""Offline stand-ins: files in the format of the real datasets, generated from fixed seeds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from helpers.data.synthetic.columns import HOUSE_COLUMNS
 
 __all__ = ["HOUSE_COLUMNS", "VERSION", "make"]
 
-VERSION = 2  # Raise it when a generator changes: files of another version are not read.
+VERSION = 2  # increase it when a generator changes: stored files of another version are ignored
 
 
 def make(folder: str) -> list[bytes]:
-    """Make the files of one data set.
+    """Generate the files of one dataset.
 
     Args:
         folder: "fashion-mnist", "mnist" or "house-prices".

@@ -1,4 +1,4 @@
-"""Draw clothing-like images in ten classes: silhouettes of varying cut, cloth, size and place."""
+"""Draw clothing-like images in ten classes: silhouettes of varying cut, cloth and size."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 __all__ = ["make"]
 
-TRAIN, TEST, CLASSES = 6000, 1000, 10  # images a class, as in Fashion-MNIST
+TRAIN, TEST, CLASSES = 6000, 1000, 10  # images per class, as in Fashion-MNIST
 
-_CHUNK = 500  # images drawn at once: small enough to stay in the processor's cache
+_CHUNK = 500  # images drawn together, which fit in the processor's cache
 
 
 def make() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the whole set.
+    """Draw the whole dataset.
 
     Returns:
         Training images (60000, 28, 28), their labels (60000,), test images (10000, 28, 28), their
-        labels (10000,), all uint8; the classes are equally large and in random order.
+        labels (10000,), all uint8; the classes have equal sizes and are in random order.
     """
     random = np.random.default_rng(20170825)
     train_labels = random.permutation(np.repeat(np.arange(CLASSES, dtype=np.uint8), TRAIN))
@@ -36,10 +36,10 @@ def make() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 class _Sketch:
-    """Some images of one class, drawn together.
+    """Several images of one class, drawn together.
 
-    `u` and `v` are coordinates in pixels from the middle, to the right and down, already moved and
-    scaled for each image; `cloth` is where the item is (0 to 1), `shade` how bright it is there.
+    `u` and `v` are coordinates in pixels from the centre, to the right and down, already shifted
+    and scaled for each image; `cloth` is the item's mask (0 to 1), `shade` its brightness.
     """
 
     def __init__(self, random: np.random.Generator, count: int, draw: Callable[[_Sketch], None]):
@@ -61,7 +61,7 @@ class _Sketch:
         return np.float32(low) + np.float32(high - low) * drawn
 
     def some(self, share: float) -> np.ndarray:
-        """Return 1 for that share of the images and 0 for the others."""
+        """Return 1 for about this share of the images and 0 for the others."""
         return (self.between(0, 1) < share).astype(np.float32)
 
     def add(self, mask: np.ndarray) -> None:
@@ -71,14 +71,14 @@ class _Sketch:
         self.cloth *= 1 - mask
 
     def paint(self, mask: np.ndarray, strength: np.ndarray | float) -> None:
-        """Make the shade darker (strength below zero) or brighter where `mask` is."""
+        """Make the shade darker (strength below zero) or brighter where `mask` is positive."""
         self.shade *= 1 + mask * strength
 
     def rows(self, top: np.ndarray | float, bottom: np.ndarray | float) -> np.ndarray:
         return _inside(self.v - top) * _inside(bottom - self.v)
 
     def body(self, knots: Sequence[tuple]) -> np.ndarray:
-        """Return a shape, symmetric to the middle, from (height, half width) knots."""
+        """Return a shape with left-right symmetry from (height, half width) knots."""
         return _inside(_through(self.v, knots) - self.side) * self.rows(knots[0][0], knots[-1][0])
 
     def outline(self, top: Sequence[tuple], bottom: Sequence[tuple]) -> np.ndarray:
@@ -95,7 +95,7 @@ class _Sketch:
         return (np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)
 
     def _pattern(self) -> None:
-        """Give some of the cloth stripes, a print, or light from one side."""
+        """Add stripes, a print, or light from one side to some of the items."""
         period = self.between(2, 7)
         for along, share in ((self.v, 0.15), (self.u, 0.08)):
             wave = np.abs(np.mod(along / period + self.between(0, 1), 1) - 0.5) * 4 - 1
@@ -123,7 +123,7 @@ def _through(position: np.ndarray, knots: Sequence[tuple]) -> np.ndarray:
 def _top(
     s: _Sketch, *, hem, shoulder, waist, neck, depth, long, sleeve, flare=0.0, arms=1.0
 ) -> None:
-    """Draw what a T-shirt, pullover, coat, shirt and some dresses share."""
+    """Draw the common shape of T-shirts, pullovers, coats, shirts and some dresses."""
     top = s.between(-13, -11.5)
     s.add(s.body([(top, shoulder - 2), (top + 2.5, shoulder), (0, waist), (hem, waist + flare)]))
     cuff = np.where(long > 0, s.between(7, 11), top + sleeve)

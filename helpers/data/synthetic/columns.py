@@ -1,4 +1,4 @@
-"""The column names of the house-price tables, in their order."""
+"""The column names of the house-price tables, in order."""
 
 __all__ = ["HOUSE_COLUMNS"]
 

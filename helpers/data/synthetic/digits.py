@@ -1,9 +1,9 @@
-"""Make digit images from 1,797 real 8 x 8 digits, which are in `digits.npz`.
+"""Generate digit images from 1,797 real 8 x 8 digits, which are in `digits.npz`.
 
-Each image is one of them, enlarged, bent and moved at random. They are a part of "Optical
-Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, UCI, CC BY 4.0), as scikit-learn ships
-it. The file has 45 kB; scikit-learn with SciPy would add 190 MB to every install. Training and
-test images come from different originals.
+Each image is one of these digits, enlarged, bent and shifted at random. They are part of "Optical
+Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, UCI, CC BY 4.0), as distributed with
+scikit-learn. The file is 45 kB; scikit-learn with SciPy would add 190 MB to every installation.
+Training and test images come from different originals.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _CHUNK = 500
 
 
 def make() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Make the whole set.
+    """Generate the whole dataset.
 
     Returns:
         Training images (60000, 28, 28), their labels (60000,), test images (10000, 28, 28), their
-        labels (10000,), all uint8; classes of MNIST's sizes, in random order.
+        labels (10000,), all uint8; class sizes as in MNIST, in random order.
     """
     with np.load(Path(__file__).with_name("digits.npz")) as originals:
         large, digit_of = _enlarge(originals["images"].astype(np.float32)), originals["labels"]

@@ -1,4 +1,4 @@
-"""Invent house sales with the columns, categories and gaps of the Ames tables.
+"""Generate house sales with the columns, categories and missing values of the Ames tables.
 
 Every value is drawn from the tables in this file; no row of the real data is used. The log of the
 price is linear in most features, with some products of them, and noise.
@@ -136,7 +136,7 @@ _RARE_SECOND_WALLS = ("Brk Cmn", "Stone", "AsphShn", "ImStucc", "CBlock", "Other
 _BASEMENT = ("BsmtQual", "BsmtCond", "BsmtExposure", "BsmtFinType1", "BsmtFinType2")
 _GARAGE = ("GarageType", "GarageYrBlt", "GarageFinish", "GarageQual", "GarageCond")
 
-# Values that were lost by accident, as (column, rows among the training rows, among the test rows).
+# Values missing at random, as (column, number of training rows, number of test rows).
 _LOST = (
     ("Electrical", 1, 0),
     ("MSZoning", 0, 4),
@@ -160,9 +160,9 @@ _LOST_TOGETHER = (
 
 
 def make() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Invent the training table (1460 x 81) and the test table (1459 x 80).
+    """Generate the training table (1460 x 81) and the test table (1459 x 80).
 
-    Whole numbers, texts and gaps are as in the real CSV files once written with `na_rep="NA"`.
+    Written with `na_rep="NA"`, integers, text and missing values are as in the real CSV files.
     """
     houses = _Houses(np.random.default_rng(2011), TRAIN + TEST)
     frame = pd.DataFrame(houses.columns)
@@ -172,7 +172,7 @@ def make() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 class _Houses:
-    """The columns of the table under construction, each step drawing on those before it."""
+    """The columns of the table; each step uses the columns of the steps before it."""
 
     def __init__(self, random: np.random.Generator, count: int):
         self.random, self.count = random, count
@@ -207,18 +207,18 @@ class _Houses:
         return low + (high - low) * self.random.random(self.count)
 
     def chance(self, share: np.ndarray | float) -> np.ndarray:
-        """Return True for that share of the rows."""
+        """Return True for about this share of the rows."""
         return self.random.random(self.count) < share
 
     def pick(self, shares: Mapping[str, float]) -> np.ndarray:
-        """Draw categories; each occurs in the training rows, however rare it is."""
+        """Draw categories; even a rare one occurs in the training rows."""
         names = np.array(list(shares), dtype=object)
         edges = np.cumsum(list(shares.values()))
         drawn = names[np.searchsorted(edges, self.uniform(0, edges[-1]), side="right")]
         return self.with_all(drawn, names)
 
     def with_all(self, values: np.ndarray, names, among: np.ndarray | None = None) -> np.ndarray:
-        """Put each absent category into one training row, in place of the commonest one."""
+        """Put each absent category into one training row, in place of the most common one."""
         allowed = np.arange(self.count) < TRAIN
         if among is not None:
             allowed &= among
@@ -235,7 +235,7 @@ class _Houses:
         among: np.ndarray | None = None,
         names: tuple[str, ...] = ("Po", "Fa", "TA", "Gd", "Ex"),
     ) -> np.ndarray:
-        """Turn scores into grades that have these shares (per cent); the last is the highest."""
+        """Convert scores to grades with these shares (per cent); the last is the highest."""
         names = np.array(names[-len(shares) :], dtype=object)
         counted = score if among is None else score[among]
         limits = np.quantile(counted, np.cumsum(shares)[:-1] / sum(shares))
@@ -520,7 +520,7 @@ class _Houses:
 
 
 def _lose(random: np.random.Generator, frame: pd.DataFrame) -> None:
-    """Empty the fields that mean "has none", and those that were lost by accident."""
+    """Clear the fields that mean "has none", and those that are missing at random."""
     frame["LotFrontage"] = _frontage(random, frame)
     texts = frame.columns[[dtype.kind not in "iuf" for dtype in frame.dtypes]]
     frame[texts] = frame[texts].astype(object).where(frame[texts] != "", None)
@@ -537,7 +537,7 @@ def _lose(random: np.random.Generator, frame: pd.DataFrame) -> None:
 
 
 def _frontage(random: np.random.Generator, frame: pd.DataFrame) -> pd.Series:
-    """Return the length of street before each lot, in feet; on odd lots it is often unknown."""
+    """Return the street frontage of each lot in feet; for irregular lots it is often unknown."""
     size = np.sqrt(frame["LotArea"].to_numpy()) * 0.72
     feet = np.clip(np.rint(size * np.exp(0.13 * random.standard_normal(len(frame)))), 21, 313)
     unknown = np.select(

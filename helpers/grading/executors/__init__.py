@@ -1,4 +1,4 @@
-"""What is graded, what comes of it, and the interface of whoever grades: here or on a cluster."""
+"""Tasks, results, and the interface of executors, which grade locally or on a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Executor", "MachineError", "Result", "Task"]
 
 
 class MachineError(ValueError):
-    """This machine, or the cluster, failed: nothing that a student did; the run can go on later."""
+    """This machine or the cluster failed, not a student's code; the run can be continued later."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class Task:
     """One notebook to grade.
 
     Attributes:
-        key: Name of its result among the kept ones.
+        key: Key under which its result is stored.
         chapter: The chapter whose exercises it answers.
-        page: File with what was read of the notebook, as `pack` wrote it.
-        settings: What every task of the run shares, and the seed of this one.
+        page: File with the content of the notebook, as `Page.keep` wrote it.
+        settings: Settings shared by all tasks of the run, and this task's seed and released
+            answers.
     """
 
     key: str
@@ -39,11 +40,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one task.
+    """The result of one task.
 
     Attributes:
-        exercises: One plain result for each exercise.
-        seconds: Time it took (seconds).
+        exercises: One dictionary per exercise.
+        seconds: Grading time (seconds).
         versions: Versions of the packages it was graded with.
         failure: Why the machine could not grade it, "" if it did.
     """
@@ -55,13 +56,13 @@ class Result:
 
     @classmethod
     def told(cls, reply: dict) -> Result:
-        """Return the result in a grader process's reply."""
+        """Return the result contained in a grader process's reply."""
         if "exercises" not in reply:
             return cls(failure=str(reply.get("error") or reply.get("fatal") or "no result")[:500])
         return cls(reply["exercises"], float(reply["seconds"]), dict(reply["versions"]))
 
     def as_dict(self) -> dict:
-        """Return what is kept of it."""
+        """Return the values that are stored."""
         return {"exercises": self.exercises, "seconds": self.seconds, "versions": self.versions}
 
 
@@ -72,6 +73,6 @@ class Executor(Protocol):
         """Yield each task with its result, in no particular order.
 
         Raises:
-            MachineError: If nothing can be graded; what was yielded before is whole.
+            MachineError: If grading cannot continue; the results yielded before are complete.
         """
         ...

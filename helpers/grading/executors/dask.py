@@ -1,4 +1,4 @@
-"""Grade on a Dask cluster: the same tasks, the same grader processes, the same results."""
+"""Grade on a Dask cluster, with the same tasks, grader processes and results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _here = threading.local()
 
 
 def grade_there(task: dict) -> dict:
-    """Grade one submission on the cluster's machine, in a grader process of this thread."""
+    """Grade one submission on a machine of the cluster, in this thread's grader process."""
     from distributed import get_worker
 
     where = {"worker": get_worker().address}
@@ -34,22 +34,22 @@ def grade_there(task: dict) -> dict:
         except (EOFError, OSError, ValueError):
             _here.grader.close(busy=True)
             _here.grader = None
-    return {"error": "The grader's process ended twice on this notebook."} | where
+    return {"error": "The grader process died twice on this notebook."} | where
 
 
 def _missing_there(walls: bool) -> str:
-    """Return what keeps the cluster's machine from grading, "" if nothing does."""
+    """Return why this machine of the cluster cannot grade, "" if it can."""
     from helpers.grading import sandbox
 
     return sandbox.missing() if walls else ""
 
 
 class DaskExecutor:
-    """Grades on a cluster; what a lost or unfit machine had is done by another.
+    """Grades on a cluster; the tasks of a machine that fails or cannot grade go to another.
 
     Args:
-        address: Of the scheduler, for example "tcp://10.0.0.1:8786".
-        say: Called with a sentence about a machine that is left out.
+        address: Address of the scheduler, for example "tcp://10.0.0.1:8786".
+        say: Called with a message about each machine that is not used.
     """
 
     def __init__(self, address: str, say: Callable[[str], None] = lambda text: None):
@@ -60,8 +60,8 @@ class DaskExecutor:
         """Yield each task with its result, in no particular order.
 
         Raises:
-            ValueError: If Dask is not installed or the address is none.
-            MachineError: If the scheduler does not answer or goes away, or no machine is fit.
+            ValueError: If Dask is not installed or the address is invalid.
+            MachineError: If the scheduler does not answer or is lost, or no machine can grade.
         """
         try:
             from distributed import Client
@@ -135,7 +135,7 @@ class DaskExecutor:
     def _leave_out(self, worker: str, problem: str) -> None:
         if worker not in self._unfit:
             self._unfit.add(worker)
-            self.say(f"The machine {worker} cannot grade and is left out: {problem}")
+            self.say(f"The machine {worker} cannot grade and is not used: {problem}")
 
     def _fit(self, client: Any) -> list[str]:
         workers = self._workers(client)
@@ -159,7 +159,7 @@ class DaskExecutor:
             raise MachineError(self._gone()) from error
 
     def _next(self, client: Any, waiting: Any) -> Any:
-        """Return the next future that is done; notice when the scheduler goes away."""
+        """Return the next future that is done; raise if the scheduler is lost."""
         found: list[Any] = []
         thread = threading.Thread(target=lambda: found.append(_first(waiting)), daemon=True)
         thread.start()
@@ -173,8 +173,8 @@ class DaskExecutor:
 
     def _gone(self) -> str:
         return (
-            f"The scheduler at {self.address} went away. What was graded is kept: start it and run "
-            "the same command again."
+            f"The connection to the scheduler at {self.address} was lost. Results so far are kept: "
+            "start it and run the same command again."
         )
 
 
@@ -193,15 +193,15 @@ def _few(tasks: Iterator[Task], count: int) -> Iterator[Task]:
 
 
 def _check_address(address: str) -> None:
-    """Refuse what is no address, and an address where nobody listens, in seconds.
+    """Check within seconds that the address is valid and that a server listens there.
 
     Raises:
-        ValueError: If it is no address.
-        MachineError: If nobody listens there.
+        ValueError: If the address is invalid.
+        MachineError: If no server listens there.
     """
     match = re.fullmatch(r"(?:(\w+)://)?(\[[^\]]+\]|[^:/\s]+):(\d{1,5})/?", address)
     if not match:
-        raise ValueError(f"--scheduler {address!r} is no address; it is like tcp://10.0.0.1:8786.")
+        raise ValueError(f"--scheduler {address!r} is not an address such as tcp://10.0.0.1:8786.")
     try:
         host = match[2].strip("[]")
         socket.create_connection((host, int(match[3])), timeout=_ANSWER_SECONDS).close()

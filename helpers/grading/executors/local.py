@@ -1,8 +1,8 @@
 """Grader processes: each grades one submission at a time and may be killed without loss.
 
 `python -m helpers.grading.executors.local` reads tasks from its standard input and writes results
-to its standard output, each a length and JSON. The checks run in it; students' code runs in its
-sandbox.
+to its standard output, each as a length and JSON. The checks run in this process; students' code
+runs in its sandbox.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def grade_task(task: dict) -> dict:
         task: As `Task.load` returns it.
 
     Returns:
-        "exercises" and "seconds", or "fatal" with what is missing on this system.
+        "exercises", "seconds" and "versions", or "fatal" with what is missing on this system.
     """
     from helpers.grading.grade import grade_notebook
 
@@ -93,10 +93,10 @@ def _warm_server(settings: dict) -> ForkServer:
 
 
 class GraderProcess:
-    """A grader process seen from the one that hands out the work.
+    """A grader process, controlled from the main process.
 
     Args:
-        log: File that gets what the process writes to stderr.
+        log: File for the stderr of the process.
     """
 
     def __init__(self, log: Path | None = None):
@@ -119,7 +119,7 @@ class GraderProcess:
         self.output = self._process.stdout
 
     def submit(self, task: dict) -> None:
-        """Hand over a task; the result comes with `result`."""
+        """Send a task; `result` returns its result."""
         _write(self._process.stdin, task)
 
     def result(self) -> dict:
@@ -131,7 +131,7 @@ class GraderProcess:
         return _read(self.output)
 
     def close(self, busy: bool = False) -> None:
-        """End the process, at once if it is busy; its sandbox goes with it."""
+        """End the process and its sandbox, immediately if it is busy."""
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
@@ -143,11 +143,11 @@ class GraderProcess:
 
 
 class LocalExecutor:
-    """Grades in several processes of this machine; a task whose process dies is tried once more.
+    """Grades in several processes on this machine; a task whose process dies is retried once.
 
     Args:
-        processes: Grader processes at once.
-        log: File for what they write to stderr.
+        processes: Number of grader processes.
+        log: File for their stderr.
     """
 
     def __init__(self, processes: int, log: Path | None = None):
@@ -211,7 +211,7 @@ def _result_of(grader: GraderProcess, is_ready: bool) -> Result:
             raise EOFError("too long")
         return Result.told(grader.result())
     except (EOFError, OSError, ValueError):
-        return Result(failure="The grader's process ended twice on this notebook.")
+        return Result(failure="The grader process died twice on this notebook.")
 
 
 def main() -> None:
@@ -236,7 +236,7 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent."""
+    """End this process when its parent has ended."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -251,11 +251,11 @@ def _write(stream: BinaryIO, content: dict) -> None:
 def _read(stream: BinaryIO) -> dict:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
-        raise EOFError("the other end is gone")
+        raise EOFError("the other process has ended")
     size = _LENGTH.unpack(head)[0]
     data = stream.read(size)
     if len(data) < size:
-        raise EOFError("the other end is gone")
+        raise EOFError("the other process has ended")
     return json.loads(data)
 
 

@@ -1,1 +1,1 @@
-"""What a grading run leaves behind."""
+"""The results of a grading run."""

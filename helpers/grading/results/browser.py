@@ -1,4 +1,4 @@
-"""Mark explanations in a browser: one answer at a time, each step kept when it is made."""
+"""Mark explanations in a browser, one answer at a time; each mark is saved immediately."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["Marking", "serve"]
 
 @dataclass
 class Marking:
-    """The answers in words of a run, in the order in which a person marks them.
+    """The explanations of a run, in the order in which they are marked.
 
-    All answers to one exercise come one after the other, in an order that tells nothing of the
+    All answers to one exercise are consecutive, in an order that reveals nothing about the
     students.
 
     Attributes:
         report: The run's results.
-        store: Where the marks are kept.
+        store: Where the marks are saved.
         names: Whether the students' names are shown.
     """
 
@@ -49,11 +49,11 @@ class Marking:
         self.rows = sorted(wanted, key=lambda row: (order[row["exercise"]], _shuffled(row)))
 
     def key(self, place: int) -> str:
-        """Return the name of an answer among the marks."""
+        """Return the key of the mark for an answer."""
         return mark_key(self.rows[place]["student"], self.rows[place]["exercise"])
 
     def next_open(self, start: int = 0) -> int:
-        """Return the first place from `start` on that has no mark; the number of places if none."""
+        """Return the index of the first answer from `start` on without a mark; else the count."""
         marks = self.store.marks
         for place in range(start, len(self.rows)):
             if self.key(place) not in marks or self.rows[place]["changed"]:
@@ -61,10 +61,10 @@ class Marking:
         return len(self.rows)
 
     def save(self, place: int, points: float, comment: str) -> None:
-        """Keep a mark.
+        """Save a mark.
 
         Raises:
-            ValueError: If there is no such answer, or the points are impossible.
+            ValueError: If there is no such answer, or the points are out of range.
         """
         if not 0 <= place < len(self.rows):
             raise ValueError("There is no such answer.")
@@ -76,7 +76,7 @@ class Marking:
         row["changed"] = False
 
     def undo(self) -> int | None:
-        """Take the last mark back and return its place; None if there is none."""
+        """Undo the last mark and return the index of its answer; None if there is none."""
         if not self._undo:
             return None
         key, before = self._undo.pop()
@@ -84,7 +84,7 @@ class Marking:
         return next(place for place in range(len(self.rows)) if self.key(place) == key)
 
     def shown(self, place: int) -> dict[str, Any]:
-        """Return what the page of one answer shows."""
+        """Return the values for the page of one answer."""
         row, mark = self.rows[place], self.store.marks.get(self.key(place))
         of_exercise = [r for r in self.rows if r["exercise"] == row["exercise"]]
         who = self.report.name(row["student"]) if self.names else (
@@ -111,8 +111,8 @@ def serve(marking: Marking, say: Callable[[str], None], port: int = 0) -> None:
 
     Args:
         marking: What to mark.
-        say: Called with the address, which holds a token that only this user knows.
-        port: Port to use; 0 takes a free one.
+        say: Called with the address, which contains a token that only this user knows.
+        port: Port to use; 0 for a free one.
     """
     asyncio.run(_serve(marking, say, port))
 
@@ -131,7 +131,7 @@ async def _serve(marking: Marking, say: Callable[[str], None], port: int) -> Non
 
 
 def application(marking: Marking, token: str, port: int) -> tornado.web.Application:
-    """Return the pages as an application of tornado."""
+    """Return the Tornado application that serves the pages."""
     settings = {"marking": marking, "token": token, "hosts": {f"127.0.0.1:{port}"}}
     return tornado.web.Application(
         [
@@ -203,12 +203,12 @@ class _Answer(_Page):
     def _points(self, place: int) -> float:
         typed = self.get_body_argument("points", "").strip().replace(",", ".")
         earned = [int(number) for number in self.get_body_arguments("criterion")]
-        # The field shows what was given before; boxes that are ticked now count for more.
+        # The field shows the previous points; newly ticked boxes take precedence.
         if typed and not (earned and typed == self.get_body_argument("given", "")):
             try:
                 return float(typed)
             except ValueError:
-                raise ValueError(f"{typed!r} is no number.") from None
+                raise ValueError(f"{typed!r} is not a number.") from None
         rubric = self.marking.rows[place]["rubric"]
         return sum(rubric[number][0] for number in earned if 0 <= number < len(rubric))
 

@@ -1,4 +1,4 @@
-"""Find answers that are more alike than chance explains, for a person to look at."""
+"""Find answers that are more similar than chance explains, for a person to check."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 __all__ = ["alike", "identical"]
 
 _TOKEN = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\w\s]")
-_LENGTH = 5  # tokens of a piece
-_FEWEST = 25  # shared pieces that are worth a look
+_LENGTH = 5  # tokens per piece
+_FEWEST = 25  # shared pieces that are worth checking
 _SHARE = 0.5
 
 
 def alike(report: Report) -> list[dict]:
     """Return pairs of students whose answers share many pieces that few others wrote.
 
-    A piece is five tokens in a row. Pieces that more than a tenth of the class wrote, such as those
-    of the stub or of the only way to answer, do not count.
+    A piece is five consecutive tokens. Pieces that more than a tenth of the class wrote, such as
+    those of a stub or of a very short solution, do not count.
 
     Returns:
-        Pairs, the most alike first: names, exercises, and the share of the smaller answers' rare
-        pieces that both have.
+        Pairs, most similar first: names, exercises, and the share of rare pieces in common,
+        relative to the student with fewer of them.
     """
     shared: dict[tuple, Counter] = defaultdict(Counter)
     rare_pieces: Counter[str] = Counter()
@@ -53,7 +53,7 @@ def alike(report: Report) -> list[dict]:
 
 
 def identical(report: Report) -> list[list[str]]:
-    """Return groups of students who handed in the same bytes."""
+    """Return groups of students who handed in identical files."""
     senders = defaultdict(set)
     for file in report.files:
         if file.get("sha256") and file["status"] == "graded":

@@ -1,4 +1,4 @@
-"""Write the results in the forms that Moodle, Canvas and Gradescope take back."""
+"""Write the results in the formats that Moodle, Canvas and Gradescope can import."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _MOODLE_COLUMNS = [
 ]  # fmt: skip
 _CANVAS_COLUMNS = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
 _CANVAS_ASSIGNMENT = re.compile(r"(?P<title>.*) \(\d+\)$", re.S)
-_A_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes from the same results
+_A_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal results give equal bytes
 
 
 def write_uploads(report: Report, folder: Path) -> None:
-    """Write what the course system takes back; which forms, the submissions and the roster tell.
+    """Write the files for the course system that the submissions and the roster come from.
 
     - Moodle: `moodle-grades.csv` (offline grading worksheet), `moodle-feedback.zip` (feedback
-      files, in the folders that Moodle's own download has).
+      files, in the folders of Moodle's download).
     - Canvas: `canvas-grades.csv` (gradebook import), `canvas-feedback.zip` (re-upload of files).
-    - Always: `results.json`, each student in the form of Gradescope's results.
+    - Always: `results.json`, each student in the format of Gradescope's results.
     """
     layouts = {sender.layout for sender in report.senders}
     kind = report.roster.kind if report.roster else ""
@@ -51,7 +51,7 @@ def write_uploads(report: Report, folder: Path) -> None:
 
 
 def notes(report: Report) -> list[str]:
-    """Return what an instructor should know before uploading, in sentences."""
+    """Return sentences that an instructor should read before uploading the files."""
     roster = report.roster
     kind = roster.kind if roster else ""
     told = []
@@ -62,7 +62,9 @@ def notes(report: Report) -> list[str]:
     if kind == "Canvas gradebook":
         for column, chapter in _columns_of_chapters(report, list(roster.columns)).items():
             if column not in roster.columns:
-                told.append(f"Canvas has no assignment for {column}: its import asks which one.")
+                told.append(
+                    f"Canvas has no assignment for {column}: its import will ask which one to use."
+                )
             elif most := _possible(report, column):
                 told.append(_scaled_words(f"Canvas's {column}", most, _most(report, chapter)))
     return [sentence for sentence in told if sentence]
@@ -85,7 +87,7 @@ def _number(text: str) -> float:
 
 
 def _is_open(report: Report, student: str, chapter: str | None = None) -> bool:
-    """Tell whether the machine left something of a student ungraded, so that points would lie."""
+    """Return whether the machine left work of a student ungraded, so that points would be wrong."""
     return any(
         file["student"] == student
         and file["status"] == "ungraded"
@@ -99,7 +101,7 @@ def _points_of_all(report: Report) -> float:
 
 
 def _moodle_worksheet(report: Report) -> str:
-    """Return Moodle's grading worksheet, in the columns of the roster where it is one."""
+    """Return Moodle's grading worksheet, with the roster's columns if that is one."""
     roster = report.roster
     rows, columns = [], list(_MOODLE_COLUMNS)
     if roster and roster.kind == "Moodle worksheet":
@@ -129,13 +131,13 @@ def _moodle_marks(report: Report, student: str, most: float = 0.0) -> dict[str, 
     Args:
         report: The run's results.
         student: Key of the student.
-        most: The assignment's maximum in Moodle; Moodle skips a grade above it without a word.
+        most: The assignment's maximum in Moodle, which silently skips a grade above it.
     """
     if _is_open(report, student):
         return {}
     total = report.totals(student)
     scale = most / total["max"] if most and total["max"] else 1.0
-    waiting = f" {total['pending']:g} points wait for a person." if total["pending"] else ""
+    waiting = f" {total['pending']:g} points are still to be marked." if total["pending"] else ""
     comment = f"{total['points']:g} of {total['max']:g} points.{waiting} {total['notes']}".strip()
     return {
         "Grade": f"{total['points'] * scale:.2f}",
@@ -144,7 +146,7 @@ def _moodle_marks(report: Report, student: str, most: float = 0.0) -> dict[str, 
 
 
 def _canvas_gradebook(report: Report) -> str:
-    """Return Canvas's gradebook CSV, in the columns of the roster where it is an export of it."""
+    """Return Canvas's gradebook CSV, with the roster's columns if that is an export of it."""
     roster = report.roster
     is_export = bool(roster) and roster.kind == "Canvas gradebook"
     columns = list(roster.columns) if is_export else list(_CANVAS_COLUMNS)
@@ -183,8 +185,8 @@ def _canvas_gradebook(report: Report) -> str:
 def _columns_of_chapters(report: Report, columns: list[str]) -> dict[str, str]:
     """Return the page of each column of the gradebook that gets points.
 
-    A page takes the assignment of its name; where none or several have it, a column of its own,
-    for which Canvas's import asks.
+    A page uses the assignment with its name. If there is none, or more than one, it gets a new
+    column, and Canvas's import asks what to do with that.
     """
     every = list(report.all_chapters)
     named: dict[str, list[str]] = {}
@@ -201,7 +203,7 @@ def _columns_of_chapters(report: Report, columns: list[str]) -> dict[str, str]:
 
 
 def _squeezed(name: str) -> str:
-    """Return a title's letters: an export's "01 Perceptrons (77)" and the page's own name agree."""
+    """Return the letters of a title, so that "01 Perceptrons (77)" matches the page's name."""
     return re.sub(r"[\W\d_]+", "", name.lower())
 
 
@@ -210,13 +212,13 @@ def _is_possible(row: dict[str, str]) -> bool:
 
 
 def _possible(report: Report, column: str) -> float:
-    """Return the points that Canvas's export gives an assignment, 0.0 where it gives none."""
+    """Return the points of an assignment in Canvas's export, 0.0 if it gives none."""
     above = report.roster.above if report.roster else []
     return next((_number(row.get(column, "")) for row in above if _is_possible(row)), 0.0)
 
 
 def _handed_in(report: Report, student: str, chapter: str) -> bool:
-    """Tell whether a student sent something for a page, also something that cannot be read."""
+    """Return whether a student handed in anything for a page, even an unreadable file."""
     if any(row["outcome"] != "not handed in" for row in report.rows_of(student, chapter)):
         return True
     return report.chapters == [chapter]
@@ -228,7 +230,7 @@ def _most(report: Report, chapter: str) -> float:
 
 
 def _newest(report: Report, layout: str) -> list[Any]:
-    """Return one sender for each student of a course system."""
+    """Return one sender per student of a course system."""
     found = {s.student: s for s in report.senders if s.layout == layout}
     return [found[student] for student in report.students if student in found]
 
@@ -238,9 +240,9 @@ def _moodle_name(sender: Any) -> str:
 
 
 def _canvas_name(sender: Any) -> str:
-    """Return a name whose first two numbers are the user's and the attachment's, as Canvas reads.
+    """Return a name whose first two numbers are the user's and the attachment's, for Canvas.
 
-    Canvas shows the file in a comment under the attachment's own name.
+    Canvas shows the file in a comment, under the attachment's name.
     """
     return f"{sender.upload.removesuffix('.ipynb')}-feedback.html"
 
@@ -256,7 +258,7 @@ def _write_zip(path: Path, report: Report, layout: str, name: Any) -> None:
 
 
 def _gradescope(report: Report, student: str) -> dict[str, Any]:
-    """Return a student's results in the form of Gradescope's results.json."""
+    """Return a student's results in the format of Gradescope's results.json."""
     total = report.totals(student)
     tests = [
         {
@@ -273,7 +275,7 @@ def _gradescope(report: Report, student: str) -> dict[str, Any]:
 
 
 def _csv(columns: list[str], rows: list[dict]) -> str:
-    """Return a CSV as a course system reads it: no byte order mark, values as they are."""
+    """Return a CSV for a course system: no byte order mark, values unchanged."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", restval="", lineterminator="\r\n")
     writer.writeheader()

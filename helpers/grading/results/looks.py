@@ -1,4 +1,4 @@
-"""How each outcome of an exercise looks: its sign, its words and its style."""
+"""How each outcome of an exercise is displayed: sign, words and style."""
 
 from typing import NamedTuple
 
@@ -17,10 +17,10 @@ class Look(NamedTuple):
 
 LOOKS = {
     "correct": Look(*SHOWN["correct"], "good"),
-    "marked": Look("✓", "Marked by a person", "good"),
+    "marked": Look("✓", "Marked by hand", "good"),
     "not yet": Look(*SHOWN["not yet"], "bad"),
     "stopped": Look(*SHOWN["stopped"], "bad"),
-    "pending": Look("…", "Waiting for a person", "wait"),
+    "pending": Look("…", "Waiting to be marked", "wait"),
     "not attempted": Look(*SHOWN["not attempted"], "none"),
     "not graded": Look("!", "Not graded", "bad"),
     "not handed in": Look("○", "Not handed in", "none"),

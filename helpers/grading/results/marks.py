@@ -1,4 +1,4 @@
-"""Read and write the CSV in which a person enters points, whatever a spreadsheet does to it."""
+"""Read and write the CSV in which a person enters points, even if a spreadsheet changes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NEEDED = {"student", "exercise", "points"}
 
 
 def mark_key(student: str, exercise: str) -> str:
-    """Return the name of one student's answer among the marks.
+    """Return the key of the mark for one student's answer.
 
     >>> mark_key("Kim", "1.4")
     'Kim/1.4'
@@ -37,12 +37,12 @@ def mark_key(student: str, exercise: str) -> str:
 
 
 def answer_hash(answer: str) -> str:
-    """Return what tells whether an answer changed after a person marked it."""
+    """Return a hash that shows whether an answer changed after it was marked."""
     return hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:16]
 
 
 def exercise_cell(id: str) -> str:
-    """Return an exercise id as a table shows it: text, since a spreadsheet reads 1.10 as 1.1.
+    """Return an exercise id as text for a table, since a spreadsheet reads 1.10 as 1.1.
 
     >>> exercise_cell("1.10")
     'Exercise 1.10'
@@ -51,9 +51,9 @@ def exercise_cell(id: str) -> str:
 
 
 def row_cell(key: str) -> str:
-    """Return what names a row of the marks whatever a spreadsheet makes of the student's id.
+    """Return a name for a row of the marks that no spreadsheet changes.
 
-    A spreadsheet reads 3-4 as a date and cuts 20 digits to 15; this stays text everywhere.
+    A spreadsheet reads an id such as 3-4 as a date and cuts 20 digits to 15; this stays text.
 
     >>> row_cell("3-4/1.10")
     'row-37eec4d53c'
@@ -73,9 +73,9 @@ def csv_text(columns: Iterable[str], rows: Iterable[dict]) -> str:
 
 
 def safe_cell(value: Any) -> str:
-    """Return a cell's text; text that a spreadsheet would run gets an apostrophe first.
+    """Return a cell's text; text that a spreadsheet would run gets a leading apostrophe.
 
-    A tab or a semicolon at which a spreadsheet could split the cell is followed by the same guard.
+    So does text after a tab, line break or semicolon at which a spreadsheet could split the cell.
 
     >>> safe_cell("=HYPERLINK(1)"), safe_cell(2.5), safe_cell("+1"), safe_cell("a;=b")
     ("'=HYPERLINK(1)", '2.5', "'+1", "a;'=b")
@@ -89,7 +89,7 @@ def safe_cell(value: Any) -> str:
 
 
 def plain_cell(text: str | None) -> str:
-    """Return what `safe_cell` was given, whatever a spreadsheet did with its apostrophe."""
+    """Return the text that `safe_cell` was given, with or without its apostrophe."""
     text = (text or "").strip()
     guarded = text.startswith("'") and text[1:].lstrip(" \n").startswith(_FORMULA)
     return text[1:] if guarded else text
@@ -100,7 +100,7 @@ class MarksFile:
 
     Args:
         path: The file, in UTF-8, CP949 or CP1252, split at commas, semicolons or tabs.
-        allowed: Most points by "student/exercise".
+        allowed: Maximum points by "student/exercise".
 
     Raises:
         ValueError: If the file cannot be read or lacks a column.
@@ -113,7 +113,7 @@ class MarksFile:
         self._rows = self._read()
 
     def marks(self) -> tuple[dict[str, dict], list[str]]:
-        """Return the marks by "student/exercise", and a sentence for each line with a mistake."""
+        """Return the marks by "student/exercise", and a message for each invalid line."""
         marks, errors, lines = {}, [], {}
         for number, row in enumerate(self._rows, start=2):
             if not (points := (row.get("points") or "").strip()):
@@ -136,15 +136,15 @@ class MarksFile:
         if (key := self._named.get(plain_cell(row.get("row")))) is not None:
             student = key.rpartition("/")[0]
             if cell in self._students and cell != student and _number(cell) is None:
-                raise ValueError(f"the row is one of {student}, and {cell} stands in it")
+                raise ValueError(f"the row belongs to {student}, but names {cell}")
             return key
         for student in self._meant(cell):
             if mark_key(student, exercise) in self.allowed:
                 return mark_key(student, exercise)
-        raise ValueError(f"no answer of {cell or 'nobody'} to exercise {exercise} is known")
+        raise ValueError(f"there is no answer by {cell or 'nobody'} to exercise {exercise}")
 
     def _meant(self, cell: str) -> list[str]:
-        """Return the student of a cell, also where a spreadsheet rewrote an id such as 0012345."""
+        """Return the students that a cell may mean; a spreadsheet rewrites ids such as 0012345."""
         if cell in self._students:
             return [cell]
         value = _number(cell)
@@ -162,7 +162,7 @@ class MarksFile:
         try:
             value = float(text.replace(",", "."))
         except ValueError:
-            raise ValueError(f"{text!r} is no number") from None
+            raise ValueError(f"{text!r} is not a number") from None
         if not 0 <= value <= most:
             raise ValueError(f"{text} is not between 0 and {most:g}")
         return value
@@ -175,7 +175,7 @@ class MarksFile:
         read = [rows for rows in map(lambda name: _rows(content, name), _ENCODINGS) if rows]
         if not read:
             return []
-        # Bytes of one encoding are often legal in another: the one that names students is right.
+        # Bytes are often valid in several encodings: the right one gives the names of students.
         best = max(read, key=lambda rows: sum(bool(self._known(row)) for row in rows))
         if not set(best[0]) >= _NEEDED:
             raise ValueError(f"{self.path} needs the columns student, exercise and points.")

@@ -1,8 +1,8 @@
-"""Write a run's results into an nbgrader course, and take back what a person entered there.
+"""Write a run's results into an nbgrader course, and read marks that a person entered there.
 
 nbgrader's formgrader lists the assignments that have a folder below `source/` and shows the
-notebooks below `autograded/`. Both are written here from the results: no student's code is run for
-them, and nothing that a student wrote is markup in them.
+notebooks below `autograded/`. Both are written here from the results: no student's code is run, and
+text written by a student is never markup.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _OURS = "keras-workbook"
 def write_scores(report: Report, database: Path, chapters: list[str], store: Store) -> int:
     """Write every score and comment to the gradebook and return how many scores were written.
 
-    Assignments and notebooks are named as the pages ("06_dropout"); what the gradebook has of them
-    is used, the rest is made. A score or comment that a person entered in formgrader is left alone;
-    `read_marks` takes it into the results.
+    Assignments and notebooks have the names of the pages ("06_dropout"); missing ones are created.
+    Scores and comments that a person entered in formgrader are kept; `read_marks` adds them to the
+    results.
 
     Args:
         report: The run's results.
-        database: The SQLite file in the course's folder, made if it is not there.
+        database: The SQLite file in the course's folder, created if it does not exist.
         chapters: All chapters of the course, in order.
-        store: Remembers which marks were written, so that a person's are told from them.
+        store: Records which marks were written, to distinguish them from a person's.
 
     Raises:
         ValueError: If nbgrader is not installed.
@@ -70,9 +70,9 @@ def read_marks(report: Report, database: Path, chapters: list[str], store: Store
 
     Args:
         report: The run's results.
-        database: The gradebook; where there is none, there are no marks.
+        database: The gradebook; if it does not exist, there are no marks.
         chapters: All chapters of the course, in order.
-        store: Knows which marks came from here.
+        store: The record of the marks that were written from here.
     """
     if not Path(database).exists():
         return {}
@@ -103,7 +103,7 @@ def read_marks(report: Report, database: Path, chapters: list[str], store: Store
 
 
 def grade_id(row: dict) -> str:
-    """Return the nbgrader name of an exercise's graded cell, as the pages have it.
+    """Return the nbgrader name of an exercise's graded cell, as in the pages.
 
     >>> grade_id({"exercise": "1.4", "kind": "T"})
     'answer-1-4'
@@ -117,7 +117,7 @@ def _assignment(chapters: list[str], chapter: str) -> str:
 
 @contextlib.contextmanager
 def _opened(database: Path) -> Iterator[Any]:
-    # nbgrader runs `alembic` as a program, which lies beside this Python.
+    # nbgrader runs the program `alembic`, which is installed next to this Python.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:
         from nbgrader.api import Gradebook
@@ -209,9 +209,9 @@ def _write_student(
 
 
 def _write_notebook(folder: Path, name: str, rows: list[dict], place: str | None) -> None:
-    """Write a notebook where formgrader looks for it; what nbgrader itself put there stays.
+    """Write a notebook where formgrader looks for it, unless nbgrader has written one there.
 
-    Below `submitted` there is only the folder, so that nobody runs what a student wrote.
+    Below `submitted` only the folder is created, so that no one runs a student's code.
 
     Args:
         folder: The assignment's folder.
@@ -248,7 +248,7 @@ def _write_notebook(folder: Path, name: str, rows: list[dict], place: str | None
 def _cells_of(row: dict, is_answered: bool) -> list[dict]:
     """Return the cells of one exercise: heading, answer and, for checked ones, the outcome."""
     answer, id = row["answer"] if is_answered else "", f"answer-{slug(row['exercise'])}"
-    # Indented, so that Markdown shows the student's words as they are.
+    # Indented, so that Markdown shows the student's text literally.
     words = "\n".join(f"    {line}" for line in (answer or "No answer.").split("\n"))
     title = {"cell_type": "markdown", "metadata": {},
              "source": f"### Exercise {row['exercise']}\n\n{row['title']}"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The pages of a run: one of feedback for each student, and the class at a glance."""
+"""The HTML pages of a run: feedback for each student, and an overview of the class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BINS = 10
 
 
 def feedback_page(report: Report, student: str) -> str:
-    """Return a student's feedback as one page: no script, nothing loaded, everything escaped."""
+    """Return a student's feedback as one page: no scripts, no external files, all escaped."""
     rows = report.rows_of(student)
     room = _PAGE_BYTES - 600 * len(rows)
     for limit in (6000, 3000, 1500, 700, 300, 100):
@@ -83,13 +83,13 @@ def _row(row: dict, limit: int) -> dict[str, Any]:
         "message": "" if marked else _fit(row["message"], max(limit // 3, 250)),
         "line": _fit(row["line"], 300),
         "comment": _fit(row["comment"], 1500),
-        "rubric": rubric if marked else "",  # before marking it would be the answer
+        "rubric": rubric if marked else "",  # before marking, it would reveal the answer
         "answer": _fit(row["answer"], limit),
     }
 
 
 def class_page(report: Report) -> str:
-    """Return the class at a glance: points, exercises, what to teach again, who is missing."""
+    """Return the overview of the class: points, exercises, common messages, missing students."""
     totals = [report.totals(student) for student in report.students]
     most = max((total["max"] for total in totals), default=0.0)
     histogram = _histogram([t["points"] / t["max"] for t in totals if t["max"]])
@@ -128,7 +128,7 @@ def _exercises(report: Report) -> list[dict]:
         own = [r for r in report.rows if r["exercise"] == id and r["outcome"] != "not handed in"]
         if not own or own[0]["kind"] == "T":
             continue
-        # Numbers differ from student to student; the words of a message do not.
+        # Messages to different students differ in their numbers, not in their words.
         words = [re.sub(r"[-+\d.eE]*\d", "…", row["message"]) for row in own]
         said = Counter(filter(None, words))
         message, times = said.most_common(1)[0] if said else ("", 0)
@@ -168,7 +168,7 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page from a template of this folder, with everything in it escaped."""
+    """Return a page from a template, with all values escaped."""
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = _environment().get_template(template)

@@ -1,4 +1,4 @@
-"""All results of a run with the marks that people gave, as every table and page shows them."""
+"""All results of a run with the manual marks, as every table and page shows them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Report", "build", "described", "page_name"]
 
 
 def page_name(name: str, student: str = "") -> str:
-    """Return the file name of a student's page: it tells the student, and is no one else's.
+    """Return the file name of a student's page: it identifies the student and is unique.
 
     Args:
         name: The student's name.
@@ -36,16 +36,16 @@ def page_name(name: str, student: str = "") -> str:
 
 @dataclass
 class Report:
-    """All results of a run, with the marks that people gave.
+    """All results of a run, with the manual marks.
 
     Attributes:
-        rows: One for each student and exercise.
+        rows: One dictionary per student and exercise.
         students: Keys of all students, sorted by name.
         chapters: Chapters that anyone handed in, in the course's order.
         files: The submissions' records.
         senders: How each outermost name was recognised (`helpers.grading.submissions.Sender`).
         roster: The class list, if one was given (`helpers.grading.roster.Roster`).
-        late: What lateness costs; None for nothing.
+        late: Deduction for lateness; None for none.
         all_chapters: Every chapter of the course, in order.
     """
 
@@ -60,7 +60,7 @@ class Report:
 
     @cached_property
     def _own(self) -> dict[str, list[dict]]:
-        """The rows of each student, found once: a class has tens of thousands."""
+        """The rows of each student, grouped once: a class has tens of thousands."""
         own: dict[str, list[dict]] = {student: [] for student in self.students}
         for row in self.rows:
             own[row["student"]].append(row)
@@ -72,7 +72,7 @@ class Report:
         return own if chapter is None else [row for row in own if row["chapter"] == chapter]
 
     def name(self, student: str) -> str:
-        """Return a student's name, for people to read."""
+        """Return a student's display name."""
         for person in self.roster.people if self.roster else ():
             if person.key == student and person.name:
                 return person.name
@@ -82,12 +82,12 @@ class Report:
         return student
 
     def missing(self) -> list[str]:
-        """Return the names on the roster that nothing came from."""
+        """Return the names on the roster of those who handed in nothing."""
         people = self.roster.people if self.roster else ()
         return [person.name or person.key for person in people if person.key not in self.students]
 
     def allowed_marks(self) -> dict[str, float]:
-        """Return the most points a person can give, by "student/exercise"."""
+        """Return the maximum points for each answer, by "student/exercise"."""
         return {mark_key(row["student"], row["exercise"]): row["max"] for row in self.rows}
 
     def problems(self) -> list[dict]:
@@ -95,24 +95,24 @@ class Report:
         return [file for file in self.files if file["status"] not in ("graded", "beside")]
 
     def deduction(self, student: str, chapter: str) -> float:
-        """Return the points that lateness takes from a student's chapter."""
+        """Return the points deducted from a student's chapter for lateness."""
         if self.late is None:
             return 0.0
         own = self.rows_of(student, chapter)
         return self.late.deduction(self._submitted(student, chapter), sum(r["points"] for r in own))
 
     def late_words(self, student: str, chapter: str) -> str:
-        """Return a sentence on lateness, "" where there is nothing to say."""
+        """Return a sentence on lateness, "" if there is nothing to report."""
         file = self._graded(student, chapter)
         if file is None:
             return ""
         submitted = self._submitted(student, chapter)
         if file.get("late") and not submitted:
-            return "The course system marked this as late, without a time: nothing was taken off."
+            return "The course system marked this as late, without a time: nothing was deducted."
         return self.late.words(submitted, self.deduction(student, chapter)) if self.late else ""
 
     def undated(self) -> int:
-        """Return how many graded files have no time that lateness could be told from."""
+        """Return how many graded files have no time from which lateness can be determined."""
         graded = [file for file in self.files if file["status"] == "graded"]
         return sum(not _time_of(file) for file in graded)
 
@@ -153,12 +153,12 @@ class Report:
 
 
 def build(records: list[dict], module: ModuleType, marks: dict[str, dict]) -> Report:
-    """Return the report of a run's records, with the marks in place.
+    """Return the report of a run's records, with the manual marks.
 
     Args:
-        records: One for each submission.
+        records: One dictionary per submission.
         module: The course, with `CHAPTERS` and `exercises_of`.
-        marks: Points that people gave, by "student/exercise".
+        marks: Manual marks, by "student/exercise".
     """
     graded: dict[tuple, dict] = {}
     for record in records:
@@ -184,7 +184,7 @@ def build(records: list[dict], module: ModuleType, marks: dict[str, dict]) -> Re
 
 
 def _time_of(file: dict) -> str:
-    """Return when a file was handed in, "" where its time may be that of the download."""
+    """Return when a file was handed in, "" if its time may be that of the download."""
     return "" if file.get("stamp") == UNSURE_TIME else file.get("submitted", "")
 
 

@@ -1,4 +1,4 @@
-"""The results folder: what survives a crash, what an instructor entered, one run at a time."""
+"""The results folder: stored results, an instructor's marks, and a lock for one run at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Store:
     """A results folder.
 
     Args:
-        folder: Where everything is written; made if it is not there.
+        folder: Where everything is written; created if it does not exist.
     """
 
     def __init__(self, folder: Path):
@@ -35,10 +35,10 @@ class Store:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the folder for one run.
+        """Lock the folder for one run.
 
         Raises:
-            ValueError: If another run holds it.
+            ValueError: If another run has locked it.
         """
         self._graded.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "state" / "lock", "w") as lock:
@@ -46,16 +46,16 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise ValueError(
-                    f"Another run is writing to {self.folder}. Wait for it, or name another folder."
+                    f"Another run is writing to {self.folder}. Wait for it, or use another folder."
                 ) from None
             yield
 
     def load_graded(self, key: str) -> dict | None:
-        """Return the result kept under `key`, None if there is none that is whole."""
+        """Return the result stored under `key`, None if there is no complete one."""
         return _read_json(self._graded / f"{key}.json")
 
     def keep_graded(self, key: str, result: dict) -> None:
-        """Keep one submission's result; it is there whole or not at all."""
+        """Store one submission's result, atomically."""
         files.write_text(self._graded / f"{key}.json", json.dumps(result, ensure_ascii=True))
 
     def forget_graded(self, keep: Iterable[str]) -> None:
@@ -67,7 +67,7 @@ class Store:
 
     @property
     def run(self) -> dict:
-        """What is known of the last run; {} before the first."""
+        """Data on the last run; {} before the first."""
         return _read_json(self.folder / "state" / "run.json") or {}
 
     @run.setter
@@ -76,18 +76,18 @@ class Store:
 
     @property
     def marks(self) -> dict[str, dict]:
-        """Points a person gave, by "student/exercise": points, comment, hash of the answer."""
+        """Manual marks, by "student/exercise": points, comment, hash of the answer."""
         path = self.folder / "state" / "marks.json"
         if not path.exists():
             return {}
         marks = _read_json(path)
         if marks is None:
-            raise ValueError(f"{path} is damaged. Restore it from a backup; it holds your marks.")
+            raise ValueError(f"{path} is damaged. Restore it from a backup; it has your marks.")
         return marks
 
     @property
     def answers(self) -> dict[str, str]:
-        """Hashes of the explanations that the results showed last, by "student/exercise"."""
+        """Hashes of the explanations in the last results, by "student/exercise"."""
         return _read_json(self.folder / "state" / "answers.json") or {}
 
     @answers.setter
@@ -95,24 +95,24 @@ class Store:
         files.write_text(self.folder / "state" / "answers.json", json.dumps(hashes, indent=1))
 
     def enter_marks(self, path: Path, allowed: dict[str, float]) -> int:
-        """Take the points of an edited CSV; return how many changed. Nothing is taken on an error.
+        """Enter the points of an edited CSV; return how many changed. An error changes nothing.
 
         Args:
             path: A CSV with the columns student, exercise, points and, if wanted, comment.
-            allowed: Most points by "student/exercise".
+            allowed: Maximum points by "student/exercise".
 
         Raises:
-            ValueError: If a line names nobody or gives impossible points; all such lines are named.
+            ValueError: If a line has no known answer or invalid points; the message lists them.
         """
         entered, errors = MarksFile(path, allowed).marks()
         if errors:
-            raise ValueError(f"{path} was not taken over: " + "; ".join(errors[:20]) + ".")
+            raise ValueError(f"{path} was not entered: " + "; ".join(errors[:20]) + ".")
         return self.keep_marks(entered)
 
     def keep_marks(self, entered: dict[str, dict]) -> int:
-        """Keep marks by "student/exercise", each with points and comment; return how many are new.
+        """Save marks by "student/exercise", each with points and comment; return how many are new.
 
-        A mark remembers the answer that it was given for, so that a later answer is noticed.
+        A mark is stored with the hash of its answer, so that a changed answer is detected.
         """
         marks, answers = self.marks, self.answers
         new = {key: {**mark, "answer": answers.get(key, "")} for key, mark in entered.items()}
@@ -123,7 +123,7 @@ class Store:
         return len(changed)
 
     def put_back_mark(self, key: str, mark: dict | None) -> None:
-        """Make a mark what it was before; None removes it."""
+        """Restore the previous value of a mark; None removes it."""
         marks = {name: kept for name, kept in self.marks.items() if name != key}
         marks |= {} if mark is None else {key: mark}
         text = json.dumps(marks, indent=1, ensure_ascii=False)
@@ -131,7 +131,7 @@ class Store:
 
 
 def file_key(*parts: Any) -> str:
-    """Return a file name that is the same for the same parts and differs for others."""
+    """Return a file name made of a hash of the parts."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 

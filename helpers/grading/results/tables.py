@@ -56,14 +56,14 @@ def write(report: Report, store: Store, about: dict) -> None:
 
 
 def _explanations(report: Report) -> list[dict]:
-    """Return a row for each answer in words; where one changed, its points wait for you."""
+    """Return a row per explanation; the points of one that changed are left empty."""
     rows = []
     for row in report.rows:
         if row["kind"] != "T" or row["outcome"] not in ("pending", "marked"):
             continue
         points, note = f"{row['points']:g}" if row["outcome"] == "marked" else "", ""
         if row["changed"]:
-            points, note = "", f"The answer changed after you gave {points} points; they stay."
+            points, note = "", f"The answer changed after you gave {points} points, which are kept."
         shown = {
             "name": report.name(row["student"]),
             "exercise": exercise_cell(row["exercise"]),
@@ -85,7 +85,7 @@ def _answers(report: Report) -> dict[str, str]:
 
 
 def summary(report: Report, folder: Path) -> str:
-    """Return what the screen shows at the end of a run."""
+    """Return the text to print at the end of a run."""
     totals = [report.totals(student) for student in report.students]
     points, most = sum(t["points"] for t in totals), sum(t["max"] for t in totals)
     mean = f" ({points / len(totals):.1f} on average)" if totals else ""
@@ -94,7 +94,7 @@ def summary(report: Report, folder: Path) -> str:
         outcomes[row["outcome"]] = outcomes.get(row["outcome"], 0) + 1
     graded = sum(file["status"] == "graded" for file in report.files)
     lines = [
-        f"{graded} of {len(report.files)} files of {len(report.students)} students graded; "
+        f"{graded} of {len(report.files)} files from {len(report.students)} students graded; "
         f"{points:g} of {most:g} points{mean}.",
         "Exercises: " + ", ".join(f"{outcomes[k]} {k}" for k in LOOKS if k in outcomes) + ".",
     ]
@@ -104,14 +104,14 @@ def summary(report: Report, folder: Path) -> str:
         lines.append(f"  and {len(report.problems()) - 12} more; gradebook.csv has all of them.")
     if outcomes.get("pending"):
         lines.append(
-            f"{outcomes['pending']} explanations wait for you: fill in the points in "
+            f"{outcomes['pending']} explanations need to be marked: enter the points in "
             f"{folder / EXPLANATIONS}, then run `workbook mark {folder}`."
         )
     if changed := sum(row["changed"] for row in report.rows):
-        lines.append(f"{changed} answers changed after you marked them; the marks stay.")
+        lines.append(f"{changed} answers changed after you marked them; the marks are kept.")
     if report.late and (undated := report.undated()):
         lines.append(
-            f"{undated} files have no time of submission, so they count as in time. Moodle's "
+            f"{undated} files have no submission time, so they count as on time. Moodle's "
             "grading worksheet has the times (--roster)."
         )
     lines += notes(report)

@@ -1,4 +1,4 @@
-"""Run a student's notebook where it can reach nothing: the sandbox and the way to talk to it."""
+"""Run a student's notebook in an isolated sandbox, and communicate with it."""
 
 from helpers.grading.sandbox.server import (
     WARM,

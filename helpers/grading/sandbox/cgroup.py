@@ -1,4 +1,4 @@
-"""A control group for the sandbox where the system lets us make one; the watch works without."""
+"""A control group for the sandbox, if the system allows one; `memory.Watch` works without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTROLLERS = ("memory", "pids")
 
 
 class ControlGroup:
-    """A cgroup v2 group below our own, with limits on memory and processes.
+    """A cgroup v2 group below the current one, with limits on memory and processes.
 
     Args:
         folder: The group's folder, made by `make`.
@@ -25,7 +25,7 @@ class ControlGroup:
 
     @classmethod
     def make(cls, root: Path = _ROOT) -> ControlGroup | None:
-        """Return a new group, or None where control groups cannot be written.
+        """Return a new group, or None if control groups cannot be written.
 
         Args:
             root: Where cgroup v2 is mounted.
@@ -44,7 +44,7 @@ class ControlGroup:
         return cls(folder)
 
     def allow(self, memory_bytes: int, processes: int) -> None:
-        """Set what the group may use beyond what the warm server, alone in it, used at first.
+        """Set the group's limits, in addition to what the warm server uses.
 
         Args:
             memory_bytes: Memory of all processes together (bytes).
@@ -72,7 +72,7 @@ class ControlGroup:
 
 
 def _own_group(root: Path) -> Path | None:
-    """Return the folder of the group this process is in, if it is a cgroup v2 we may write to."""
+    """Return the folder of this process's group, if it is a writable cgroup v2."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What one submission may use, and what happens to whoever wants more."""
+"""The resource limits of one submission."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on one worker.
+    """Limits of one worker.
 
     Attributes:
-        cell_seconds: Processor time for one cell (seconds).
-        call_seconds: Processor time for one call of an answer (seconds).
-        notebook_seconds: Processor time for everything a notebook needs (seconds).
+        cell_seconds: CPU time for one cell (seconds).
+        call_seconds: CPU time for one call of an answer (seconds).
+        notebook_seconds: CPU time for everything a notebook needs (seconds).
         memory_bytes: Memory beyond that of the warm server, shared pages included (bytes).
-        files_bytes: Room for files, all together and each (bytes).
-        processes: Processes and threads at once.
-        open_files: Open files at once.
-        patience: Seconds on the clock for each second of processor time, after which a worker that
-            sleeps is given up. The three times above are processor time of the submission, so that
-            a busy machine costs nobody marks.
+        files_bytes: Disk space for files, in total and per file (bytes).
+        processes: Maximum number of processes and threads.
+        open_files: Maximum number of open files.
+        patience: Wall-clock seconds per second of CPU time after which a worker that sleeps is
+            stopped. The three times above are CPU time of the submission, so that nobody loses
+            points on a busy machine.
         grace_seconds: Time between asking a worker to stop and killing it (seconds).
-        restarts: Workers a notebook may wear out before its remaining exercises are given up.
+        restarts: How often a notebook's worker may be restarted; then grading of it stops.
     """
 
     cell_seconds: float = 120.0

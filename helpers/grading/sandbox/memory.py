@@ -1,4 +1,4 @@
-"""Watch what the processes of a submission use: memory, with an end to it, and processor time."""
+"""Measure the memory and CPU time of a submission's processes, and enforce the memory limit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Watch(threading.Thread):
-    """Kill a worker that uses more memory than it may; works without cgroups.
+    """Kills a worker that exceeds its memory limit; works without cgroups.
 
     Args:
         root: Process id of the sandbox.
-        before: Its processes that are not the submission's.
+        before: Processes of the sandbox that do not belong to the submission.
         limit: Memory of all the submission's processes together, shared pages included (bytes).
     """
 
@@ -33,7 +33,7 @@ class Watch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Look twenty times per second until stopped."""
+        """Check twenty times per second until stopped."""
         while not self._done.wait(0.05):
             if self._used(_resident) - self._base <= self._limit:
                 continue
@@ -53,7 +53,7 @@ class Watch(threading.Thread):
         return [pid for pid in descendants(self._root) if pid not in self._before]
 
     def processor_seconds(self) -> float:
-        """Return the processor time that the submission used so far, ended children included."""
+        """Return the CPU time that the submission has used so far, ended children included."""
         self._seconds = max(self._seconds, sum(map(_processor_seconds, self.own())))
         return self._seconds
 
@@ -62,7 +62,7 @@ class Watch(threading.Thread):
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all that it started, directly or not."""
+    """Return a process and all its descendants."""
     found = []
     queue = [pid]
     while queue:
@@ -78,12 +78,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> int:
-    """Return a process's memory that no file on disk holds: its own pages and shared ones."""
+    """Return a process's memory that is not backed by a file: private and shared pages."""
     return _sum_of_lines(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:"))
 
 
 def _shared_fairly(pid: int) -> int:
-    """Return the process's memory with what it shares with others divided by their number."""
+    """Return a process's memory, with shared pages divided by the number of their users."""
     fair = _sum_of_lines(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
     return fair or _resident(pid)
 

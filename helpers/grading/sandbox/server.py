@@ -1,8 +1,8 @@
-"""The walls around a student's code: bubblewrap, namespaces and limits, and a way to talk through.
+"""Isolate students' code with bubblewrap, namespaces and limits, and communicate with it.
 
-A `ForkServer` is one sandbox in which a process has TensorFlow loaded and waits. Each `Worker` is
-forked from it into namespaces of its own. Nothing that comes out of a worker is believed; whoever
-does not answer in time, or answers nonsense, is killed.
+A `ForkServer` is one sandbox in which a process has loaded TensorFlow and waits. Each `Worker` is
+forked from it into separate namespaces. Data from a worker is never trusted; a worker that does not
+answer in time, or sends an invalid reply, is killed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class WorkerLost(Exception):
 
 @lru_cache(maxsize=1)
 def missing() -> str:
-    """Return what keeps this system from running untrusted code, "" if nothing does."""
+    """Return why this system cannot run untrusted code, "" if it can."""
     if sys.platform != "linux":
         return (
             "The sandbox needs Linux (namespaces). Grade in a Linux virtual machine or container; "
@@ -78,7 +78,7 @@ def missing() -> str:
         return (
             f"The sandbox does not start: {error} Unprivileged user namespaces may be switched "
             "off (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces or "
-            "kernel.apparmor_restrict_unprivileged_userns), or a container forbids them."
+            "kernel.apparmor_restrict_unprivileged_userns), or forbidden by a container."
         )
     return ""
 
@@ -89,7 +89,7 @@ class ForkServer:
     Args:
         walls: False runs without bubblewrap and namespaces, with resource limits only.
         warm: Modules to import before the first fork.
-        hidden: Folders that must not be seen inside even where they lie below a visible one.
+        hidden: Folders that must not be visible inside, even if they are below a visible one.
     """
 
     def __init__(self, walls: bool = True, warm: Iterable[str] = WARM, hidden: Iterable[Path] = ()):
@@ -118,7 +118,7 @@ class ForkServer:
         """Start the server and wait until it is warm.
 
         Raises:
-            SandboxError: If it does not start; the message has what was written on stderr.
+            SandboxError: If it does not start; the message contains its stderr.
         """
         self.close()
         if "helpers.data" in self.warm:
@@ -175,10 +175,10 @@ class ForkServer:
 
         Args:
             limits: What the worker may use.
-            ends: `time.monotonic()` at which it is killed whatever it does.
+            ends: Value of `time.monotonic()` at which it is killed in any case.
 
         Raises:
-            SandboxError: If no worker can be had.
+            SandboxError: If no worker can be started.
         """
         if self._process is None or self._process.poll() is not None:
             self.start()
@@ -204,7 +204,7 @@ class ForkServer:
         return Worker(self, ours, limits, before, home, ends)
 
     def end_worker(self) -> int:
-        """Kill the present worker and return its wait status, -1 if it is not known."""
+        """Kill the current worker and return its wait status, -1 if unknown."""
         try:
             self._control.send(json.dumps({"do": "end"}).encode())
             return self._answer(20)["ended"]
@@ -218,7 +218,7 @@ class ForkServer:
 
 
 class Worker:
-    """One forked process with one student's code, seen from outside.
+    """One forked process with one student's code, controlled from outside the sandbox.
 
     Attributes:
         cell: Index of the cell that runs now, None if none does.
@@ -266,12 +266,12 @@ class Worker:
         """Send a request and return the reply.
 
         Args:
-            request: "do" and what it needs.
-            seconds: Time for the answer; each cell that is run on the way has its own time.
-            found: Turns kept objects of the worker into what stands for them here.
+            request: "do" and its arguments.
+            seconds: Time for the reply (seconds); each cell that runs for it has its own limit.
+            found: Returns the local object that represents one kept in the worker.
 
         Raises:
-            WorkerLost: If the worker ends, hangs, uses too much memory or talks nonsense.
+            WorkerLost: If the worker ends, hangs, uses too much memory or replies wrongly.
         """
         if self._lost is not None:
             raise self._lost
@@ -289,20 +289,20 @@ class Worker:
             while True:
                 reply = protocol.receive(self._connection, found, late)
                 if not isinstance(reply, dict):
-                    raise protocol.WireError("A reply is not a reply.")
+                    raise protocol.WireError("A reply is not a dictionary.")
                 turn = reply.pop("turn", None)
                 if isinstance(turn, int) and 0 < turn < self._turn and stale < 1000:
                     stale += 1
                     continue
                 if turn != self._turn:
-                    raise protocol.WireError("A reply belongs to no question.")
+                    raise protocol.WireError("A reply belongs to no request.")
                 if set(reply) != {"cell"}:
                     self.cell = None
                     return reply
                 cell = reply["cell"]
                 known = isinstance(cell, int) and 0 <= cell < self._cells and cell not in seen
                 if request["do"] != "reach" or not known:
-                    raise protocol.WireError("It tells of cells that it was not asked to run.")
+                    raise protocol.WireError("It reports cells that it was not asked to run.")
                 seen.add(cell)
                 self.cell = cell
                 late = self._clock(self.limits.cell_seconds)
@@ -311,13 +311,13 @@ class Worker:
         except (protocol.Closed, OSError):
             self._lose("ended", "")
         except protocol.WireError as error:
-            self._lose("nonsense", f"what came back cannot be read: {error}")
+            self._lose("nonsense", f"the reply cannot be read: {error}")
 
     def _clock(self, seconds: float) -> Callable[[], bool]:
-        """Return whether `seconds` of processor time are over, asked again and again.
+        """Return a function that returns whether `seconds` of CPU time have been used.
 
-        Time in which a neighbour holds the processor does not count. A worker that sleeps is given
-        up after the wall clock's patience.
+        Time that other processes use does not count. A worker that sleeps is stopped after a
+        longer wall-clock time.
         """
         used = self._watch.processor_seconds()
         wall = min(time.monotonic() + self._patience(seconds), self.ends)
@@ -344,7 +344,7 @@ class Worker:
         raise self._lost
 
     def close(self) -> int:
-        """End the worker and whatever it started; return its wait status."""
+        """End the worker and all processes that it started; return its wait status."""
         if self._lost is not None:
             return -1
         self._watch.stop()

@@ -1,4 +1,4 @@
-"""What a sandbox shows and hides: bubblewrap's arguments, and the files that are copied inside."""
+"""What is visible in a sandbox: bubblewrap's arguments, and the files that are copied into it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers import data
 
 __all__ = ["STUDENT_MODULES", "command", "copy_students_side", "environment", "shown"]
 
-# What students may import of helpers, with all that these import. Anything else is hidden.
+# The parts of helpers that students may import, with their dependencies. The rest is hidden.
 STUDENT_MODULES = (
     "__init__.py answers.py autograd.py backend.py data files.py models.py numeric.py plotting "
     "training"
@@ -24,7 +24,7 @@ _SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "local
 
 
 def copy_students_side(folder: Path) -> None:
-    """Copy what students import, and all that runs inside; no exercise, no check."""
+    """Copy the modules that students import or that run inside; no exercises or checks."""
     package = Path(importlib.util.find_spec("helpers").origin).parent
     (folder / "helpers").mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -57,18 +57,18 @@ def command(folder: Path, hidden: list[Path], python: list[str]) -> list[str]:
     """Return the command that runs `python` in a sandbox.
 
     Args:
-        folder: What `copy_students_side` filled.
-        hidden: Folders that must not be seen inside even where they lie below a visible one.
+        folder: Folder that `copy_students_side` filled.
+        hidden: Folders that must not be visible inside, even if they are below a visible one.
         python: The command to run inside.
     """
     inner = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "x"]
     view = _view(folder, hidden)
     private = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--remount-ro", "/dev"]
-    private += _folders(folder, hidden, below="/tmp")  # what the private /tmp covered
+    private += _folders(folder, hidden, below="/tmp")  # these were hidden by the private /tmp
     course = ["--ro-bind", str(folder), str(folder)]
     if os.getuid() != 0:
         return [*inner, *view, *private, *course, "--remount-ro", "/", "--", *python]
-    # Root builds the view, which may need its rights, and then becomes nobody for the rest.
+    # Root mounts the folders, which may need its privileges, and then becomes nobody.
     drop = ["setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}"]
     drop += ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
     outer = ["bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -103,7 +103,7 @@ def shown() -> list[Path]:
 
 
 def _folders(folder: Path, hidden: list[Path], below: str = "/") -> list[str]:
-    """Return bubblewrap's arguments for Python, its packages and the data that lie `below`."""
+    """Return bubblewrap's arguments for Python, its packages and the data that are `below`."""
     listed = [path for path in shown() if path.is_relative_to(below)]
     view: list[str] = []
     made: set[Path] = set()
@@ -138,7 +138,7 @@ def _installed_course(listed: list[Path]) -> list[Path]:
 
 
 def _data_folders() -> dict[str, Path | None]:
-    """Return the folders the pages' data comes from, by the variable that names each."""
+    """Return the folders of the pages' data, by the environment variable that names each."""
     named = os.environ.get("WORKBOOK_DATA")
     folders = {
         "WORKBOOK_DATA": Path(named).expanduser().resolve() if named else None,
@@ -148,7 +148,7 @@ def _data_folders() -> dict[str, Path | None]:
 
 
 def environment(folder: Path, walls: bool) -> dict[str, str]:
-    """Return the environment variables inside; nothing of the grader's own is among them."""
+    """Return the environment variables inside; two are taken over from the grader's."""
     one = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     one += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     variables = dict.fromkeys(one, "1") | {

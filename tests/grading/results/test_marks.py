@@ -81,9 +81,9 @@ def test_separators_and_decimal_commas_are_read(tmp_path, separator):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (edited("nobody"), "line 2: no answer of nobody"),
+        (edited("nobody"), "line 2: there is no answer by nobody"),
         (edited("Kim", points="3"), "not between 0 and 2"),
-        (edited("Kim", points="many"), "'many' is no number"),
+        (edited("Kim", points="many"), "'many' is not a number"),
         (edited("Kim", exercise="Exercise 9.9"), "exercise 9.9"),
     ],
 )

@@ -25,7 +25,7 @@ def test_feedback_has_one_main_one_h1_and_headings_in_order():
 
 def test_rubric_is_shown_after_marking_only():
     waiting = feedback_page(report(record("kim")), "kim")
-    assert "names the line" not in waiting and "Waiting for a person" in waiting
+    assert "names the line" not in waiting and "Waiting to be marked" in waiting
     marks = {"kim/1.11": {"points": 1.0, "comment": "Good."}}
     marked = feedback_page(report(record("kim"), marks=marks), "kim")
     assert "names the line" in marked and "Good." in marked

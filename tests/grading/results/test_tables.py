@@ -40,7 +40,7 @@ def test_a_mark_stays_when_the_answer_changes_and_says_so(tmp_path):
     changed = report(record("kim", words="Other words."), marks=store.marks)
     tables.write(changed, store, {})
     (row,) = read(tmp_path / EXPLANATIONS)
-    assert row["points"] == "" and "gave 1.5 points; they stay" in row["note"]
+    assert row["points"] == "" and "gave 1.5 points, which are kept" in row["note"]
     assert changed.totals("kim")["points"] == 3.5
     assert "1 answers changed after you marked them" in tables.summary(changed, tmp_path)
 
@@ -59,7 +59,7 @@ def test_lateness_costs_what_the_policy_says_and_is_told(tmp_path):
     )
     points = {student: made.totals(student)["points"] for student in made.students}
     assert points == {"early": 2.0, "late": 1.0, "unknown": 2.0}
-    assert "2 days late: 1 points taken off" in made.totals("late")["notes"]
+    assert "2 days late: 1 points deducted" in made.totals("late")["notes"]
     assert "unknown" in made.totals("unknown")["notes"]
 
 

@@ -1,1 +1,1 @@
-"""What is copied into the sandbox and runs beside the student's code."""
+"""Code that is copied into the sandbox and runs next to the student's code."""

@@ -1,7 +1,7 @@
 """Run cells as Jupyter's kernel does: one namespace, one event loop, statement by statement.
 
-One thing differs on purpose: a statement that raises costs only itself, since what it lacks
-(Colab's modules, a GPU, a file in the cloud) was there on the student's machine.
+One difference is intentional: a cell continues after a statement that raises, since what it needs
+(Colab's modules, a GPU, a file in the cloud) was available on the student's machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _END_A_CELL = (MemoryError,)
 
 
 def does_nothing(*arguments: Any, **named: Any) -> None:
-    """Stand in for check, hint, progress and display: grading asks its own questions."""
+    """Replace check, hint, solution, progress and display, which grading does not need."""
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -53,7 +53,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class Kernel:
-    """One notebook's namespace and what keeps it alive between cells."""
+    """One notebook's namespace and event loop."""
 
     def __init__(self):
         self.module = types.ModuleType("__main__")
@@ -69,7 +69,7 @@ class Kernel:
         return self.module.__dict__
 
     def prepare(self, text: str, files: dict[str, bytes]) -> None:
-        """Give the names that a fresh notebook has, fixed seeds, and the files beside it.
+        """Set up the names of a new notebook, fixed seeds, and the files next to it.
 
         Args:
             text: All code of the notebook.
@@ -102,12 +102,12 @@ class Kernel:
             sys.modules["tensorflow"].random.set_seed(0)
 
     def run(self, name: str, source: str, tree: ast.Module) -> BaseException | None:
-        """Run a cell to its end; return the first error of its statements, None without one.
+        """Run a cell to its end; return the first error of its statements, or None.
 
         Args:
-            name: What tracebacks call the cell.
+            name: Name of the cell in tracebacks.
             source: Its text, for tracebacks and `inspect.getsource`.
-            tree: What to run.
+            tree: Its syntax tree, which is run.
         """
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         first = None
@@ -128,9 +128,9 @@ class Kernel:
         return first
 
     def _statement_or_its_core(self, name: str, statement: ast.stmt, is_last: bool) -> None:
-        """Run a statement; a definition also without decorators and hints that cannot be had.
+        """Run a statement; run a definition without unavailable decorators and hints if needed.
 
-        Packages such as numba or beartype are on the student's machine and not here.
+        Packages such as numba or beartype may be on the student's machine but not here.
         """
         try:
             self._statement(name, statement, is_last)
@@ -160,11 +160,11 @@ class Kernel:
                 self.names["Out"][self._count] = result
 
     def _run_coroutine(self, coroutine: Any, **options: Any) -> Any:
-        """Stand in for `asyncio.run`, which a kernel's own loop would refuse."""
+        """Replace `asyncio.run`, which fails while the kernel's loop runs."""
         return self._loop.run_until_complete(coroutine)
 
     def _settle(self) -> None:
-        """Let tasks go on between cells; one that does not end soon is not waited for again."""
+        """Let tasks continue between cells; one that does not end soon is not awaited again."""
         waiting = asyncio.all_tasks(self._loop) - self._abandoned
         if waiting:
             self._loop.run_until_complete(asyncio.wait(waiting, timeout=_SETTLE_SECONDS))
@@ -198,7 +198,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def future_features(trees: Iterable[ast.Module | None]) -> list[set[str]]:
-    """Return for each cell the `__future__` features that it and the cells above it switch on."""
+    """Return for each cell the `__future__` features that it and the cells above it enable."""
     switched_on: set[str] = set()
     found = []
     for tree in trees:

@@ -1,7 +1,7 @@
-"""A cell as IPython reads it, turned into plain Python: runs beside the student's code.
+"""Convert a cell with IPython syntax to plain Python; runs next to the student's code.
 
-IPython's own transformer does the reading. Magics that run Python (`%time`, `%%capture`) are
-replaced by the code they run, so that its names can be seen; the others stay calls of the shell.
+IPython's transformer parses the cell. Magics that run Python (`%time`, `%%capture`) are replaced by
+the code they run, so that its names can be analysed; the others remain calls of the shell.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _OTHER_LANGUAGES = (
 _WITHOUT_PERCENT = re.compile(r"(cd|conda|ls|mamba|mkdir|pip|pwd|rm|uv|env)\b[^=(]*$")
 _PROMPT = re.compile(r"\s*(In \[\d+\]: |>>> )")
 _OPTIONS = re.compile(r"^(\s*-\w+( [\d.]+)?\b)+ ")
-# What only IPython reads: an escape at the start of a line, `x = !ls`, `np.exp?`, an indent, words
-# without a percent sign. The transformer is slow on long lines.
+# Syntax that only IPython accepts: an escape at the start of a line, `x = !ls`, `np.exp?`, an
+# indent, commands without a percent sign. The transformer is slow on long lines.
 _IPYTHONS_OWN = re.compile(
     rf"^[ \t]*[%!?,;/>]|=[ \t]*[%!]|\?[ \t]*$|\A\s*(?:{_WITHOUT_PERCENT.pattern})|\A\s+\S|^In \[",
     re.M,
@@ -35,7 +35,7 @@ _MAX_DEPTH = 8
 def parse(source: str) -> tuple[str, ast.Module]:
     """Return a cell as plain Python, as text and as its syntax tree.
 
-    The text keeps the lines of the cell where IPython does.
+    The text has the lines of the cell if IPython keeps them.
 
     Raises:
         SyntaxError: If IPython could not run it either.
@@ -55,7 +55,7 @@ def _parse(source: str, depth: int) -> tuple[str, ast.Module]:
             if not _IPYTHONS_OWN.search(source) or max(map(len, source.split("\n"))) > _LONG:
                 raise
     if depth > _MAX_DEPTH:
-        raise SyntaxError("The magics of this cell are nested too deep.")
+        raise SyntaxError("The magics of this cell are nested too deeply.")
     text = _transform(source)
     if _WITHOUT_PERCENT.match(text.strip()):
         text = _transform("%" + text.strip())

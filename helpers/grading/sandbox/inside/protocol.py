@@ -1,8 +1,8 @@
-"""Values as bytes and back, between the grader and a process it does not trust: never pickle.
+"""Serialize values between the grader and an untrusted process, without pickle.
 
-A message is a length, a JSON header and raw array buffers. Whoever decodes trusts nothing in it:
-sizes, shapes, depth, counts, dtypes and the time of decoding are bounded before anything is
-allocated, so that a message of any content takes less than about 200 MB.
+A message is a length, a JSON header and raw array buffers. The decoder trusts nothing in it: sizes,
+shapes, depth, counts, dtypes and decoding time are limited before anything is allocated, so that
+decoding any message takes less than about 200 MB.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _COLUMN_TYPES = (
 
 
 class WireError(Exception):
-    """A message breaks the rules of the wire: too large, too deep, or not what it claims to be."""
+    """A message violates the protocol: too large, too deep, or inconsistent."""
 
 
 class Closed(WireError):
@@ -73,15 +73,15 @@ class Late(WireError):
 
 
 def encode(value: Any, keep: Callable[[Any], int] | None = None) -> bytes:
-    """Return one message that holds `value`.
+    """Return one message that contains `value`.
 
     Args:
         value: Plain values, arrays, pandas tables, `Code`; also `Opaque`, `ModelView` and what
-            `decode` made of them.
-        keep: Called with an object that cannot cross; returns the number it is kept under.
+            `decode` returned for them.
+        keep: Called with an object that cannot be sent; returns the number it is kept under.
 
     Raises:
-        WireError: If the value is too large, too deep or of a kind that does not cross.
+        WireError: If the value is too large, too deep or of a type that cannot be sent.
 
     >>> decode(encode({"rate": 0.5, "shape": (2, 3)}))
     {'rate': 0.5, 'shape': (2, 3)}
@@ -98,12 +98,12 @@ def encode(value: Any, keep: Callable[[Any], int] | None = None) -> bytes:
 
 
 def decode(message: bytes, found: Callable[[str, int, str], Any] | None = None) -> Any:
-    """Return the value of a message, which may come from anyone.
+    """Return the value of an untrusted message.
 
     Args:
         message: What `encode` returned.
         found: Called with "object" or "model", a number and a class name for each kept object;
-            returns what stands for it here.
+            returns the local object that represents it.
 
     Raises:
         WireError: If anything about the message is wrong.
@@ -141,13 +141,13 @@ def receive(
     Args:
         connection: A stream socket.
         found: As for `decode`.
-        deadline: `time.monotonic()` at which to give up, or a function that tells whether to;
-            None waits for ever.
+        deadline: `time.monotonic()` at which to give up, or a function that returns whether
+            to; None waits forever.
 
     Raises:
         Closed: If the other end is gone.
-        Late: If the whole message is not here by the deadline.
-        WireError: If the message breaks the rules.
+        Late: If the whole message has not arrived by the deadline.
+        WireError: If the message violates the protocol.
     """
     late = (lambda: time.monotonic() >= deadline) if isinstance(deadline, float | int) else deadline
     header_size, total = _LENGTHS.unpack(_read(connection, _LENGTHS.size, late))
@@ -196,7 +196,7 @@ class _Encoder:
     def value(self, value: Any, depth: int) -> Any:
         self.items += 1
         if depth > MAX_DEPTH:
-            raise WireError(f"The value is nested more than {MAX_DEPTH} deep.")
+            raise WireError(f"The value has more than {MAX_DEPTH} levels of nesting.")
         if self.items > MAX_ITEMS:
             raise WireError(f"The value has more than {MAX_ITEMS:,} parts; use an array.")
         if value is None or isinstance(value, bool):
@@ -228,7 +228,7 @@ class _Encoder:
         if abs(value) <= _SMALL_INT:
             return value
         if value.bit_length() > 4096:
-            raise WireError("An integer of more than 4096 bits does not cross.")
+            raise WireError("An integer of more than 4096 bits cannot be passed.")
         return {"t": "i", "v": hex(value)}
 
     def _array(self, array: np.ndarray, depth: int) -> dict:
@@ -243,9 +243,9 @@ class _Encoder:
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         self.bytes += array.nbytes
         if self.bytes > MAX_BUFFERS:
-            raise WireError(f"More than {MAX_BUFFERS // 2**20} MiB of arrays do not cross.")
+            raise WireError(f"More than {MAX_BUFFERS // 2**20} MiB of arrays cannot be passed.")
         if len(self.buffers) >= MAX_ARRAYS:
-            raise WireError(f"More than {MAX_ARRAYS:,} arrays do not cross; use one array.")
+            raise WireError(f"More than {MAX_ARRAYS:,} arrays cannot be passed; use one array.")
         self.buffers.append(array.tobytes())
         index = len(self.buffers) - 1
         return {"t": "a", "dtype": array.dtype.str, "shape": list(array.shape), "b": index}
@@ -263,7 +263,7 @@ class _Encoder:
         if type(value).__module__.partition(".")[0] == "pandas":
             return self._table(value, depth)
         if self.keep is None:
-            raise WireError(f"A {type(value).__name__} does not cross; use plain values.")
+            raise WireError(f"A {type(value).__name__} cannot be passed; use plain values.")
         kind = "model" if isinstance(value, ModelView) else "object"
         inner = getattr(value, "_value", getattr(value, "_model", value))
         return {"t": kind, "h": self.keep(value), "name": type(inner).__name__[:60]}
@@ -292,7 +292,9 @@ class _Encoder:
             return {"t": "f", "v": "nan"}
         if isinstance(table, pd.Timestamp | pd.Timedelta):
             return str(table)
-        raise WireError(f"A pandas {type(table).__name__} does not cross; use a table or an array.")
+        raise WireError(
+            f"A pandas {type(table).__name__} cannot be passed; use a table or an array."
+        )
 
     def _column(self, column: Any, depth: int) -> dict:
         name = str(column.dtype)
@@ -312,7 +314,7 @@ class _Encoder:
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse an array that is large, or would be if its empty axes were not.
+    """Check the size of an array, with its empty axes counted as 1.
 
     Raises:
         WireError: If it has too many elements or axes.
@@ -320,7 +322,7 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) > MAX_DIMENSIONS or math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:
         shown = ", ".join(map(str, shape[:MAX_DIMENSIONS]))[:100]
         raise WireError(
-            f"An array of shape ({shown}) is too large; at most {MAX_ELEMENTS:,} elements cross."
+            f"An array of shape ({shown}) is too large; at most {MAX_ELEMENTS:,} elements fit."
         )
 
 
@@ -341,7 +343,7 @@ def _decode(
     except WireError:
         raise
     except RecursionError:
-        raise WireError("The message is nested too deep.") from None
+        raise WireError("The message is nested too deeply.") from None
     except Exception as error:
         raise WireError(f"The message cannot be read: {type(error).__name__}.") from error
 
@@ -405,7 +407,7 @@ class _Decoder:
     def _read_a(self, item: dict, depth: int) -> np.ndarray:
         dtype = np.dtype(str(item["dtype"]))
         if dtype.kind not in _KINDS or dtype.itemsize > 16 or dtype.names:
-            raise WireError(f"Arrays of {dtype} do not cross.")
+            raise WireError(f"Arrays of {dtype} cannot be passed.")
         index = item["b"]
         buffer = self.buffers[index] if type(index) is int and index >= 0 else None
         if buffer is None:
@@ -467,25 +469,25 @@ class _Decoder:
         dtype = str(item["dtype"])
         self.columns += 1
         if dtype not in _COLUMN_TYPES or self.columns > MAX_COLUMNS:
-            raise WireError(f"Columns of {dtype[:40]}, or so many, do not cross.")
+            raise WireError(f"Columns of {dtype[:40]}, or so many, cannot be passed.")
         values = self.value(item["v"], depth)
         if dtype in ("category", "string") and not all(_is_label(value) for value in values):
-            raise WireError("A column holds values that do not cross.")
+            raise WireError("A column has values that cannot be passed.")
         self._check_time()
         return pd.Series(values, dtype=dtype)
 
     def _labels(self, item: dict, depth: int) -> Any:
-        """Return a column of labels: an index hashes them, so they are plain."""
+        """Return a column of labels, which must be plain because an index hashes them."""
         import pandas as pd
 
         column = self._column(item, depth)
         if column.dtype == object and not all(_is_label(value) for value in column):
-            raise WireError("A table has labels that do not cross.")
+            raise WireError("A table has labels that cannot be passed.")
         return pd.Index(column)
 
     def _kept(self, kind: str, item: dict) -> Any:
         if self.found is None or not isinstance(item["h"], int):
-            raise WireError("An object came where only plain values can.")
+            raise WireError("An object was sent where only plain values are allowed.")
         return self.found(kind, item["h"], str(item.get("name", ""))[:60])
 
     def _list(self, items: Any, depth: int) -> list:
@@ -501,7 +503,7 @@ class _Decoder:
 
 
 def _is_label(value: Any) -> bool:
-    """Tell whether a value is plain enough to be hashed among many, in time."""
+    """Return whether a value is plain enough for fast hashing in a large index."""
     if isinstance(value, tuple):
         return len(value) <= 8 and all(map(_is_label, value))
     if type(value) is int:

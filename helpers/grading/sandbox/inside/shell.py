@@ -1,4 +1,4 @@
-"""What `get_ipython()` returns in the sandbox: IPython's own shell, made when first asked for.
+"""What `get_ipython()` returns in the sandbox: IPython's shell, created on first use.
 
 Commands for package managers and the network are skipped: there is no network inside.
 """
@@ -44,7 +44,7 @@ _made: list[Any] = []
 
 
 def install(module: types.ModuleType) -> None:
-    """Let `get_ipython` and IPython's own functions find a shell whose names are `module`'s."""
+    """Make `get_ipython` and IPython's functions return a shell for the names of `module`."""
 
     def get_ipython() -> Any:
         if not _made:
@@ -58,7 +58,7 @@ def install(module: types.ModuleType) -> None:
 
 
 def command_output(command: str) -> str:
-    """Run a command of the student's shell and return what it wrote."""
+    """Run a shell command of the student and return its output."""
     if _NO_NETWORK.match(command):
         return ""
     done = subprocess.run(
@@ -79,7 +79,7 @@ def _make(module: types.ModuleType) -> Any:
     from traitlets.config import Config
 
     class Shell(InteractiveShell):
-        """IPython's shell with commands that end and magics that need no front end."""
+        """IPython's shell with a time limit for commands, and without a front end."""
 
         def system(self, cmd: str) -> None:
             print(command_output(self.var_expand(cmd, depth=1)))
@@ -94,7 +94,7 @@ def _make(module: types.ModuleType) -> Any:
             pass
 
         def captured(self) -> CapturedIO:
-            """Return what the present cell printed, as `%%capture` keeps it."""
+            """Return what the current cell printed, as `%%capture` stores it."""
             printed = sys.stdout.getvalue() if isinstance(sys.stdout, io.StringIO) else ""
             return CapturedIO(io.StringIO(printed), io.StringIO(), [])
 
@@ -126,7 +126,7 @@ def _replace_magics(shell: Any) -> None:
         return measure("-n1 -r1 " + re.sub(r"-[nr]\s?\d+\s", "", line))
 
     def pylab(line: str) -> None:
-        """Bring in the names of NumPy and Matplotlib."""
+        """Import the names of NumPy and Matplotlib."""
         exec(_PYLAB, shell.user_ns)
 
     magics["line"] |= {"timeit": timeit_once, "pylab": pylab}
@@ -135,7 +135,7 @@ def _replace_magics(shell: Any) -> None:
 
 def _script(shell: Any, program: str) -> Any:
     def run(line: str, cell: str) -> None:
-        """Run the cell by another program and keep what it printed where `--out` says."""
+        """Run the cell with another program; store its output in the variable after `--out`."""
         done = subprocess.run(
             [program],
             input=cell.encode(),

@@ -1,4 +1,4 @@
-"""Which cells of a notebook an answer needs: runs beside the student's code, knows no exercise."""
+"""Find the cells that an answer needs; runs next to the student's code, without exercises."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def _plain(source: str) -> tuple[str, ast.Module]:
 
 @dataclass
 class Cell:
-    """One code cell as names: what it binds, what it needs, what it may change.
+    """The names in one code cell: those that it binds, needs and may change.
 
     Attributes:
         source: Its text as plain Python.
-        tree: Its syntax tree, None where it cannot be parsed.
+        tree: Its syntax tree, None if it cannot be parsed.
         binds: Names it certainly binds at top level.
         touches: Names it binds or may change in any way.
         reads: Names it needs when it runs.
@@ -47,8 +47,8 @@ class Cell:
         imports: Names it binds by importing; calling a function of theirs does not change them.
         changes: Names whose objects it may change.
         sweeping: Whether it may bind names that its text does not show.
-        acts: Whether it changes a setting, a file or a folder that any later cell may meet.
-        error: The syntax error, where there is one.
+        acts: Whether it changes a setting, a file or a folder that may affect any later cell.
+        error: The syntax error, if there is one.
     """
 
     source: str
@@ -70,7 +70,7 @@ def read_cell(source: str, parse: Callable[[str], tuple[str, ast.Module]] = _pla
 
     Args:
         source: The cell.
-        parse: Returns a cell as plain Python, as text and as a tree.
+        parse: Function that returns a cell as plain Python, as text and as a syntax tree.
     """
     cell = Cell(source)
     try:
@@ -87,7 +87,7 @@ def read_cell(source: str, parse: Callable[[str], tuple[str, ast.Module]] = _pla
 def read_cells(
     sources: Iterable[str], parse: Callable[[str], tuple[str, ast.Module]] = _plain
 ) -> list[Cell]:
-    """Return every cell of a notebook, in order; a cell too deep to be parsed counts as broken."""
+    """Return every cell of a notebook, in order; a cell nested too deeply counts as broken."""
     cells = []
     for source in sources:
         try:
@@ -105,10 +105,9 @@ def read_cells(
 
 
 def without_stubs(cells: list[Cell], names: Iterable[str]) -> None:
-    """Take a stub out of its cell where an answer of the same name stands above it.
+    """Remove a stub from its cell if there is an answer of the same name above it.
 
-    A student who writes above the cell that was meant for it, and runs the page, would find the
-    answer replaced by the stub.
+    Otherwise the stub would replace an answer that a student wrote above the intended cell.
     """
     names = set(names)
     answered: set[str] = set()
@@ -124,7 +123,7 @@ def without_stubs(cells: list[Cell], names: Iterable[str]) -> None:
 
 
 def without(cells: list[Cell], names: set[str], given: set[int]) -> None:
-    """Take every definition of `names` out of all cells but `given`."""
+    """Remove every definition of `names` from all cells except `given`."""
     for index, cell in enumerate(cells):
         if index in given or cell.tree is None:
             continue
@@ -143,7 +142,7 @@ def _leave_out(cell: Cell, place: int, names: set[str]) -> None:
 
 
 def is_written(cells: list[Cell], names: Iterable[str]) -> bool:
-    """Tell whether any of the names is more than a stub."""
+    """Return whether any of the names is more than a stub."""
     names = set(names)
     for cell in cells:
         defined = names & cell.touches
@@ -158,7 +157,7 @@ def is_written(cells: list[Cell], names: Iterable[str]) -> bool:
 
 
 def _is_stub(statement: ast.stmt) -> bool:
-    """Tell whether a definition only holds a name for an answer to come."""
+    """Return whether a definition is only a placeholder for an answer."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         value = statement.value
         return isinstance(value, ast.Constant) and value.value in (None, Ellipsis)
@@ -183,7 +182,7 @@ def _raises_not_implemented(statement: ast.Raise) -> bool:
 
 
 def _sets_state(statement: ast.stmt, modules: set[str]) -> bool:
-    """Tell whether a statement cheaply changes what every later cell meets: a folder, a setting."""
+    """Return whether a statement quickly changes a folder or setting that affects later cells."""
     if isinstance(statement, ast.Assign):
         places = [t for t in statement.targets if isinstance(t, ast.Attribute | ast.Subscript)]
         return any(_root(place) in modules for place in places)
@@ -228,9 +227,9 @@ def needed_cells(cells: list[Cell], names: Iterable[str], end: int) -> set[int]:
 
 
 def anchor(cells: list[Cell], id: str, names: Iterable[str]) -> tuple[int, list[str]]:
-    """Return the index after an exercise's last fitting check, and the answers named there.
+    """Return the index after an exercise's last check, and the answers named there.
 
-    The last check cell that has a definition before it counts; without one, the notebook's end.
+    The last check cell with a definition before it counts, or else the end of the notebook.
     """
     names = set(names)
     end, answers = len(cells), []

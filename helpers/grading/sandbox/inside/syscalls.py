@@ -1,4 +1,4 @@
-"""Close the system calls that no notebook needs: a smaller kernel to attack. Runs in the worker."""
+"""Block system calls that no notebook needs, to reduce the attack surface; runs in the worker."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _NEW_NAMESPACES = 0x7E020000 | 0x00000080
 _X32 = 0x40000000
-# Numbers by machine: the kernel's name for the architecture, clone, and what is refused: ptrace,
-# mounting, modules, kexec, keys, bpf, perf, userfaultfd, unshare, setns, handles, other memories.
+# Numbers by machine: the kernel's number for the architecture, clone, and the blocked calls:
+# ptrace, mounting, modules, kexec, keys, bpf, perf, userfaultfd, unshare, setns, file handles and
+# access to the memory of other processes.
 _MACHINES = {
     "x86_64": (
         0xC000003E,
@@ -30,14 +31,14 @@ _MACHINES = {
         "294",
     ),
 }
-# io_uring and the new ways to mount have the same numbers everywhere; so has clone3, whose flags a
-# filter cannot see: "not there" makes the C library use clone.
+# io_uring and the new mount calls have the same numbers on every machine, and so has clone3. A
+# filter cannot see the flags of clone3; the error ENOSYS makes the C library use clone instead.
 _SAME_EVERYWHERE = "425 426 427 428 429 430 431 432 433 442"
 _CLONE3 = 435
 
 
 def close_rare_calls() -> bool:
-    """Refuse rare system calls in this process and its children; return whether that was done."""
+    """Block rare system calls in this process and its children; return whether it succeeded."""
     machine = os.uname().machine
     if machine not in _MACHINES:
         return False
@@ -49,7 +50,7 @@ def close_rare_calls() -> bool:
 
 
 def _program(architecture: int, clone: int, refused: str) -> list[bytes]:
-    """Return the filter, one instruction an item."""
+    """Return the filter, one instruction per item."""
 
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("HBBI", code, yes, no, value)

@@ -1,8 +1,8 @@
-"""What runs inside the sandbox: a warm server that forks one isolated worker for each submission.
+"""The process inside the sandbox: a warm server that forks an isolated worker per submission.
 
-The server imports TensorFlow once and runs no student code. Each worker shuts itself into its own
-namespaces, gives up every right it has, and then answers questions about one notebook. It holds no
-check, no solution and no other student's work; what it says is data to whoever asks.
+The server imports TensorFlow once and runs no student code. Each worker enters separate namespaces,
+drops all privileges, and then answers requests about one notebook. It has no checks, no solutions
+and no other student's work; its replies are treated as untrusted data.
 
 Started as `python worker.py SETTINGS` with the control socket's number in the settings.
 """
@@ -54,7 +54,7 @@ class OutOfTime(BaseException):
 
 
 def main() -> None:
-    """Warm up, say so, then fork a worker whenever the grader asks for one."""
+    """Warm up, report it, then fork a worker whenever the grader requests one."""
     settings = json.loads(sys.argv[1])
     control = socket.socket(fileno=settings["control"])
     _silence_streams()
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _warm_up(modules: list[str]) -> dict[str, str]:
-    """Import what notebooks import; hide the page's own checks behind calls that do nothing."""
+    """Import what notebooks import; replace the checks of a page by functions without effect."""
     feedback = types.ModuleType("helpers.feedback")
     for name in ("check", "hint", "progress", "solution"):
         setattr(feedback, name, kernel.does_nothing)
@@ -97,14 +97,14 @@ def _warm_up(modules: list[str]) -> dict[str, str]:
 
 
 def _reuse_font_lists() -> None:
-    """Put matplotlib's list of fonts where it looks for it; it takes seconds to make."""
+    """Copy matplotlib's font list to where it is looked for; creating it takes seconds."""
     for path in Path(__file__).parent.glob("fontlist-*.json"):
         with contextlib.suppress(OSError, shutil.SameFileError):
             shutil.copy(path, os.environ.get("MPLCONFIGDIR", "/tmp"))
 
 
 class _Child:
-    """A worker and the process between it and the server, which outlives it by a moment."""
+    """A worker and its guardian, the process between it and the server."""
 
     def __init__(self, guardian: int, reports: int, worker: int):
         self.guardian, self.reports, self.worker = guardian, reports, worker
@@ -123,7 +123,7 @@ class _Child:
         problem = first + os.read(reports, 300).decode(errors="replace")
         os.close(reports)
         os.waitpid(guardian, 0)
-        return None, problem or "the worker ended before it began"
+        return None, problem or "the worker ended before it started"
 
     def end(self) -> int:
         """Kill the worker if it still runs and return its wait status."""
@@ -137,7 +137,7 @@ class _Child:
 
 
 def _guard(job: int, told: int, limits: dict, namespaces: bool) -> None:
-    """Open the worker's namespaces, fork it, wait for it and tell how it ended; never return."""
+    """Create the worker's namespaces, fork it, wait for it and report its end; never return."""
     message = ""
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -181,7 +181,7 @@ def _end_orphans() -> None:
 
 
 def _work(job: int, limits: dict, namespaces: bool) -> None:
-    """Shut this process in, then answer questions until the grader hangs up; never return."""
+    """Isolate this process, then answer requests until the grader disconnects; never return."""
     code = 1
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -208,7 +208,7 @@ def _work(job: int, limits: dict, namespaces: bool) -> None:
 def _own_view_of_the_system(size: int, below_tmp: list[str]) -> None:
     _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
     room = f"size={size},mode=0755,nr_inodes=50000".encode()
-    # Python or its packages may lie below /tmp: they are held open here and shown again there.
+    # Python or its packages may be below /tmp: keep them open here, and mount them there again.
     kept = {path: os.open(path, os.O_PATH) for path in below_tmp}
     _check(_libc.mount(b"none", b"/", None, _MS_PRIVATE, None), "mount /")
     _check(_libc.mount(b"proc", b"/proc", b"proc", _MS_PROC, None), "mount /proc")
@@ -256,7 +256,7 @@ def _give_up_rights() -> None:
 
 
 class _Session:
-    """One notebook: runs the cells that answers need and answers questions about the answers."""
+    """One notebook: runs the cells that its answers need and answers requests about them."""
 
     def __init__(self, connection: socket.socket, limits: dict):
         self.connection = connection
@@ -275,7 +275,7 @@ class _Session:
         self.kept: list[Any] = []
 
     def serve(self) -> None:
-        """Answer requests, each a dictionary with "do", until the grader hangs up."""
+        """Answer requests, each a dictionary with "do", until the grader disconnects."""
         signal.signal(signal.SIGALRM, _out_of_time)
         signal.signal(signal.SIGPROF, _out_of_time)
         while True:
@@ -307,15 +307,15 @@ class _Session:
         files: dict | None = None,
         replaced: dict | None = None,
     ) -> list:
-        """Take a notebook's code cells and the exercises to look for; return the plan of each.
+        """Load a notebook's code cells and the exercises to look for; return the plan of each.
 
         Args:
             cells: Sources of the code cells.
             exercises: For each, "id", "names", "may_change_input" and "at_end".
             skip: Cells that must not run.
             everything: Whether to run every cell, not only those that answers need.
-            order: Cells in the order in which to run them; None for the notebook's own.
-            files: Content of the files beside the notebook, by name.
+            order: Cells in the order in which to run them; None for notebook order.
+            files: Content of the files next to the notebook, by name.
             replaced: "names" that only the cells "given" may define.
         """
         self.cells = slicing.read_cells(cells, magics.parse)
@@ -337,7 +337,7 @@ class _Session:
         return [{key: plan[key] for key in keys} for plan in exercises]
 
     def _plan(self, plan: dict) -> None:
-        """Add to an exercise where its answer ends, what it needs and what the check names."""
+        """Add to a plan where the answer ends, what it needs and what its check names."""
         names = plan["names"]
         plan["end"], answers = slicing.anchor(self.cells, plan["id"], names)
         if plan["at_end"]:
@@ -353,11 +353,11 @@ class _Session:
         plan["written"] = slicing.is_written(self.cells, names)
 
     def do_reach(self, number: int, other: bool, again: bool = False) -> dict:
-        """Run the needed cells up to where exercise `number` is answered; say what is there.
+        """Run the needed cells up to where exercise `number` is answered; report its answers.
 
         Args:
-            number: Place of the exercise in the list that `load` got.
-            other: Whether to take the other candidate, where both a name and the student's check
+            number: Index of the exercise in the list given to `load`.
+            other: Whether to take the other candidate, if both a name and the student's check
                 call give an answer.
             again: Whether to run cells again that lacked a name, which others may have defined.
         """
@@ -400,15 +400,15 @@ class _Session:
         }
 
     def _answer(self, plan: dict, place: int, other: bool) -> Any:
-        """Return one answer: there is one for each name, however often it was written.
+        """Return the answer for one name, of up to two candidates.
 
-        A function that the student's check call names is the answer. Data is what the variable
-        of the exercise's name holds; the check call counts where that is empty.
+        A function that the student passes to `check` is the answer. Other answers are taken from
+        the variable of the exercise's name, or from the call of `check` if that is empty.
 
         Args:
             plan: The exercise.
-            place: Which of its names.
-            other: Whether to take the other candidate, where there are two.
+            place: Index of the name.
+            other: Whether to take the other candidate, if there are two.
         """
         name, names = plan["names"][place], self.kernel.names
         found = [] if _is_empty(names.get(name)) else [names[name]]
@@ -444,19 +444,19 @@ class _Session:
             return self.answers[name](*args, **kwargs)
 
     def do_evaluate(self, name: str, source: str, inputs: dict) -> Any:
-        """Run statements beside the answers."""
+        """Run statements in the namespace of the answers."""
         with self._time("call_seconds"):
             return self.answers[name].evaluate(source, **inputs)
 
     def do_model(self, model: Any, what: str, args: list) -> Any:
-        """Use one of the few things a check may do with a model."""
+        """Perform one of the operations that a check may use on a model."""
         with self._time("call_seconds"):
             found = getattr(model, what)
             return found(*args) if what in ("predict", "set_weights") else found
 
     @contextlib.contextmanager
     def _time(self, limit: str):
-        """Raise `OutOfTime` in the block after its processor time, or much more by the clock."""
+        """Raise `OutOfTime` in the block after its CPU time, or a longer wall-clock time."""
         seconds = self.limits[limit]
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, seconds * self.limits["patience"])
@@ -489,7 +489,7 @@ class _Session:
 
     def _keep(self, value: Any) -> int:
         if len(self.kept) > 10_000:
-            raise protocol.WireError("More than 10,000 objects came back.")
+            raise protocol.WireError("More than 10,000 objects were returned.")
         self.kept.append(value)
         return len(self.kept) - 1
 
@@ -513,7 +513,7 @@ def _stop_clocks() -> None:
 
 
 def _out_of_time(signum: int, frame: Any) -> None:
-    raise OutOfTime("the time is over")
+    raise OutOfTime("the time limit was reached")
 
 
 def _silence_streams() -> None:

@@ -1,4 +1,4 @@
-"""Settings every test shares."""
+"""Settings for all tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory, monkeypatch):
-    """Keep the student's progress of this machine out of the tests, and the tests out of it."""
+    """Isolate the tests from the student's progress that is stored on this machine."""
     monkeypatch.setenv("WORKBOOK_STATE", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("WORKBOOK_QUIET", "1")

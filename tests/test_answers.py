@@ -1,4 +1,4 @@
-"""An answer gives plain values back, guards its inputs and turns exceptions into data."""
+"""An answer returns plain values, protects its inputs and converts exceptions to data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivation splits answers from pages, refuses what it cannot read, and is byte-stable."""
+"""Derivation separates answers from pages, rejects invalid sources, and is byte-stable."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ def test_derive_with_an_address_adds_links_and_a_cell_that_fetches_the_workbook(
     assert [cell.source for cell in cells[2:]] == [cell.source for cell in without[1:]]
     fetch = cells[1].source
     assert "git" in fetch and "https://github.com/a-b/c.d" in fetch
-    exec(compile(fetch, "set-up cell", "exec"), {})  # helpers are here: it does nothing
+    exec(compile(fetch, "set-up cell", "exec"), {})  # helpers exist here: it does nothing
     assert authoring.out_of_step(page) == []
 
 
 def test_set_up_cell_makes_helpers_importable_in_a_running_python(page, tmp_path):
-    """What Colab does: the cell runs in a process that was started without the workbook."""
+    """As on Colab, the cell runs in a process that was started without the workbook."""
     course = tmp_path / "course"
     (course / "helpers").mkdir(parents=True)
     (course / "helpers" / "__init__.py").write_text("answer = 42\n")
@@ -142,7 +142,7 @@ def test_set_up_cell_makes_helpers_importable_in_a_running_python(page, tmp_path
     _write(page)
     fetch = nbformat.read(page.student, as_version=4).cells[1].source
     (tmp_path / "elsewhere").mkdir()
-    for _ in range(2):  # the second time as after a restart, with the folder there
+    for _ in range(2):  # the second time as after a restart, when the folder exists
         done = subprocess.run(
             [sys.executable, "-S", "-c", fetch + "\nimport helpers; print(helpers.answer)"],
             cwd=tmp_path / "elsewhere",

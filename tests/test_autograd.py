@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import autograd  # first: it silences TensorFlow's log lines
+from helpers import autograd  # first, because it silences TensorFlow's log lines
 from helpers.autograd import (
     Function,
     Variable,
@@ -69,7 +69,7 @@ B = np.array([1.6, 0.8, 0.5])
 
 
 def total(result):
-    """Weigh the entries, so that a transposed or permuted gradient shows."""
+    """Weight the entries, so that a transposed or permuted gradient is detected."""
     return (result * np.cos(np.arange(result.size)).reshape(result.shape)).sum()
 
 
@@ -93,7 +93,7 @@ def test_second_derivative_of_every_operation_agrees_with_differences(name):
     operation = OPERATIONS[name]
 
     def slope(values, create_graph=False):
-        """The sum of tanh of the gradient: not linear in it, so that errors do not cancel."""
+        """Return the sum of tanh of the gradient: nonlinear, so that errors do not cancel."""
         a, b = Variable(values), Variable(B)
         total(operation(a, b)).backward(create_graph=True)
         return a, tanh(a.grad).sum()

@@ -1,4 +1,4 @@
-"""The commands say what they did, and one sentence where they cannot do it."""
+"""The commands report what they did, or say in one sentence why they cannot."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_unknown_option_is_refused(capsys):
 
 @pytest.fixture
 def started(tmp_path, monkeypatch):
-    """Return what `workbook lab` would start, with a clone of two pages in a folder of its own."""
+    """Return what `workbook lab` would start, with a clone of two pages in a separate folder."""
     called = {}
 
     def become(program, command, environment):
@@ -144,7 +144,7 @@ def test_lab_in_a_folder_that_cannot_be_written_is_one_sentence(started, monkeyp
 
 
 def test_lab_keeps_the_copy_in_the_folder_that_is_named(started, tmp_path, monkeypatch, capsys):
-    """A read-only clone can serve many students, each with pages in their own home."""
+    """Many students can use one read-only clone, each with pages in their home folder."""
     monkeypatch.setenv("WORKBOOK_PAGES", str(tmp_path / "my pages"))
     assert cli.main(["lab"]) == 0
     assert f"--ServerApp.root_dir={tmp_path / 'my pages'}" in started["command"]
@@ -158,7 +158,7 @@ def test_update_says_where_the_pages_are(started, tmp_path, capsys):
 
 
 def test_lab_serves_the_copy_quietly_without_authors_extensions(tmp_path):
-    """Start the real JupyterLab and read what it tells the browser, and the terminal."""
+    """Start the real JupyterLab and read what it sends to the browser and the terminal."""
     import re
     import urllib.request
 

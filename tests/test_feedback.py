@@ -1,4 +1,4 @@
-"""check, hint and progress say the four outcomes in words and never raise at a student."""
+"""check, hint and progress describe the four outcomes and raise no exceptions."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ PAGE = [
 
 @pytest.fixture
 def released(tmp_path, monkeypatch):
-    """Put a released page where `solution` looks for it."""
+    """Write a released page to the folder where `solution` looks for it."""
     cells = [
         {
             "cell_type": kind,

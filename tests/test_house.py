@@ -1,4 +1,4 @@
-"""The rooms of the house: what may import what, and where a module's tests are."""
+"""The structure of the repository: which module may import which, and where its tests are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from helpers.authoring import ROOT
 
-# Who may import whom, each room with those below it. A student's room never imports a grader's.
+# Which part of helpers may import which. A student's module never imports a grader's.
 FOUNDATION = {"backend", "files"}
 STUDENT = {"autograd", "data", "models", "numeric", "plotting", "training"} | FOUNDATION
 CHECKS = {"answers", "exercises"} | FOUNDATION
@@ -30,7 +30,7 @@ ALLOWED = {
     "install": set(),  # runs before anything is installed
     "__init__": STUDENT | {"feedback"},
 }
-# Tests of no single module: the house, the pages and the checks' answers.
+# Tests that belong to no single module.
 WITHOUT_MODULE = {"test_house", "pages", "benchmarks", "exercises"}
 
 
@@ -45,7 +45,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(name: str) -> set[str]:
-    """Return the modules of helpers that a module names in an import, wherever it stands."""
+    """Return the modules of helpers that a module imports, at any place in its code."""
     found = set()
     for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

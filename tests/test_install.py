@@ -1,4 +1,4 @@
-"""The installer: which tool and which Python it takes, what it shows, and why it failed."""
+"""The installer: the tool and the Python it uses, its output, and its error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="the stand-in for uv is a she
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A clone in a folder with spaces and Hangul, with a lock of two packages."""
+    """Return a clone in a folder with spaces and Hangul, with a lock of two packages."""
     root = tmp_path / "내 새 폴더"
     (root / "bin").mkdir(parents=True)
     lock = "keras==3.15 \\\n    --hash=sha256:00\nnumpy==2.4 \\\n    --hash=sha256:00\n"
@@ -37,7 +37,7 @@ def _program(path: Path, *lines: str) -> str:
 
 @pytest.fixture
 def uv(course, monkeypatch):
-    """Put a uv on the PATH that writes down its arguments and makes what it is asked for."""
+    """Put a uv on the PATH that records its arguments and creates the requested environment."""
 
     def put(*fails: str) -> Path:
         program = _program(
@@ -103,7 +103,7 @@ def test_failure_is_told_by_its_reason_and_leaves_no_stamp(course, uv, capsys, s
 
 @POSIX
 def test_pip_takes_over_where_uv_fails_for_a_reason_of_its_own(course, uv, monkeypatch, capsys):
-    """pip may be set up for an index inside a university, or know a lock that this uv does not."""
+    """pip may be configured for a university's index, or support a lock that this uv does not."""
     uv('  echo "dns error: failed to lookup address information" >&2; exit 1')
     ran = []
     monkeypatch.setattr(install, "_runs", lambda venv, uv: True)
@@ -191,7 +191,7 @@ def test_progress_counts_the_packages_of_an_included_lock(course, monkeypatch, c
 
 
 def test_installer_runs_with_the_standard_library_alone():
-    """It starts before anything is installed."""
+    """The installer runs before anything is installed."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-W", "error", str(ROOT / "helpers" / "install.py"), "--help"],
         capture_output=True,
@@ -217,6 +217,6 @@ def test_lock_of_the_tests_includes_the_first_and_agrees_with_it():
     assert tests.startswith("-r requirements.lock\n")
     locked, added = (dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.M)) for text in (first, tests))
     assert {"pytest", "nbval", "hypothesis"} <= set(added)
-    # A package may be in both, where the tests need it on more systems.
+    # A package may be in both if the tests need it on more systems.
     assert all(added[name] == version for name, version in locked.items() if name in added)
     assert len(set(added) & set(locked)) < 5

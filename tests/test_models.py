@@ -1,4 +1,4 @@
-"""The builders give uncompiled models of the shapes that pages count on."""
+"""The builders return uncompiled models with the shapes that pages rely on."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An author moves or adds an exercise; every number and count follows."""
+"""After an author moves or adds an exercise, every number and count is updated."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is measured, not tested: how long things take."""
+"""Benchmarks: measurements of time, not tests."""

@@ -1,7 +1,7 @@
 """Write `results/table.md` and `results/plot.png`: each loop as a ratio to `model.fit`.
 
 All loops of a section take turns in one process, and the best of several epochs counts, so that
-other work on the machine falls on all of them alike. Seconds depend on the machine; ratios less.
+other load on the machine affects them equally. Seconds depend on the machine, ratios less so.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from helpers.backend import keras, tf
 RESULTS = Path(__file__).parent / "results"
 RNG = np.random.default_rng(0)
 BATCH = 256
-# Three epochs, of a run announced as long enough that compiling its program by XLA pays.
+# Three epochs, of a run that claims to be long enough for compilation by XLA to pay off.
 LONG_RUN = {"epochs": 60, "initial_epoch": 57}
 NETWORKS = {
     "784-256-10": {"hidden_units": (256,), "rate": 0.0},
@@ -32,7 +32,7 @@ NETWORKS = {
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Keeps the seconds of each epoch."""
+    """Records the seconds of each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ def classifier(steps: int = 1, jit_compile: bool = False, **sizes) -> keras.Mode
 
 
 def own_settings(steps: int) -> dict[str, dict]:
-    """Return Keras's own ways to make `model.fit` faster, for this number of steps per epoch."""
+    """Return Keras's settings that make `model.fit` faster, for this number of steps per epoch."""
     found = {}
     for jit_compile, together in itertools.product((False, True), (1, 16, steps)):
         parts = ["jit_compile"] if jit_compile else []
@@ -68,7 +68,7 @@ def own_settings(steps: int) -> dict[str, dict]:
 
 
 def images(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw images and labels of Fashion-MNIST's shape."""
+    """Draw random images and labels with the shapes of Fashion-MNIST."""
     return RNG.random((rows, 784), dtype="float32"), RNG.integers(0, 10, rows)
 
 
@@ -80,7 +80,7 @@ def seconds(run) -> float:
 
 
 def in_turns(loops: dict, rounds: int) -> dict[str, Stopwatch]:
-    """Run all loops again and again, one after the other, and time their epochs."""
+    """Run all loops repeatedly in turn, and time their epochs."""
     watches = {name: Stopwatch() for name in loops}
     for _ in range(rounds):
         for name, loop in loops.items():
@@ -148,14 +148,14 @@ def fit_section(rows: int, rounds: int, peers: list[tuple[str, str]]) -> list[li
 
 
 def house_model(hidden_units=(64,), **numbers) -> keras.Model:
-    """Build the compiled regressor for house prices' shape."""
+    """Build the compiled regressor for data with the shape of the house prices."""
     model = models.mlp(hidden_units, 1, inputs=330)
     model.compile(keras.optimizers.Adam(**numbers), "mse")
     return model
 
 
 def fold_section(rows: int = 1460, epochs: int = 10) -> list[list]:
-    """Compare five folds at once with one `model.fit` after another, compilation counted."""
+    """Compare five folds together with five calls of `model.fit`, including compilation."""
     x, y = RNG.normal(size=(rows, 330)).astype("float32"), RNG.normal(size=rows)
     table = []
     for name, hidden_units in (("linear", ()), ("64-unit MLP", (64,))):
@@ -184,7 +184,7 @@ def fold_section(rows: int = 1460, epochs: int = 10) -> list[list]:
 
 
 def search_section(configurations: int, epochs: int, rows: int = 1460) -> list[list]:
-    """Compare a search with `model.fit` on three of its models, taken as many times as needed."""
+    """Compare a search with `model.fit` on three of its models, extrapolated to all."""
     x, y = RNG.normal(size=(rows, 330)).astype("float32"), RNG.normal(size=rows)
     numbers = [{"learning_rate": 10.0**e} for e in np.linspace(-4, -2, configurations)]
 
@@ -209,7 +209,7 @@ def search_section(configurations: int, epochs: int, rows: int = 1460) -> list[l
 
 
 def growth_section(rows: int, quick: bool) -> dict[str, list[list]]:
-    """Measure an epoch against width and batch size, and a model's share against their number."""
+    """Measure an epoch by width and batch size, and the time per model by their number."""
     x, y = images(rows)
     growth = {"width": [], "batch size": [], "models at once": []}
     widths = (64, 512) if quick else (64, 256, 1024, 4096)

@@ -1,12 +1,12 @@
-"""Compare with nbgrader: submissions a second, and what each makes of the corpus.
+"""Compare with nbgrader: submissions per second, and results on the corpus.
 
 python -m tests.benchmarks.grading throughput --submissions 24 --theirs 4
 python -m tests.benchmarks.grading corpus --out table.json
 
 `throughput` grades the same notebooks with `workbook grade` and with nbgrader, each on all cores
-(nbgrader as one process a core, since it has no parallel grading), start-up included. `corpus` runs
-nbgrader's autograder over the corpus, each case in a sandbox of its own, and counts the cases in
-which every exercise got the points it is due.
+(nbgrader as one process per core, since it cannot grade in parallel), including start-up. `corpus`
+runs nbgrader's autograder over the corpus, each case in a separate sandbox, and counts the cases in
+which every exercise received the expected points.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def nbgrader_api(folder: Path, cell_seconds: int):
 
 @contextlib.contextmanager
 def quiet():
-    """Hide what nbgrader writes."""
+    """Hide nbgrader's output."""
     import logging
 
     logging.disable(logging.CRITICAL)
@@ -115,7 +115,7 @@ def quiet():
 
 
 def hand_in(folder: Path, chapter: str, student: str, content: bytes) -> None:
-    """Put a submission where nbgrader looks for it."""
+    """Write a submission to where nbgrader looks for it."""
     name = _NAME[chapter]
     path = folder / "submitted" / student / name / f"{name}.ipynb"
     path.parent.mkdir(parents=True)
@@ -134,7 +134,7 @@ def nbgrader_scores(api, chapter: str, student: str) -> dict[str, float]:
 
 
 def throughput(ours: int, theirs: int) -> dict:
-    """Time both graders on the same TensorFlow and NumPy notebooks; submissions a second."""
+    """Time both graders on the same TensorFlow and NumPy notebooks, in submissions per second."""
     found = {"cores": len(os.sched_getaffinity(0))}
     kinds = (
         ("tensorflow", "multilayer_perceptrons", pages.tensorflow_cells),
@@ -174,7 +174,7 @@ def throughput(ours: int, theirs: int) -> dict:
 
 
 def grade_with_nbgrader(chapter: str, count: int) -> None:
-    """Autograde `count` right submissions, one after the other."""
+    """Autograde `count` correct submissions, one after the other."""
     page = pages.cells if chapter == "perceptrons" else pages.tensorflow_cells
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -188,7 +188,7 @@ def grade_with_nbgrader(chapter: str, count: int) -> None:
 
 
 def nbgrader_on_case(case: cases.Case, course_folder: Path) -> dict:
-    """Return what nbgrader makes of one case: whether every score is what is due."""
+    """Return whether nbgrader gives every expected score in one case."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "course"
         shutil.copytree(course_folder, folder)
@@ -233,7 +233,7 @@ def serve_cases(folder: Path, names: list[str]) -> None:
 
 
 def corpus_table(out: Path, seconds: float, only: str) -> None:
-    """Run nbgrader over the corpus in two walled lanes; go on where an earlier run stopped."""
+    """Run nbgrader over the corpus in two sandboxed lanes; continue an interrupted run."""
     done = json.loads(out.read_text()) if out.exists() else {}
     ends = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as place:
@@ -260,7 +260,7 @@ def corpus_table(out: Path, seconds: float, only: str) -> None:
 
 
 def _lane(folder: Path, names: list[str], alone: set[str], done: dict, ends: float) -> None:
-    """Grade cases one after the other; those that may break their sandbox get one of their own."""
+    """Grade cases one after the other; those that may break their sandbox get a separate one."""
     while names and time.monotonic() < ends:
         batch = list(itertools.takewhile(lambda name: name not in alone, names)) or names[:1]
         process = subprocess.Popen(
@@ -286,7 +286,7 @@ def _world(folder: Path) -> cases.World:
 
 
 def _walled(folder: Path, names: list[str]) -> list[str]:
-    """Return a command that serves cases in a sandbox: what nbgrader lets through stays in it."""
+    """Return a command that serves cases in a sandbox, since nbgrader does not isolate them."""
     view = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"]
     view += ["--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
     view += ["--cap-drop", "ALL", "--uid", "65534", "--gid", "65534"]
@@ -298,7 +298,7 @@ def _walled(folder: Path, names: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Run one part; see the module's first lines."""
+    """Run one of the two parts; see the docstring of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("throughput", "corpus", "nbgrader", "serve"))
     parser.add_argument("--submissions", type=int, default=24)

@@ -1,7 +1,7 @@
 """Train one epoch after another without Keras's loop: `python -m tests.benchmarks.peers NAME`.
 
-Prints the seconds of the best epoch. A peer runs in a process of its own, since two frameworks
-in one process share the cores' thread pools badly.
+Prints the seconds of the best epoch. Each peer runs in a separate process, since two frameworks
+in one process compete for the cores.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The book builds without a warning, and what a reader clicks or hears is there."""
+"""The book builds without warnings, and its links and alternative texts are complete."""
 
 from __future__ import annotations
 

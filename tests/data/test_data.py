@@ -1,4 +1,4 @@
-"""The loaders: every source, every kind of bad input, and what the stand-ins promise."""
+"""The loaders: every source, every kind of bad input, and the properties of the stand-ins."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ HOUSES = tuple(data.HOUSE_PRICES.files)
 
 @pytest.fixture(scope="session")
 def made() -> dict[str, list[bytes]]:
-    """The files of each stand-in, made once."""
+    """Return the files of each stand-in, generated once."""
     return {folder: synthetic.make(folder) for folder in ORIGINS.values()}
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
-    """An empty cache, no WORKBOOK_DATA, and mirrors that nothing can reach."""
+    """Set up an empty cache, no WORKBOOK_DATA, and unreachable mirrors."""
     for name in ("WORKBOOK_DATA", "WORKBOOK_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "cache"))
@@ -51,7 +51,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def serve(tmp_path):
-    """Give a function that serves files by name and returns the address of the mirror."""
+    """Return a function that serves files by name and returns the address of the mirror."""
     servers = []
 
     def start(files: dict[str, bytes]) -> str:
@@ -82,7 +82,7 @@ def houses(made) -> dict[str, bytes]:
 
 
 def use(monkeypatch, files: dict[str, bytes], *mirrors: str) -> None:
-    """Let the house prices have these files, as if they were the real ones, on these mirrors."""
+    """Use these files as the real files of the house prices, on these mirrors."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     origin = dataclasses.replace(data.HOUSE_PRICES, mirrors=mirrors, files=hashes)
     monkeypatch.setattr(data, "HOUSE_PRICES", origin)
@@ -217,7 +217,7 @@ def test_eight_processes_at_once_all_load_the_same(cache, serve, houses):
 
 @pytest.fixture
 def folder(cache, monkeypatch, houses, tmp_path) -> Path:
-    """A folder for WORKBOOK_DATA with both tables in it."""
+    """Return a folder for WORKBOOK_DATA with both tables."""
     use(monkeypatch, houses)
     place = tmp_path / "own" / "house-prices"
     place.mkdir(parents=True)

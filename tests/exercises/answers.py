@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """One answer and what its check must say.
+    """One answer and the expected result of its check.
 
     Attributes:
         id: The exercise.
         name: What kind of answer this is, in a few words.
-        answers: One object for each name the exercise asks for.
+        answers: One object for each name that the exercise requires.
         says: Words the message must contain; None for a right answer.
-        slow: Whether it is judged only where slow tests are asked for.
+        slow: Whether it is checked only by slow tests.
     """
 
     id: str
@@ -27,7 +27,7 @@ class Case:
 
 
 def right(id: str, name: str, *answers: Any) -> Case:
-    """Return an answer that must be called correct."""
+    """Return an answer that must be accepted as correct."""
     return Case(id, name, answers, None)
 
 
@@ -37,5 +37,5 @@ def wrong(id: str, name: str, says: str, *answers: Any) -> Case:
 
 
 def in_slow_runs(names: Container[tuple[str, str]], cases: Iterable[Case]) -> list[Case]:
-    """Return the cases with those named, as (exercise, name), left to slow runs."""
+    """Return the cases; those named as (exercise, name) are left to slow tests."""
     return [replace(case, slow=(case.id, case.name) in names) for case in cases]

@@ -4,7 +4,7 @@ Run from the repository's root: `python -m tests.exercises.mutants 03`, or with 
 `python -m tests.exercises.mutants 03 3.9 3.14 --seeds 0 1 2`. The page is executed cell by cell,
 as in a notebook. Each answer is changed in one place (an operator, a constant, an axis, the order
 of arguments, a dropped line) and checked. A mutant that is still "correct" under every seed is a
-survivor: it is either equivalent to the answer, or the check has a hole.
+survivor: it is either equivalent to the answer, or the check has a gap.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _SECONDS = 20.0
 
 @dataclass
 class Tally:
-    """What became of the mutants of one exercise."""
+    """The results for the mutants of one exercise."""
 
     mutants: int = 0
     refused: int = 0
@@ -96,7 +96,7 @@ class Tally:
 
 
 class _TooSlow(BaseException):
-    """A mutant ran past its time; no answer's `except Exception` swallows it."""
+    """A mutant exceeded its time; no answer's `except Exception` catches it."""
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
@@ -287,7 +287,7 @@ def _run(source: str, scope: dict[str, Any]) -> None:
 
 
 def survey(page: str, wanted: list[str], seeds: list[int]) -> dict[str, Tally]:
-    """Run a page and judge the mutants of its answers.
+    """Run a page and check the mutants of its answers.
 
     Args:
         page: The start of a page's name, such as "03".

@@ -1,4 +1,4 @@
-"""Every check accepts right answers of several kinds and tells wrong ones what is wrong."""
+"""Every check accepts right answers of several kinds and explains what is wrong with others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _label(case) -> str:
 
 
 def _each_case_with_seeds():
-    """Give each answer two seeds, of which the second is slow where a check trains networks."""
+    """Give each answer two seeds; the second one is slow if the check trains networks."""
     for case in CASES:
         for seed in (0, 20260):
             trains = find(case.id).kind == "X"

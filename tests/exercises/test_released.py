@@ -1,4 +1,4 @@
-"""The released earlier answer takes the place of a wrong one when an answer builds on it."""
+"""A released earlier answer replaces a wrong one when an answer builds on it."""
 
 from __future__ import annotations
 

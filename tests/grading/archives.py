@@ -1,4 +1,4 @@
-"""Zips and folders to hand in, whole and broken."""
+"""Zips and folders to hand in, complete and broken."""
 
 from __future__ import annotations
 

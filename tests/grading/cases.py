@@ -1,8 +1,8 @@
 # ruff: noqa: E501
-"""Submissions of every kind and what each must get: hostile, broken, and honest in odd shapes.
+"""Submissions of every kind and the expected results: hostile, broken, and honest in unusual forms.
 
-Everything is bounded: nothing here needs more than some 100 MB, seconds, or a few hundred
-processes, even where no wall stops it. What would hurt without walls says so (`walls`).
+Everything is limited: nothing here needs more than about 100 MB, some seconds, or a few hundred
+processes, even without a sandbox. Cases that would do harm without one are marked (`walls`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class World:
-    """What a hostile notebook would like to reach.
+    """What a hostile notebook tries to reach.
 
     Attributes:
         solution: A file with the right answers.
@@ -65,12 +65,12 @@ def all_cases(world: World) -> list[Case]:
 
 
 def _step(body: str) -> str:
-    """Return the source of a hostile `step` and a right `sigmoid`."""
+    """Return the source of a hostile `step` and a correct `sigmoid`."""
     lines = "\n".join("    " + line for line in body.strip("\n").split("\n"))
     return f"def step(x):\n{lines}{WRONG_STEP}"
 
 
-# Each is the body of `step(x)`. Where the attack fails, step gives a wrong answer or none.
+# Each is the body of `step(x)`. If the attack fails, step returns a wrong answer or none.
 _IN_A_CALL = {
     "looks for the expected value in the callers' frames": """
 import sys
@@ -401,7 +401,7 @@ _ONLY_IN_WALLS = (
 )  # fmt: skip
 _FULL_ANYWAY = ("leaves a daemon behind",)
 
-# Each stands in a cell before the answers, in the same process; step is wrong unless patched right.
+# Each is a cell before the answers, in the same process; step is wrong unless it is patched.
 _PATCHES = {
     "patches numpy's comparisons": "np.allclose = lambda *a, **k: True\nnp.array_equal = np.allclose",
     "patches numpy's testing": "np.testing.assert_allclose = lambda *a, **k: None",
@@ -544,7 +544,7 @@ def _hostile_texts() -> list[Case]:
 
 
 def broken() -> list[Case]:
-    """Return the files that are no notebooks, and words of the reason each must get."""
+    """Return the files that are not notebooks, with words of the reason expected for each."""
     whole = dump(cells())
     text = whole.decode()
     merge = text.replace('"cells"', '<<<<<<< HEAD\n "cells"\n=======\n>>>>>>> theirs\n "cells"', 1)
@@ -585,7 +585,7 @@ def broken() -> list[Case]:
 
 
 def honest() -> list[Case]:
-    """Return right submissions in odd shapes; all of them get full marks."""
+    """Return correct submissions in unusual forms; all of them get full marks."""
     pages_ = _honest_files() | _honest_code() | _both_odd()
     cases = [
         Case(name, "honest", content if isinstance(content, bytes) else dump(content))
@@ -604,7 +604,7 @@ def honest() -> list[Case]:
 
 
 def _both_odd() -> dict[str, bytes]:
-    """Return pages that students rearranged and that their systems saved in their own way."""
+    """Return pages that students rearranged and that their systems saved in unusual forms."""
     code = _honest_code()
     rearranged = (
         "check cells deleted", "check cells at the end", "all code in one cell", "headings deleted",

@@ -1,4 +1,4 @@
-"""A class of students: most of them honest, a third hostile or broken, named as students are."""
+"""A class of students with typical names: two thirds honest, a third hostile or broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_class(folder: Path, size: int, world: cases.World, walls: bool = True)
 
     The kinds are keyed by Moodle's number.
 
-    Every third submission is hostile or broken, the others are honest in odd shapes.
+    Every third submission is hostile or broken; the others are honest in unusual forms.
     """
     listed = [case for case in cases.all_cases(world) if walls or not case.walls]
     bad = [case for case in listed if case.kind != "honest"]
@@ -37,7 +37,7 @@ def write_class(folder: Path, size: int, world: cases.World, walls: bool = True)
 
 
 def right_notebook(path: Path, **answers: str | None) -> None:
-    """Write a right notebook to `path`, with some answers replaced."""
+    """Write a correct notebook to `path`, with some answers replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     changed = {id.lstrip("_").replace("_", "."): s for id, s in answers.items()}
     path.write_text(json.dumps(pages.notebook(pages.cells(changed))), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Fixtures of the grading tests: a world to attack, and warm servers with and without walls."""
+"""Fixtures of the grading tests: targets of attacks, and warm servers with and without sandbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIMITS = Limits(
 
 @dataclass
 class Attacked:
-    """The world as hostile notebooks see it, and what shows that they reached it."""
+    """The targets of hostile notebooks, and what shows that they reached them."""
 
     world: World
     folder: Path
@@ -60,7 +60,7 @@ def attacked(tmp_path_factory) -> Iterator[Attacked]:
 
 @pytest.fixture(scope="session")
 def walls() -> None:
-    """Skip where student code cannot be walled in."""
+    """Skip if the sandbox does not work."""
     if problem := sandbox.missing():
         pytest.skip(f"no sandbox here: {problem}")
 

@@ -1,4 +1,4 @@
-"""A small course with one exercise of each shape, to try the grader on."""
+"""A small course with one exercise of each kind, for tests of the grader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of hostile answers, found after `cases`; each earns nothing and costs nobody else."""
+"""Bodies of hostile answers, found after `cases`; each earns nothing and affects no one else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BODIES = {
     "writes to the screen": "return '\\033[2J\\033]0;owned\\007'",
 }
 
-# Each is the body of `step(x)`; the others of the page are right. Run them in the sandbox only.
+# Each is the body of `step(x)`; the other answers are right. Run them in the sandbox only.
 ATTACKS = {
     "stops itself by a signal": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
     "prints without end": "while True:\n    print('x' * 10**6)",
@@ -107,7 +107,7 @@ def _wide(keys: int) -> bytes:
     return b'{"cells": [], "nbformat": 4, "metadata": {' + listed + b"}}"
 
 
-# Whole files that end in one line of the results.
+# Complete files, each reported in one line of the results.
 FILES = {
     "brackets 200,000 deep": _deep(200_000),
     "a million keys": _wide(1_000_000),

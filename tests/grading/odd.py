@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""More than a hundred odd but honest notebooks; each ran on the student's machine, all keep their marks."""
+"""More than a hundred unusual but honest notebooks, which ran for the student and get full marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEP = "def step(x):\n    return (np.asarray(x) > 0).astype(float)"
 _SIGMOID = WRONG_STEP.strip()
 _MSE = RIGHT["1.7"]
 
-# A cell before the answers that must not cost them anything.
+# A cell before the answers that must not affect their points.
 _BEFORE = {
     "Colab: drive mounted": "from google.colab import drive\ndrive.mount('/content/drive')\n%cd /content/drive/MyDrive/homework",
     "Colab: files uploaded": "from google.colab import files\nuploaded = files.upload()\nfor name in uploaded:\n    print(name)",
@@ -190,7 +190,7 @@ _ANSWERS = {
 
 
 def odd() -> list[Case]:
-    """Return the notebooks; every one gets full marks."""
+    """Return the notebooks, all of which get full marks."""
     before = _BEFORE | odd_habits.BEFORE
     found = [_case(f"before: {name}", cells(first=source)) for name, source in before.items()]
     answers = _ANSWERS | odd_habits.ANSWERS
@@ -205,7 +205,7 @@ def _case(name: str, content: list[dict] | dict | bytes) -> Case:
 
 
 def _answered(given: dict[str, str | list[str] | None]) -> list[dict]:
-    """Return a page with some answers in other forms, a list for several cells."""
+    """Return a page with some answers in other forms; a list means several cells."""
     page = cells()
     for id, sources in given.items():
         place = next(k for k, cell in enumerate(page) if cell["source"] == RIGHT[id])
@@ -218,7 +218,7 @@ def _answered(given: dict[str, str | list[str] | None]) -> list[dict]:
 
 
 def _moved() -> dict[str, list[dict] | dict]:
-    """Return pages whose cells were run in another order than they stand in."""
+    """Return pages whose cells were run in a different order."""
     page = cells()
     numbered = [
         {**cell, "execution_count": n}
@@ -272,7 +272,7 @@ def _renamed_beside_a_stub(stub: str) -> list[dict]:
 
 
 def _saved() -> dict[str, dict | bytes]:
-    """Return a right page as each system saves it."""
+    """Return a correct page as each system saves it."""
     lines = [{**c, "source": c["source"].splitlines(keepends=True)} for c in cells()]
 
     def with_metadata(make) -> list[dict]:

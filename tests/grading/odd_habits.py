@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""Odd but honest notebooks by the platforms and habits of students; all keep their marks."""
+"""Unusual but honest notebooks from students' platforms and habits; all get full marks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MSE = RIGHT["1.7"]
 _BOTH = RIGHT["1.5"]
 _WRONG = "def step(x):\n    return 0 * x\n\ndef sigmoid(x):\n    return 0 * x"
 
-# A cell before the answers that must not cost them anything.
+# A cell before the answers that must not affect their points.
 BEFORE = {
     "JupyterLite: pyodide": "import pyodide_js\nawait pyodide_js.loadPackage('numpy')\nfrom js import document\nfrom pyodide.http import open_url\ndata = open_url('https://example.com/x.csv')",
     "Databricks: a file system command": "%fs ls /databricks-datasets",
@@ -79,7 +79,7 @@ ANSWERS = {
 
 
 def moved() -> dict[str, list[dict]]:
-    """Return pages whose cells were split, merged, turned off or copied."""
+    """Return pages whose cells were split, merged, disabled or copied."""
     page = cells()
     answer = next(k for k, cell in enumerate(page) if cell["source"] == _BOTH)
     first, second = _BOTH.split("\n\n")
@@ -126,7 +126,7 @@ def moved() -> dict[str, list[dict]]:
 
 
 def saved() -> dict[str, dict | bytes]:
-    """Return a right page as other programs save it."""
+    """Return a correct page as other programs save it."""
     page = cells()
     whole = notebook(page)
     no_ids = {**whole, "cells": [{k: v for k, v in c.items() if k != "id"} for c in whole["cells"]]}

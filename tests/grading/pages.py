@@ -1,4 +1,4 @@
-"""Notebooks to hand in: a right one, and every way to change it."""
+"""Notebooks to hand in: a correct one, and functions that change it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ EXPLANATION = "**Answer 1.4.** Because two pairs of corners lie across each othe
 
 
 def code_cell(source: str, grade_id: str = "", points: int | None = None) -> dict:
-    """Return a code cell; with a grade_id as nbgrader marks answers, or with points, tests."""
+    """Return a code cell; with a grade_id, marked as nbgrader's answers or (with points) tests."""
     metadata = {}
     if grade_id:
         test = points is not None

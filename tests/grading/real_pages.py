@@ -1,4 +1,4 @@
-"""The workbook's own pages as submissions of every kind: odd, saved elsewhere, hostile."""
+"""The workbook's pages as submissions of every kind: unusual, saved elsewhere, hostile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cells_of(path: Path, listed: list[Exercise]) -> list[dict]:
 
 
 def kinds() -> dict[str, Kind]:
-    """Return the kinds by name; each turns a solved page into a file and the exercises it loses."""
+    """Return the kinds by name; each turns a solved page into a file and the exercises it fails."""
     odd = {
         "as it should be": lambda page, listed: page,
         "check cells deleted": lambda page, listed: [c for c in page if not _is_check(c)],

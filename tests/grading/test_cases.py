@@ -1,4 +1,4 @@
-"""Every submission of the corpus gets what it must get, and nobody else is hurt."""
+"""Every submission of the corpus gets the expected result and affects no other."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_grade_twice_gives_the_same_bits(attacked, walled_server):
 
 
 def test_two_students_share_no_place(walled_server):
-    """What one notebook writes anywhere, the next one cannot find."""
+    """A notebook cannot find files that another one wrote."""
     from tests.grading.pages import cells, dump
 
     leave = (

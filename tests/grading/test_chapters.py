@@ -1,4 +1,4 @@
-"""TensorFlow answers through the proxy, and the workbook's own pages as submissions."""
+"""TensorFlow answers through the proxy, and the workbook's pages as submissions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_tensorflow_wrong_model_loses_only_its_points(warm_server):
 
 
 _KINDS = real_pages.kinds()
-# Every page in one kind; the rest, which takes minutes, where slow tests are asked for.
+# Every page in one kind; the rest takes minutes and is left to slow tests.
 _OFTEN = [
     pytest.param(path, kind, marks=[] if number % len(PAGES) == place else [pytest.mark.slow])
     for place, path in enumerate(PAGES)

@@ -1,4 +1,4 @@
-"""A failure of the machine is never a student's zero, and the same command goes on."""
+"""A machine failure never costs a student points, and the same command continues the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FRESH = replace(SETTINGS, seed=None)
 
 
 class Pretended:
-    """An executor that gives every exercise its points, and fails where it is told to."""
+    """An executor that gives every exercise its points, and fails on request."""
 
     failing: set[int] = set()
     graded: list = []

@@ -1,4 +1,4 @@
-"""One verdict per question, quoted errors, other inputs for a changed notebook, earlier answers."""
+"""One result per question, quoted errors, new inputs for a changed notebook, earlier answers."""
 
 from __future__ import annotations
 

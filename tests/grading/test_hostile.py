@@ -1,4 +1,4 @@
-"""Attacks that `cases` does not hold: each earns nothing and costs no other answer anything."""
+"""Attacks that `cases` does not contain: each earns nothing and affects no other answer."""
 
 from __future__ import annotations
 

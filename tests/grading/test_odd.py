@@ -1,4 +1,4 @@
-"""Notebooks that ran on the student's machine keep their marks, however odd they are."""
+"""Notebooks that ran on the student's machine get full marks, however unusual they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.grading import course, odd
 from tests.grading.conftest import LIMITS
 
 _CASES = {case.name: case for case in odd.odd()}
-# The first import of matplotlib builds a list of fonts, which a course's own server does before.
+# The first import of matplotlib builds a font list, which a real server has already.
 _PATIENT = replace(LIMITS, cell_seconds=30.0, notebook_seconds=60.0)
 _FULL = course.points_of("perceptrons")
 

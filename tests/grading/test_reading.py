@@ -1,4 +1,4 @@
-"""Each submission is opened in a limited process: whatever is in it ends in its own line."""
+"""Each submission is opened in a limited process, and a problem is reported in its own line."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_notebook_comes_back_with_all_that_grading_uses(read):
 
 
 def _flagged_utf8() -> bytes:
-    """Return a zip whose entry's name is marked as UTF-8 and is not."""
+    """Return a zip with an entry whose name is marked as UTF-8 but is not."""
     content = packed({"aé_01_x.ipynb": PAGE})
     return content.replace("é".encode(), b"\xe9\xff")
 
@@ -124,7 +124,7 @@ def test_hostile_file_ends_in_its_own_line(name, read):
 
 
 def test_a_process_that_grows_or_loops_ends_in_a_line(read, monkeypatch, tmp_path):
-    """The limits hold even where the reading code itself has a hole."""
+    """The limits hold even if the reading code itself is exploited."""
     for source in ("x = bytearray(8 * 2**30)", "while True: pass"):
         hole = tmp_path / "sitecustomize.py"
         hole.write_text(
@@ -274,7 +274,7 @@ _flips = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_flipped_bytes_end_in_lines(reader, tmp_path_factory, flips, name, cut):
-    """WORKBOOK_FUZZ=5000 looks at thousands."""
+    """WORKBOOK_FUZZ=5000 tests thousands."""
     whole = packed({"é/01_x.ipynb": PAGE, "tools.py": b"k = 1"}) if name == "hw.zip" else PAGE
     path = Path(tmp_path_factory.getbasetemp()) / "flipped"
     content = _changed(whole, flips)

@@ -1,4 +1,4 @@
-"""Class lists are read as course systems and spreadsheets write them."""
+"""Class lists are read in the forms that course systems and spreadsheets write."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_read_roster_knows_canvas_and_moodle(tmp_path):
         (b"a,b\n1,2\n", "no column"),
         (b"id,name\n", "lists nobody"),
         (b"id,name\n1,a\n1,b\n", "lines 2 and 3"),
-        (b"PK\x03\x04....", "no CSV"),
+        (b"PK\x03\x04....", "not a CSV"),
     ],
 )
 def test_read_roster_says_what_is_wrong(tmp_path, content, words):

@@ -1,4 +1,4 @@
-"""A run from a folder to its results: what is written, what survives, what is graded again."""
+"""A run from a folder to its results: files written, results kept, and regrading."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ _REFUSED = {
     "kim,1.4,4": "not between 0 and 3",
     "kim,1.4,-1": "not between 0 and 3",
     "kim,1.4,nan": "not between 0 and 3",
-    "kim,1.4,many": "no number",
+    "kim,1.4,many": "not a number",
     "nobody,1.4,1": "line 2",
     "kim,9.9,1": "there is no answer by kim to exercise 9.9",
 }

@@ -1,4 +1,4 @@
-"""Who handed in what: the course system's outermost names, and nothing that a student can name."""
+"""The sender of each file: decided by the course system's names, never by a student's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def reader():
 
 @pytest.fixture
 def collected(reader, tmp_path):
-    """Return a function that collects from files, as a folder and as a zip; both must agree."""
+    """Return a function that collects from files as a folder and as a zip, which must agree."""
 
     def collect(names, roster: str = "", chapters=()) -> submissions.Collection:
         files = names if isinstance(names, dict) else dict.fromkeys(names, PAGE)

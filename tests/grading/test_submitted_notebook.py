@@ -1,4 +1,4 @@
-"""Notebooks are read in any shape, their chapter told, and answers in words found."""
+"""Notebooks are read in any form; their chapter and their explanations are found."""
 
 from __future__ import annotations
 

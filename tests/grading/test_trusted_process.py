@@ -1,4 +1,4 @@
-"""The process that holds the checks stays small and goes on, whatever an answer sends it."""
+"""The process that runs the checks stays small and continues, whatever an answer sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.grading import course
 from tests.grading.conftest import LIMITS
 from tests.grading.pages import cells
 
-# Each is a `sweep` (a value) or the cells before it. None of them may cost other points.
+# Each is a `sweep` (a value) or the cells before it. None of them may affect other points.
 _VALUES = {
     "an empty array of giant shape": "sweep = np.empty((2**40, 0))",
     "60 MB of numbers": "sweep = {1: np.zeros(60 * 2**17), 2: 0.1, 3: 0.2}",
@@ -83,7 +83,7 @@ def _grade(grader: GraderProcess, page: list[dict]) -> dict[str, float]:
 
 
 def _peak(grader: GraderProcess) -> int:
-    """Return the most memory the process ever had, in MB."""
+    """Return the peak memory of the process, in MB."""
     status = Path(f"/proc/{grader._process.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024
 

@@ -1,4 +1,4 @@
-"""Chromium without a window, driven over its DevTools protocol with what is installed anyway."""
+"""Headless Chromium, controlled over the DevTools protocol without additional packages."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _CONTROL, _SHIFT = 2, 8
 
 
 class Browser:
-    """One page of a browser of its own.
+    """One page of a separate browser.
 
     Args:
-        folder: Where the browser keeps its profile.
+        folder: Where the browser stores its profile.
         size: Width and height of the page in pixels.
     """
 
@@ -49,7 +49,7 @@ class Browser:
             self._socket = self._loop.run_until_complete(self._connect(self._port()))
             self("Page.enable")
             self.resize(*size)
-        except BaseException:  # nobody else could end the process
+        except BaseException:  # nothing else could end the process
             self.close()
             raise
 
@@ -96,7 +96,7 @@ class Browser:
         self("Page.navigate", url=address)
 
     def resize(self, width: int, height: int) -> None:
-        """Give the page another size."""
+        """Change the size of the page."""
         self(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -106,7 +106,7 @@ class Browser:
         )
 
     def run(self, script: str) -> Any:
-        """Return the value of a JavaScript expression; a promise is waited for."""
+        """Return the value of a JavaScript expression; a promise is awaited."""
         done = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in done:
             raise RuntimeError(f"{script}: {done['exceptionDetails']}")
@@ -142,7 +142,7 @@ class Browser:
         self("Input.insertText", text=text)
 
     def press(self, key: str, shift: bool = False, control: bool = False) -> None:
-        """Press a key, as its name or one letter."""
+        """Press a key, given by its name or one letter."""
         modifiers = _SHIFT * shift + _CONTROL * control
         code = _KEYS.get(key) or ord(key.upper())
         pressed = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
@@ -151,12 +151,12 @@ class Browser:
             self("Input.dispatchKeyEvent", type=kind, **pressed)
 
     def picture(self, path: Path) -> None:
-        """Write what the page shows into a PNG file."""
+        """Write a screenshot of the page to a PNG file."""
         path.write_bytes(base64.b64decode(self("Page.captureScreenshot")["data"]))
 
 
 def started(folder: Path) -> Browser:
-    """Return a browser, or skip the test where Chromium is installed and cannot start."""
+    """Return a browser, or skip the test if Chromium is installed but cannot start."""
     try:
         return Browser(folder)
     except TimeoutError as reason:

@@ -1,4 +1,4 @@
-"""axe-core finds nothing on what the workbook shows; skipped without Chromium or axe-core.
+"""axe-core finds no violation on the workbook's pages; skipped without Chromium or axe-core.
 
 `npm install axe-core` in the repository, or WORKBOOK_AXE=/path/to/axe.min.js, provides it.
 """
@@ -33,7 +33,7 @@ def browser(tmp_path_factory):
 
 
 def _violations(browser, page: Path, dark: bool = False, theme: str = "") -> list[str]:
-    """Return what axe-core finds on a page: the rule, and the first element that breaks it.
+    """Return what axe-core finds on a page: the rule, and the first element that violates it.
 
     nbconvert styles the elements that `theme` selects, and the links; these are left out.
     """

@@ -1,4 +1,4 @@
-"""What a student sees and clicks in the real JupyterLab; skipped where there is no Chromium."""
+"""What a student sees and clicks in the real JupyterLab; skipped without Chromium."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIRTY = "document.querySelectorAll('.lm-TabBar-tab.jp-mod-dirty').length"
 
 @pytest.fixture
 def lab(tmp_path):
-    """Start the workbook as `make lab` does, in a home of its own; return its address and log."""
+    """Start the workbook as `make lab` does, in a separate home; return its address and log."""
     top = tmp_path / "lab"
     top.mkdir()
     log = top / "log"
@@ -77,7 +77,7 @@ def _link(text: str) -> str:
 
 
 def _open_first_page(page) -> None:
-    """Click through from the map to page 1, which opens without an unsaved mark."""
+    """Click through from the index to page 1, which opens without being marked as unsaved."""
     page.click(_link("1. Perceptrons"))
     page.wait(f"{SHOWN}.querySelector('h1')?.textContent.startsWith('1. Perceptrons')")
     page.wait(f"{SHOWN}.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')")
@@ -143,7 +143,7 @@ hint("1.1")"""
 
 
 def _answer_an_exercise(page) -> None:
-    """Setup, an untouched stub, a typed answer with a hint, the check, the released answer."""
+    """Run the setup, an unchanged stub, a typed answer with a hint, the check, the solution."""
     _run_cell(page, "from helpers import check")
     _run_cell(page, "def and_gate")
     _run_cell(page, 'check("1.1"')
@@ -166,7 +166,7 @@ def _answer_an_exercise(page) -> None:
 
 
 def test_first_session_of_a_student(browser, lab):
-    """One test, since each step starts where the one before it ended."""
+    """Run as one test, since each step starts where the previous one ended."""
     _open_first_page(browser)
     _follow_a_term_to_the_glossary_and_back(browser)
     _see_that_links_to_the_book_open_in_a_tab_of_their_own(browser)

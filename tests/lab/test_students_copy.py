@@ -1,4 +1,4 @@
-"""An update brings the new release and loses nothing of the student's, whenever it is stopped."""
+"""An update installs the new release and loses none of the student's work, even if interrupted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _cell(kind: str, source: str, *, id: str = "", grade: dict | None = None):
 
 
 def _page(parts: list[tuple[str, int]]):
-    """Return a page of lessons ("lesson", text) and exercises (name, version of its words)."""
+    """Return a page of lessons ("lesson", text) and exercises (name, version of the text)."""
     cells, number = [_cell("markdown", "# 1. Page")], 0
     for place, (name, version) in enumerate(parts):
         if name == "lesson":
@@ -106,7 +106,7 @@ ACTIONS = st.lists(
 
 
 def _work_on(path: Path, actions: list[tuple[str, int]]) -> dict[str, str]:
-    """Do to the page what a student does; return each text of the student's, and its sort."""
+    """Change the page as a student would; return each of the student's texts and its kind."""
     page = nbformat.read(path, as_version=4)
     for step, (what, where) in enumerate(actions):
         if not page.cells:
@@ -214,7 +214,7 @@ def test_update_killed_anywhere_and_run_again_ends_as_one_that_was_not(
         try:
             bring_up_to_date(chapters, work)
         except _Killed:
-            _work_on(work / "01_page.ipynb", [])  # whatever is there can be read
+            _work_on(work / "01_page.ipynb", [])  # every existing file can be read
     bring_up_to_date(chapters, work)
     bring_up_to_date(chapters, top / "other")
     if new != old:
@@ -223,7 +223,7 @@ def test_update_killed_anywhere_and_run_again_ends_as_one_that_was_not(
 
 
 def test_update_killed_by_the_system_leaves_readable_files(tmp_path):
-    """SIGKILL while two releases alternate: every file is whole, and every answer is there."""
+    """After SIGKILL while two releases alternate, every file is complete and has every answer."""
     chapters, work = tmp_path / "chapters", tmp_path / "work"
     _release(chapters, [("a_gate", 1), ("lesson", 1)])
     bring_up_to_date(chapters, work)
@@ -324,7 +324,7 @@ def test_page_saved_without_ids_is_still_recognised(folders):
 
 
 def test_answers_typed_into_the_released_pages_are_the_students(tmp_path):
-    """Whoever worked in chapters/ before keeps the answers, also when chapters/ is reset."""
+    """Students who worked in chapters/ before keep their answers, even if chapters/ is reset."""
     chapters, work = tmp_path / "chapters", tmp_path / "work"
     parts = [("lesson", 1), ("a_gate", 1)]
     _release(chapters, parts)

@@ -1,4 +1,4 @@
-"""The script behind page 6's contest: its layer, its network, and its results that resume."""
+"""The script for the contest of page 6: its layer, its network, and resuming its results."""
 
 from __future__ import annotations
 

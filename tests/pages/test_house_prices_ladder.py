@@ -1,4 +1,4 @@
-"""The tables that scripts of solutions/ make are those that the pages and the README show."""
+"""The tables in the pages and the README are those that the scripts in solutions/ write."""
 
 from __future__ import annotations
 

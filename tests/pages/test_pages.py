@@ -1,4 +1,4 @@
-"""Every page keeps to the form that readers rely on: header, order, exercises, links, outputs."""
+"""Every page has the form that readers rely on: header, order, exercises, links, outputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REQUIRED = {
         "5.7.1 5.7.1-experiment 5.7.2 5.7.2-explain 5.7.3 5.7.4 5.7.5 +7.1 +7.2 +7.3 +7.4"
     ),
 }
-# About four fifths of the asserts a page had when it was last reviewed: claims do not fade away.
+# About four fifths of the asserts a page had when it was last reviewed, so that few are lost.
 LEAST_ASSERTS = {
     "01_perceptrons": 12,
     "02_multilayer_perceptrons": 41,
@@ -98,7 +98,7 @@ def cells(name: str, kind: str) -> list:
 
 
 def markdown(name: str) -> str:
-    """Return the page's prose without code spans and code blocks, which are no links or words."""
+    """Return the page's prose without code spans and code blocks, which are not prose."""
     return "\n\n".join(cell.source for cell in cells(name, "markdown"))
 
 
@@ -530,7 +530,7 @@ def test_student_page_has_no_proof_no_answer_and_no_output(name):
 
 
 class _Anything(type):
-    """A class that stands for what a lesson or a library defines; so do its attributes."""
+    """A class that replaces what a lesson or a library defines, as do its attributes."""
 
     def __getattr__(cls, name: str):
         if name.startswith("__"):
@@ -538,12 +538,12 @@ class _Anything(type):
         return _Anything(name, (), {})
 
     def __call__(cls, *given, **named):
-        """Decorate with nothing, or make an instance whatever it is made from."""
+        """Return a function unchanged, or make an instance from any arguments."""
         return given[0] if given and callable(given[0]) else super().__call__()
 
 
 class _PageNames(dict):
-    """The names of a page whose lessons were defined and not run."""
+    """The names of a page whose lessons were defined but not run."""
 
     def __missing__(self, name: str):
         if hasattr(builtins, name) or name.startswith("__"):

@@ -1,4 +1,4 @@
-"""The charts choose rotated labels, notes on empty axes and line styles by themselves."""
+"""The charts automatically choose rotated labels, notes on empty axes and line styles."""
 
 from __future__ import annotations
 

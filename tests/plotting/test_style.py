@@ -1,4 +1,4 @@
-"""A figure's description notices what a reader would notice."""
+"""The description of a figure contains what a reader would see."""
 
 from __future__ import annotations
 

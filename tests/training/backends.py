@@ -1,4 +1,4 @@
-"""Run the fit loops on the backend named in KERAS_BACKEND; a script for `test_backends`."""
+"""Run the training loops on the backend in KERAS_BACKEND; a script for `test_backends`."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ LABELS = X[:, :3].argmax(axis=1)
 
 
 def build(learning_rate: float = 0.01, rate: float = 0.3) -> keras.Model:
-    """Build a classifier with dropout and batch normalization's kind of state."""
+    """Build a classifier with dropout and with state like that of batch normalization."""
     model = models.mlp((8,), 3, inputs=6, rate=rate, seed=1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"])
@@ -35,7 +35,7 @@ def normalized() -> keras.Model:
 
 
 def check_fit() -> None:
-    """Compare with the backend's own `model.fit`."""
+    """Compare with the backend's `model.fit`."""
     weights = np.linspace(0.5, 2, 50).astype("float32")
     for make in (build, normalized):
         ours, own = make(), make()
@@ -50,7 +50,7 @@ def check_fit() -> None:
 
 
 def check_callbacks() -> None:
-    """Train batch by batch for a callback that wants it."""
+    """Train batch by batch for a callback that needs every batch."""
     batches = []
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batches.append(batch)
@@ -64,7 +64,7 @@ def check_callbacks() -> None:
 
 
 def check_resume() -> None:
-    """Go on from a checkpoint, bit for bit."""
+    """Resume from a checkpoint, with bit-identical results."""
     straight, resumed = build(), build()
     wanted = training.fit(straight, X, LABELS, epochs=4, seed=2)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def check_resume() -> None:
 
 
 def check_search() -> None:
-    """Compare all models at once with each alone."""
+    """Compare training all models together with training each one alone."""
     configurations = [{"learning_rate": 0.1, "rate": 0.2}, {"learning_rate": 0.01, "rate": 0.5}]
     run = {"epochs": 2, "batch_size": 16}
     result = training.search(build, configurations, X, LABELS, k=3, metric="accuracy", **run)

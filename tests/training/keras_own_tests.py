@@ -1,10 +1,10 @@
-"""Run Keras's own tests that call `fit`, with `training.fit` in its place.
+"""Run those of Keras's tests that call `fit`, with `training.fit` in its place.
 
     KERAS_SOURCES=path/to/keras python -m tests.training.keras_own_tests [--keras] [FILE ...]
 
 `KERAS_SOURCES` names a checkout of https://github.com/keras-team/keras at the tag of the installed
 release. The test files are copied to a temporary folder, so that they import the installed Keras.
-With `--keras`, `model.fit` stays as it is, which shows what fails for other reasons. As a pytest
+With `--keras`, `model.fit` is not replaced, which shows what fails for other reasons. As a pytest
 plugin (`-p tests.training.keras_own_tests`), this module replaces `fit` and writes which tests
 called it.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests that call `fit` and differ on purpose, each with its reason.
+# Tests that call `fit` and differ intentionally, each with its reason.
 ON_PURPOSE = {
     "callbacks_swap_ema_weights_test.py::SwapEMAWeightsTest::test_swap_ema_weights": (
         "It asks for equal floats; a loop compiled as a whole rounds the last digit differently."
@@ -43,7 +43,7 @@ _running: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put `training.fit` in the place of `model.fit`, unless only Keras's own is asked for."""
+    """Replace `model.fit` by `training.fit`, unless Keras's is requested."""
     import keras
 
     owner = next(kind for kind in keras.Model.__mro__ if "fit" in vars(kind))
@@ -68,12 +68,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which test is running."""
+    """Record which test is running."""
     _running[:] = [item.nodeid]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember a test's outcome."""
+    """Record a test's outcome."""
     if report.when == "call" or report.outcome != "passed":
         _outcomes[report.nodeid] = report.outcome
 

@@ -1,7 +1,7 @@
-"""Every public class of Keras that a model is made of, each argument away from its default.
+"""All public Keras classes that models consist of, with each argument changed from its default.
 
-`cases()` lists them from the installed release, so that a new class or argument is covered by the
-day it appears. A value that a class refuses makes no case.
+`cases()` lists them from the installed release, so that a new class or argument is covered as soon
+as it appears. A value that a class rejects makes no case.
 """
 
 import inspect
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 ROWS = 12
 SHAPES = ((6,), (8, 3), (8, 8, 3), (4, 8, 8, 3))
 
-# They only name, or they decide first values, which a program takes from the model.
+# These are names, or determine initial values, which a program takes from the model.
 NO_DIFFERENCE = {"name", "seed", "kwargs", "args", "self", "dtype", "autocast"}
 _ABSTRACT = {"Layer", "Loss", "Metric", "Optimizer", "Regularizer", "Constraint", "Initializer"}
 _ABSTRACT |= {"Wrapper", "InputLayer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -68,7 +68,7 @@ _REQUIRED = {  # by name of the argument
     "width": 6,
     "width_factor": 0.2,
 }
-_OTHER = {  # values away from None and from words, by name of the argument
+_OTHER = {  # values other than None and names, by argument
     "activation": "relu",
     "average": "micro",
     "axis": 0,
@@ -105,7 +105,7 @@ _OTHER = {  # values away from None and from words, by name of the argument
 
 
 class Case(NamedTuple):
-    """One class with one argument away from its default; none if `argument` is None."""
+    """One class with one argument changed from its default; none if `argument` is None."""
 
     kind: str
     name: str
@@ -114,7 +114,7 @@ class Case(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The case as pytest shows it."""
+        """The name of the case in pytest."""
         return f"{self.kind}.{self.name}({self.argument or ''})"
 
     def make(self, changed: bool = True) -> Any:
@@ -142,7 +142,7 @@ def cases() -> Iterator[Case]:
 
 
 def _parameters(kind: type) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a class; those that it passes on are its parents'."""
+    """Return the arguments of a class, including those that it passes on to its parents."""
     found: dict[str, inspect.Parameter] = {}
     for parent in kind.__mro__[:-1]:
         init = vars(parent).get("__init__")
@@ -183,7 +183,7 @@ def _required(kind: str, name: str, found: type) -> dict[str, Any]:
 
 
 def _other(argument: str, default: Any) -> Any:
-    """Return a value away from the default; None where nothing is known to try."""
+    """Return a value other than the default, or None if there is none to try."""
     if isinstance(default, bool):
         return not default
     if isinstance(default, float):
@@ -206,7 +206,7 @@ def _other(argument: str, default: Any) -> Any:
 def models(case: Case, changed: bool = True) -> Iterator[Callable[[], tuple]]:
     """Yield ways to build a compiled model with the object of a case, and data for it.
 
-    Each returns (model, x, y); the first one that `model.fit` can train is meant.
+    Each returns (model, x, y); the first one that `model.fit` can train is used.
     """
     shapes = SHAPES if case.kind == "layers" else SHAPES[:1]
     targets = ("one-hot", "labels") if case.kind in ("losses", "metrics") else ("one-hot",)
@@ -215,7 +215,7 @@ def models(case: Case, changed: bool = True) -> Iterator[Callable[[], tuple]]:
 
         def build(shape=shape, target=target, is_whole=is_whole) -> tuple:
             keras.utils.set_random_seed(1)
-            keras.utils.clear_session(free_memory=False)  # equal names, whatever was built before
+            keras.utils.clear_session(free_memory=False)  # for equal names in every model
             x = np.random.default_rng(0).normal(size=(ROWS, *shape)).astype("float32")
             x = np.abs(x * 3).astype("int32") if is_whole else x
             labels = np.arange(ROWS) % 3

@@ -1,4 +1,4 @@
-"""The fit loops run on JAX and PyTorch too, each in a process of its own."""
+"""The training loops also run on JAX and PyTorch, each in a separate process."""
 
 import importlib.util
 import os

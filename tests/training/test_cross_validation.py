@@ -1,4 +1,4 @@
-"""`k_fold` and `search` train every model as `fit` would train it alone."""
+"""`k_fold` and `search` train every model as `fit` would train it on its own."""
 
 import numpy as np
 import pandas as pd
@@ -142,7 +142,7 @@ def test_search_over_architectures_and_regularization_matches_fit():
 @pytest.mark.parametrize("xla", [False, True])
 def test_search_in_blocks_matches_all_at_once(monkeypatch, xla):
     monkeypatch.setattr("helpers.training.xla.pays", lambda *_: xla)
-    rates = [0.3, 0.1, 0.03, 0.01, 0.001]  # blocks of two: the last one is filled up
+    rates = [0.3, 0.1, 0.03, 0.01, 0.001]  # blocks of two models, the last of which is padded
     configurations = [
         {"learning_rate": rate, "seed": i, "rate": 0.2} for i, rate in enumerate(rates)
     ]
@@ -228,7 +228,7 @@ def test_search_numbers_that_are_not_stacked_are_told_apart():
 
 
 class CountingModel(keras.Model):
-    """Has no `build`, so that its weights come with its first call; counts its calls."""
+    """A model without `build`, which creates its weights in the first call and counts its calls."""
 
     def __init__(self):
         super().__init__()
@@ -420,7 +420,7 @@ def test_k_fold_names_metrics_as_a_new_process_would():
         model.compile("sgd", "binary_crossentropy", metrics=[keras.metrics.AUC()])
         return model
 
-    keras.metrics.AUC(), build()  # Keras numbers names: the next ones are auc_2 and dense_1
+    keras.metrics.AUC(), build()  # Keras numbers the names: the next ones are auc_2 and dense_1
     y = LABELS[:, None].astype("float32")
     before = keras.metrics.AUC().name
     result = training.k_fold(build, X, y, k=3, epochs=1, metric="auc", verbose=0)
@@ -472,7 +472,7 @@ def test_k_fold_with_weights_and_several_targets_matches_fit(clipnorm):
         got = result.histories[f"fold {fold + 1}"]
         assert {*got} == {*history}
         for name, values in history.items():
-            if clipnorm or name in ("loss", "val_loss"):  # a single output's lines: see k_fold
+            if clipnorm or name in ("loss", "val_loss"):  # losses of outputs: see k_fold
                 np.testing.assert_allclose(got[name], values, rtol=1e-4, err_msg=name)
 
 

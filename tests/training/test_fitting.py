@@ -1,4 +1,4 @@
-"""`training.fit` gives the numbers of `model.fit`, and what a long run needs."""
+"""`training.fit` gives the results of `model.fit`, and has what long runs need."""
 
 import functools
 import os
@@ -43,7 +43,7 @@ def dropout():
 
 
 def assert_same_run(build, x=X, y=LABELS, rtol=2e-4, **arguments):
-    """Train one model by each loop, with Keras's own shuffling, and compare everything."""
+    """Train one model with each loop, with Keras's shuffling, and compare everything."""
     arguments = {"epochs": 3, "batch_size": 16, "verbose": 0} | arguments
     tf.random.set_seed(1)  # decides how the rows are shuffled
     ours, keras_own = build(), build()
@@ -128,7 +128,7 @@ DROPOUTS = {  # whether XLA compiles it, and the model
 }
 
 
-@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # where all is dropped
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # if everything is dropped
 @pytest.mark.parametrize("kind", DROPOUTS)
 def test_fit_dropout_of_any_kind_in_a_long_run_gives_the_numbers_of_model_fit(kind, monkeypatch):
     monkeypatch.setattr(xla, "_XLA_SECONDS", 0)
@@ -251,7 +251,7 @@ def test_fit_adapted_layer_gives_the_numbers_of_model_fit():
 def test_fit_recurrent_dropout_gives_the_numbers_of_model_fit():
     def build():
         keras.utils.set_random_seed(7)
-        cells = keras.layers.LSTM(3, dropout=0.5, seed=1)  # it advances its seed in validation too
+        cells = keras.layers.LSTM(3, dropout=0.5, seed=1)  # it also advances its seed in validation
         model = keras.Sequential([keras.Input((6, 1)), cells, keras.layers.Dense(1)])
         model.compile("adam", "mse")
         return model
@@ -405,7 +405,7 @@ def test_fit_history_has_the_names_of_this_models_outputs():
         model.compile("sgd", ["mse", "mae"])
         return model
 
-    for names in ("ab", "cd"):  # batches of one size: Keras forgets sizes in an output's loss
+    for names in ("ab", "cd"):  # equal batches: Keras's loss of an output ignores their sizes
         assert_same_run(lambda names=names: build(names), X, [TARGETS, TARGETS], batch_size=10)
 
 
@@ -681,7 +681,7 @@ def test_fit_programs_go_with_their_model():
 
 
 class Variational(keras.Model):
-    """A model of its own step, whose metrics are its own."""
+    """A model with a custom `train_step` and custom metrics."""
 
     def __init__(self):
         super().__init__()
@@ -708,7 +708,7 @@ class Variational(keras.Model):
 
 
 class LastLoss(keras.Model):
-    """A model whose step returns what no metric of it holds."""
+    """A model whose step returns a value that is not in its metrics."""
 
     def __init__(self):
         super().__init__()

@@ -10,7 +10,7 @@ from helpers.training.fingerprint import fingerprint
 from tests.training import sweep
 
 ALL = list(sweep.cases())
-SOME = [  # each was wrong once, or stands for a kind of class
+SOME = [  # each was wrong once, or represents a kind of class
     "losses.Huber(delta)",
     "losses.CosineSimilarity(axis)",
     "metrics.AUC(thresholds)",
@@ -25,7 +25,7 @@ SOME = [  # each was wrong once, or stands for a kind of class
 
 
 def first_that_trains(case: sweep.Case, changed: bool = True):
-    """Return a way to build the case's model that `model.fit` trains, and what it gives."""
+    """Return a way to build the case's model that `model.fit` can train, and the results."""
     for build in sweep.models(case, changed):
         try:
             with warnings.catch_warnings():
@@ -64,7 +64,7 @@ def assert_folds_as_model_fit(case: sweep.Case) -> None:
         try:
             training.k_fold(lambda: default()[0], x, y, k=2, epochs=1, batch_size=4, verbose=0)
         except Exception:
-            pass  # trained otherwise than the changed class
+            pass  # trained differently from the changed class
     result = training.k_fold(lambda: build()[0], x, y, k=2, epochs=1, batch_size=4, verbose=0)
     for fold, (train, test) in enumerate(training.fold_indices(len(x), 2)):
         rows = train[training.epoch_order(len(train), seed=0, epoch=0)]

@@ -25,7 +25,7 @@ def page_name(name: str, student: str = "") -> str:
         student: The student's key; by default the name.
 
     >>> page_name("김민수", "4711")
-    '김민수-4caacb3b.html'
+    '김민수-de650d61.html'
     >>> page_name("../=Kim") == page_name("../=Kim") != page_name("kim")
     True
     """

@@ -1,4 +1,4 @@
-"""A Dask cluster gives the same bits, also when one of its machines dies or cannot grade."""
+"""A Dask cluster gives identical results, even if one of its machines dies or cannot grade."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def _wait_for(port: int) -> None:
     [
         ("tcp://127.0.0.1:1", "No Dask scheduler answers"),
         ("tcp://nowhere.invalid:8786", "No Dask scheduler answers"),
-        ("localhost", "is no address"),
-        ("http//x y:1", "is no address"),
+        ("localhost", "is not an address"),
+        ("http//x y:1", "is not an address"),
         ("tcp://127.0.0.1:99999", "No Dask scheduler answers"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A small class whose results are made up, for the tests of what a run writes."""
+"""A small class with invented results, for tests of the files that a run writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COURSE = SimpleNamespace(CHAPTERS=("perceptrons",), exercises_of=lambda chapter:
 
 @dataclass
 class Sender:
-    """What `helpers.grading.submissions.Sender` tells of one outermost name."""
+    """The data of `helpers.grading.submissions.Sender`."""
 
     outer: str
     student: str
@@ -31,7 +31,7 @@ class Sender:
 
 @dataclass
 class Roster:
-    """What `helpers.grading.roster.Roster` tells of a class list."""
+    """The data of `helpers.grading.roster.Roster`."""
 
     kind: str
     people: list
@@ -40,7 +40,7 @@ class Roster:
 
 
 def record(student: str, name: str = "", words: str = "Because.", **changes) -> dict:
-    """Return the record of a graded page: 1.1 right, 1.10 wrong, 1.11 in words."""
+    """Return the record of a graded page: 1.1 right, 1.10 wrong, 1.11 an explanation."""
     told = [("1.1", 2.0, "correct", ""), ("1.10", 0.0, "not yet", "Given 3.5: expected 2.")]
     results = [
         {"id": id, "points": points, "outcome": outcome, "message": said, "line": "", "answer": ""}

@@ -1,4 +1,4 @@
-"""Marking in the browser: anonymous, each step kept, undone, and closed to anybody else."""
+"""Marking in the browser is anonymous, saved step by step, can be undone, and is private."""
 
 from __future__ import annotations
 

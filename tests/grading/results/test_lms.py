@@ -1,4 +1,4 @@
-"""Results go back to the course system in the form it takes."""
+"""Results are written in the formats that course systems import."""
 
 from __future__ import annotations
 

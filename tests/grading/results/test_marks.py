@@ -1,4 +1,4 @@
-"""Marks survive spreadsheets: ids stay text, encodings and separators are recognised."""
+"""Marks are read back from spreadsheets: ids, encodings and separators are recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results reach nbgrader's formgrader, and a person's scores and comments there come back."""
+"""Results are shown in nbgrader's formgrader; scores and comments entered there are read."""
 
 from __future__ import annotations
 

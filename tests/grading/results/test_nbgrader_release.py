@@ -1,4 +1,4 @@
-"""A course that runs on nbgrader takes chapters/ as it is."""
+"""A course that runs on nbgrader can use chapters/ unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _course(folder: Path, monkeypatch):
     config = Config()
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.db_url = f"sqlite:///{folder / 'gradebook.db'}"
-    config.GenerateAssignment.preprocessors = [  # no ClearSolutions: the page has its own stubs
+    config.GenerateAssignment.preprocessors = [  # no ClearSolutions: the page already has stubs
         "nbgrader.preprocessors.LockCells",
         "nbgrader.preprocessors.ComputeChecksums",
         "nbgrader.preprocessors.SaveCells",

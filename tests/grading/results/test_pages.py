@@ -1,4 +1,4 @@
-"""Feedback escapes everything, hides the rubric until it was used, and has its landmarks."""
+"""Feedback escapes everything, hides the rubric until marking, and has landmarks."""
 
 from __future__ import annotations
 

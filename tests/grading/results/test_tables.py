@@ -1,4 +1,4 @@
-"""What a run writes: keys beside names, marks that notice a changed answer, lateness that shows."""
+"""The tables of a run: keys and names, marks of changed answers, and lateness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control groups are used where they can be written and done without elsewhere."""
+"""Control groups are used if they can be written, and not needed otherwise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.grading.sandbox.cgroup import ControlGroup
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """A folder that looks as cgroup v2 looks to this process."""
+    """Return a folder that looks like cgroup v2 to this process."""
     lines = Path("/proc/self/cgroup").read_text().splitlines()
     path = next((line[3:] for line in lines if line.startswith("0::")), None)
     if path is None:

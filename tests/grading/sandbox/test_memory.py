@@ -1,4 +1,4 @@
-"""The watch counts shared pages, and processor time only while it is used."""
+"""The watch counts shared pages, and CPU time only while it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox shows students an explicit list of modules; whatever is new stays hidden."""
+"""Only an explicit list of modules is visible in the sandbox; new modules are hidden."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_copy_hides_a_new_module(tmp_path, monkeypatch):
 def test_shown_modules_import_only_each_other(inside):
     """A module that a student can see must not need one that is hidden."""
     listed = {Path(name).stem for name in visible.STUDENT_MODULES}
-    behind_a_call = {"feedback", "exercises"}  # the page's own checks, replaced by the worker
+    behind_a_call = {"feedback", "exercises"}  # the checks of a page, which the worker replaces
     for path in (inside / "helpers").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []

@@ -1,4 +1,4 @@
-"""Cells with IPython's own syntax become the Python that they run."""
+"""Cells with IPython syntax are converted to the Python that they run."""
 
 from __future__ import annotations
 

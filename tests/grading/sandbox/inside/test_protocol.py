@@ -1,4 +1,4 @@
-"""Values cross whole; what is too large, too deep or not what it says does not cross."""
+"""Values are transmitted unchanged; those that are too large, too deep or invalid are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a message holds, the process that reads it stays small and goes on."""
+"""Whatever a message contains, the process that reads it stays small and continues."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ print(peak() - before)
 
 @pytest.mark.parametrize("name", _WIDE)
 def test_wide_and_deep_messages_take_little_memory(name):
-    """A process that reads the message, in MB above what it had, the message itself included."""
+    """Measure a process that reads a message: MB above its start, including the message."""
     run = subprocess.run(
         [sys.executable, "-c", _MEASURE.format(text=_WIDE[name])], capture_output=True, text=True
     )

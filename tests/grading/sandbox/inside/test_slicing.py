@@ -1,4 +1,4 @@
-"""Only the cells that an answer needs are run, and none that it needs is left out."""
+"""Exactly the cells that an answer needs are run."""
 
 from __future__ import annotations
 

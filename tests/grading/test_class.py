@@ -1,4 +1,4 @@
-"""A class goes from the course system's export to its import, killed and resumed on the way."""
+"""A class is graded from a course system's export to its import, interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _rows(path: Path) -> list[dict]:
 
 
 class Desk:
-    """The instructor's folder: what the course system exported, and the commands that are run.
+    """The instructor's folder: the export of the course system, and the commands that are run.
 
     Args:
-        folder: Where everything lies.
+        folder: Where all files are.
         students: The class.
         source: Where its pages come from.
         system: "Moodle" or "Canvas".
@@ -79,7 +79,7 @@ class Desk:
         return process
 
     def grade(self, *options: str, kill_after: int = 0) -> str:
-        """Run `workbook grade`, to its end or until so many results are there; return its words."""
+        """Run `workbook grade` to its end or until it has this many results; return its output."""
         command = ["grade", str(self.zip), "--out", str(self.out), *self.options, *options]
         process = self.start(*command)
         state = self.out / "state" / "graded"
@@ -97,7 +97,7 @@ class Desk:
         return (self.folder / "log.txt").read_text(errors="replace")
 
     def mark_in_browser(self, page: browser.Browser) -> int:
-        """Give each answer the criteria that its words show; return how many were marked."""
+        """Mark each answer by the criteria that its words meet; return how many were marked."""
         process = self.start("mark", str(self.out), "--browser")
         address = re.search(r"http://\S+", process.stdout.readline())[0]
         count = 0
@@ -132,7 +132,7 @@ def _tick(page: browser.Browser, criterion: int) -> None:
 
 
 def _marks(student, source) -> dict[str, float]:
-    """Return the points that a person gives to a student's words."""
+    """Return the points that a person gives to a student's explanation."""
     rubrics = {e.id: e.rubric for c in source.chapters for e in source.exercises(c)}
     return {
         id: float(sum(points for k, (points, _) in enumerate(rubrics[id]) if k in school.WORDS[w]))
@@ -141,7 +141,7 @@ def _marks(student, source) -> dict[str, float]:
 
 
 def _expected(desk: Desk, marks: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
-    """Return the points of each chapter by number, lateness taken off where a time is known."""
+    """Return the points of each chapter by number, with deductions if a time is known."""
     due = {}
     for student in desk.students:
         if student.kind == "missing":
@@ -160,7 +160,7 @@ def _expected(desk: Desk, marks: dict[int, dict[str, float]]) -> dict[int, dict[
 
 
 def _compare_results(desk: Desk, marks: dict[int, dict[str, float]]) -> None:
-    """Compare every row of grades.csv and gradebook.csv with what is due."""
+    """Compare every row of grades.csv and gradebook.csv with the expected one."""
     due = {}
     for student in desk.students:
         own = student.points | {id: marks[student.person.number].get(id, 0.0)
@@ -183,7 +183,7 @@ def _compare_results(desk: Desk, marks: dict[int, dict[str, float]]) -> None:
 
 
 def _compare_import(desk: Desk, marks: dict[int, dict[str, float]]) -> None:
-    """Compare what the course system has after both uploads with what is due."""
+    """Compare the course system's data after both uploads with the expected data."""
     due = _expected(desk, marks)
     people = [student.person for student in desk.students]
     lms_folder = desk.out / "lms"
@@ -229,14 +229,14 @@ def _compare_import(desk: Desk, marks: dict[int, dict[str, float]]) -> None:
 
 
 def _term(desk: Desk, page: browser.Browser) -> None:
-    """Go through the whole term: grade, be killed, go on, mark, grade again, hand back."""
+    """Simulate a whole term: grade, be killed, continue, mark, grade again, return results."""
     handed_in = [s for s in desk.students if s.kind != "missing"]
     numbers = [student.person.number for student in desk.students]
     desk.export()
     desk.grade(kill_after=max(3, len(handed_in) // 3))
     assert not (desk.out / "gradebook.csv").exists()
     said = desk.grade()
-    assert f"Students: {len(handed_in)} recognised" in said and "Please look" not in said, said
+    assert f"Students: {len(handed_in)} recognised" in said and "Please check" not in said, said
     _compare_results(desk, {number: {} for number in numbers})
     assert desk.mark_in_browser(page) == sum(len(student.words) for student in handed_in)
     marks = {s.person.number: _marks(s, desk.source) for s in desk.students}
@@ -250,7 +250,7 @@ def _term(desk: Desk, page: browser.Browser) -> None:
     desk.grade("--again", kill_after=len(handed_in) - 2)
     said = desk.grade("--again")
     assert "answers changed after you marked them" in said
-    _compare_results(desk, marks)  # the marks stay until a person looks again
+    _compare_results(desk, marks)  # the marks are kept until a person checks them again
     assert desk.mark_in_browser(page) >= 1
     marks = {s.person.number: _marks(s, desk.source) for s in desk.students}
     _compare_results(desk, marks)

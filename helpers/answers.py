@@ -247,7 +247,7 @@ def answer_error(error: BaseException) -> AnswerError:
 
 
 class LocalAnswer:
-    """A student's object in the page's own kernel.
+    """A student's object in the page's kernel.
 
     Args:
         name: The name the exercise asks for.
@@ -406,7 +406,7 @@ def _classes(targets: Iterable[Any]) -> list[type]:
 
 
 def _shared_state(cls: type) -> dict[str, tuple]:
-    """Return identities of the data on a class, without numbers: counters may change."""
+    """Return the identity of each value on a class, except numbers, which may be counters."""
     return {
         name: (id(value), len(value) if isinstance(value, list | dict | set) else 0)
         for name, value in vars(cls).items()

@@ -211,7 +211,9 @@ def _split(source: str, current: Exercise | None, name: str) -> tuple[str, bool]
 def _blank_words(cell, current: Exercise | None, name: str) -> None:
     start = f"**Answer {current.id if current else '?'}.**"
     if current is None or current.kind != "T" or not cell.source.startswith(start):
-        raise SourceError(f"{name}: the answer in words {cell.source[:40]!r} must start {start!r}.")
+        raise SourceError(
+            f"{name}: the explanation {cell.source[:40]!r} must start with {start!r}."
+        )
     cell.source = f"{start} *Write your answer here.*"
     cell.metadata["nbgrader"] = _nbgrader(f"answer-{slug(current.id)}", True, True, current.points)
 

@@ -47,7 +47,7 @@ with silence():
     else:
         tf = None
 
-# Keras's own progress bar fills a stored notebook with thousands of control characters.
+# Keras's progress bar fills a stored notebook with thousands of control characters.
 keras.config.disable_interactive_logging()
 
 __all__ = ["BACKEND", "keras", "silence", "tf"]

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
-        parser.error(f"{options.command} does not know {' '.join(options.rest)}")
+        parser.error(f"{options.command} has no argument {' '.join(options.rest)}")
     try:
         return options.run(options) or 0
     except (ValueError, OSError) as error:
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     notebooks = commands.add_parser("notebooks", help="derive notebooks from solutions/*.py")
     notebooks.add_argument("pages", nargs="*", help="for example 01 or 06_dropout; all by default")
     notebooks.add_argument(
-        "--check", action="store_true", help="write nothing; fail if out of step"
+        "--check", action="store_true", help="write nothing; fail if out of date"
     )
     notebooks.add_argument("--no-execute", action="store_true", help="keep the stored outputs")
     notebooks.add_argument(
@@ -137,7 +137,7 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    """Print versions, the device, the data sources, and advice for whatever is missing."""
+    """Print versions, the device, the data sources, and advice for what is missing."""
     del options
     supported = sys.version_info[:2] >= (3, 11)
     rows = [("Python", platform.python_version(), supported, "Install Python 3.11, 3.12 or 3.13.")]
@@ -219,5 +219,5 @@ def _notebooks(options: argparse.Namespace) -> int:
             seconds = authoring.execute(page)
             print(f"{page.name}: executed in {seconds:.0f} s")
     for path in stale:
-        print(f"{path.name} in {path.parent.name}/ is out of step; run `make notebooks`.")
+        print(f"{path.name} in {path.parent.name}/ is out of date; run `make notebooks`.")
     return 1 if stale else 0

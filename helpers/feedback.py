@@ -20,7 +20,7 @@ __all__ = ["CheckFailed", "check", "hint", "progress", "solution"]
 
 _PAGE_SEED = 0
 # The colours are for the border only: each has a contrast of 3 or more on a light and on a dark
-# page. No colour has the 4.5 that text needs on both, so the words keep the page's own colour.
+# page. No colour has the 4.5 that text needs on both, so the text has the page's colour.
 _RED, _BLUE = "#cf222e", "#0969da"
 _COLOURS = {
     "correct": "#1a7f37",
@@ -43,7 +43,7 @@ def check(id: str, *answers: Any) -> None:
 
     Args:
         id: The number in the exercise's heading, for example "6.12".
-        *answers: What the exercise asks you to define, in its order.
+        *answers: Your answers, in the order of the exercise.
 
     Raises:
         CheckFailed: Only inside nbgrader, where a failed check must stop the cell.
@@ -51,10 +51,10 @@ def check(id: str, *answers: Any) -> None:
     try:
         exercise = find(id)
         if exercise.check is None:
-            raise ValueError(f"Exercise {id} is answered in words; a person marks it.")
+            raise ValueError(f"Exercise {id} is an explanation, which is marked by hand.")
         if len(answers) != len(exercise.names):
             raise ValueError(
-                f"Exercise {id} checks {len(exercise.names)} answers and got {len(answers)}. "
+                f"Exercise {id} checks {len(exercise.names)} answers, but got {len(answers)}. "
                 f'Write: check("{id}", {", ".join(exercise.names)})'
             )
     except ValueError as error:
@@ -104,7 +104,7 @@ def hint(id: str, step: int | None = None) -> None:
         if step is None:
             step = min(_hints_given.get(exercise.id, 0) + 1, 3)
         if step not in (1, 2, 3):
-            raise ValueError(f"There are hints 1, 2 and 3; {step!r} is none of them.")
+            raise ValueError(f"The step must be 1, 2 or 3, not {step!r}.")
     except ValueError as error:
         _show_box("!", "No hint", _RED, [str(error)])
         return
@@ -230,7 +230,7 @@ def _points(number: int) -> str:
 
 
 def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
-    """Show a titled box in a notebook and the same words as text elsewhere."""
+    """Show a titled box in a notebook, and the same text elsewhere."""
     text = "\n".join([f"{mark} {title}", *(f"  {line}" for line in lines)])
     code = functools.partial(re.sub, r"`([^`]+)`", r"<code>\1</code>")
     body = "".join(f"<div>{code(html.escape(line))}</div>" for line in lines)

@@ -34,7 +34,7 @@ def renumber(name: str, root: Path) -> dict[str, str]:
     source = (root / "solutions" / f"{name}.py").read_text(encoding="utf-8")
     old = _HEADING.findall(source)
     if twice := {id for id in old if old.count(id) > 1}:
-        raise ValueError(f"{name} has two exercises {', '.join(sorted(twice))}: give one a number.")
+        raise ValueError(f"{name} has two exercises {', '.join(sorted(twice))}: change one number.")
     new = {id: f"{int(name[:2])}.{place}" for place, id in enumerate(old, start=1)}
     changed = {id: number for id, number in new.items() if id != number}
     if changed:

@@ -54,7 +54,7 @@ def _central_difference(f: Callable, point: np.ndarray, index: tuple, h: float) 
             f"At {_place(index)} x is {point[index]:.6g}, and a step of {h:g} is lost to "
             "rounding. Choose a larger h."
         )
-    # [()] turns an array without axes into a number and leaves any other as it is
+    # [()] turns an array without axes into a number and leaves others unchanged
     return (_number(f, upper[()], index) - _number(f, lower[()], index)) / spacing
 
 

@@ -47,7 +47,7 @@ class Exercise:
 
     Attributes:
         id: Chapter and number on its page, for example "6.12".
-        kind: C code, X experiment, T explanation (a person marks it), Q multiple choice.
+        kind: C code, X experiment, T explanation (marked by hand), Q multiple choice.
         minutes: Time a student should plan (minutes).
         stars: Difficulty, 1 to 3.
         hints: The idea, the formula, the shape of the code.
@@ -55,7 +55,7 @@ class Exercise:
         check: Called with one answer per name and `case`; raises `NotYet`. It may yield the
             fraction of the points earned so far, or a `Part` that counts separately. None for an
             explanation.
-        rubric: (points, criterion) pairs for the person who marks an explanation.
+        rubric: (points, criterion) pairs for marking an explanation.
         may_change_input: Whether an answer may write into the arrays it is given.
         aliases: Other names by which `find` finds it, such as the exercise's number in d2l.
         builds_on: Ids of earlier exercises whose answers this one calls. If the student's are
@@ -98,10 +98,10 @@ class Exercise:
             seed: Seed of the inputs; the same seed draws the same inputs.
 
         Raises:
-            ValueError: If the exercise is an explanation, which only a person can mark.
+            ValueError: If the exercise is an explanation, which is marked by hand.
         """
         if self.check is None:
-            raise ValueError(f"Exercise {self.id} is an explanation: a person marks it.")
+            raise ValueError(f"Exercise {self.id} is an explanation, which is marked by hand.")
         return judge(self.id, self.check, self.points, answers, seed)
 
 
@@ -110,7 +110,7 @@ _registry: dict[str, Exercise] = {}
 
 def _register(new: Exercise) -> Exercise:
     if new.id in _registry:
-        raise ValueError(f"Exercise {new.id} is defined twice; give the second its own id.")
+        raise ValueError(f"Exercise {new.id} is defined twice; give the second another id.")
     if len(new.hints) != 3:
         raise ValueError(f"Exercise {new.id} has {len(new.hints)} hints; it needs three.")
     _registry[new.id] = new
@@ -209,7 +209,7 @@ def explanation(
     rubric: Sequence[tuple[float, str]],
     aliases: tuple[str, ...] = (),
 ) -> None:
-    """Register a question answered in words, which a person marks by `rubric`.
+    """Register an explanation, which is marked by hand with a rubric.
 
     Args:
         rubric: (points, criterion) pairs; their points add up to `points`.

@@ -1,4 +1,4 @@
-"""Local objects that stand for a student's answers in another process, as checks see them."""
+"""Local objects that represent a student's answers in another process."""
 
 from __future__ import annotations
 

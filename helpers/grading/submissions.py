@@ -66,7 +66,7 @@ class Place:
     """Where a file is.
 
     Attributes:
-        path: The file, or the zip that holds it.
+        path: The file, or the zip that contains it.
         entry: Number of the entry in the zip, -1 for a file on disk.
     """
 
@@ -116,7 +116,7 @@ class Sender:
         layout: "Moodle", "Canvas", "folder" or "file".
         how: How the student was recognised, in a few words.
         files: How many files arrived under this name.
-        sure: Whether nobody needs to check it.
+        sure: Whether the match is certain.
         upload: The name under which the course system accepts a file, "" if it accepts none:
             Moodle's folder, or the newest file as Canvas named it.
     """
@@ -193,7 +193,7 @@ def collect(
     elif source.is_file():
         listed = list(_archive(source, reader))
     else:
-        raise ValueError(f"{source} does not exist. Name a folder or the zip of your course.")
+        raise ValueError(f"{source} does not exist. Name a folder or a course system's zip.")
     if not listed:
         raise ValueError(f"{source} contains no files.")
     outers = _identify([file.path for file in listed], source, list(chapters))
@@ -569,6 +569,6 @@ def readable(name: str, limit: int = 120) -> str:
     name = name.encode("utf-8", errors="replace").decode()
     name = unicodedata.normalize("NFC", name)
     name = "".join(c for c in name if unicodedata.category(c) != "Cf" or c in "\u200c\u200d")
-    name = re.sub("(?<![\u0600-\u0dff])[\u200c\u200d]", "", name)  # they shape Arabic and Indic
+    name = re.sub("(?<![\u0600-\u0dff])[\u200c\u200d]", "", name)  # they matter in Arabic and Indic
     name = "".join(c if c.isprintable() or c in "\u200c\u200d" else "\ufffd" for c in name)
     return name.strip()[:limit].strip() or "unknown"

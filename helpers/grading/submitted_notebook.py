@@ -106,8 +106,8 @@ def read(content: bytes) -> Notebook:
     """Return the notebook in `content`.
 
     Args:
-        content: A file: nbformat 3 to 4.5 in any common encoding, or a
-            py:percent script.
+        content: A file: nbformat 3 to 4.5 in any common encoding, or a script with cells as
+            Jupytext, nbconvert or Databricks write them.
 
     Raises:
         Unreadable: If it cannot be read as a notebook.

@@ -35,7 +35,7 @@ def graph(
     for node in nodes:
         if not parents[node]:
             depth[node] = min(depth[end] for start, end in edges if start == node) - 1
-    # An edge that skips layers passes through a point in each of them, beside their nodes.
+    # An edge that skips layers is routed through a point in each of them, around their nodes.
     routes = [
         [start, *((start, end, d) for d in range(depth[start] + 1, depth[end])), end]
         for start, end in edges

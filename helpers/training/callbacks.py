@@ -31,7 +31,7 @@ _BATCH_METHODS = [
 
 
 def begun(callbacks: keras.callbacks.CallbackList) -> keras.callbacks.CallbackList:
-    """Make callbacks skip the next start of training and of an epoch, which they have seen."""
+    """Make callbacks ignore the next start of training and of an epoch, already reported."""
 
     def skip_once(name: str) -> None:
         method = getattr(callbacks, name)

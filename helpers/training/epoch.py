@@ -186,7 +186,7 @@ class EpochProgram:
                 masks = [dropout.draw(size) for dropout in self.dropouts]
                 state = compiled(full_batches, self.use_xla)(state, data, order, masks)
                 for dropout in self.dropouts:
-                    dropout.take_back()  # the last step drew masks that no step uses
+                    dropout.take_back()  # undo the masks drawn for a next step
             rest = rows % size
             if rest:  # a smaller batch, so it is compiled separately
                 masks = [dropout.draw(rest) for dropout in self.dropouts]
@@ -319,7 +319,7 @@ def gradients(function: Callable, trainable: list) -> tuple[list, Any]:
 
 
 def numbers(logs: dict) -> dict:
-    """Return metrics as floats, or as arrays where a metric has several values."""
+    """Return metrics as floats, or as arrays if a metric has several values."""
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in logs.items()}
     return {name: array.item() if array.size == 1 else array for name, array in arrays.items()}
 

@@ -190,7 +190,7 @@ class _Walk:
         if not _is_keras(kind):
             raise _Unknown(part)
         yield kind
-        if isinstance(part, keras.metrics.Metric):  # the model has it after its first step
+        if isinstance(part, keras.metrics.Metric):  # the model's only after its first step
             for variable in part.variables:
                 self._variables.setdefault(id(variable), len(self._variables))
         for name, value in self._attributes(part):

@@ -67,8 +67,8 @@ def fit(
 
     - Data with NaN or infinite entries, and targets that Keras would broadcast to another shape,
       raise a `ValueError` before training starts.
-    - A loss that is not finite raises `NonFiniteLoss`, and the model gets back the weights it had
-      before that epoch.
+    - A loss that is not finite raises `NonFiniteLoss`, and the weights from before that epoch are
+      restored.
     - The first Ctrl-C stops training at the end of the current epoch and keeps the history so far.
     - One progress bar covers the whole run, instead of one line per epoch.
 
@@ -85,7 +85,7 @@ def fit(
         validation_split: Fraction of the rows, taken from the end, to validate on.
         validation_data: (x, y), (x, y, weights) or a dataset to validate on instead.
         shuffle: Whether the rows are visited in a random order.
-        class_weight: Dictionary of class numbers and weights; other classes have weight 1.
+        class_weight: Dictionary from class number to weight; other classes have weight 1.
         sample_weight: One weight per row.
         initial_epoch: Epoch at which to start, counted from 0.
         steps_per_epoch: Batches per epoch, for example for an infinite dataset.
@@ -94,7 +94,7 @@ def fit(
         validation_freq: Number of epochs from one validation to the next, or a list of the epochs
             to validate after, counted from 1.
         seed: Seed for the order of the rows, which is new in each epoch (see `epoch_order`). None
-            shuffles as `model.fit` does, with the same numbers after
+            shuffles as `model.fit` does, with the same results after
             `keras.utils.set_random_seed`.
         check_finite: Whether to check the data and the loss as described above.
         checkpoint: File to write after each epoch. If it exists, training resumes from it and ends
@@ -273,7 +273,10 @@ def _by_epochs(model, data, arguments, run, callbacks, verbose) -> tuple:
         try:
             train.prepare(train_data, order)
         except epoch.NotOneProgram as error:
-            return f"its step cannot be compiled as part of an epoch ({error})", hooks.begun(events)
+            return (
+                f"the model's step cannot be compiled as part of an epoch ({error})",
+                hooks.begun(events),
+            )
         if number == run.epoch:
             _say_path(verbose, f"Each epoch is one compiled program{' with XLA' * use_xla}.")
         logs = train(train_data, order)

@@ -67,7 +67,7 @@ class Result:
 
 
 class Executor(Protocol):
-    """Grades tasks somewhere."""
+    """Grades tasks, locally or on a cluster."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
         """Yield each task with its result, in no particular order.

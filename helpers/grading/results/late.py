@@ -14,7 +14,7 @@ class LatePolicy:
     """A due date, and the share of the points deducted for each started day of lateness.
 
     Attributes:
-        due: Last time that is not late, in the time zone of the course system.
+        due: Time after which a submission is late, in the time zone of the course system.
         per_day: Share of the earned points per day, 0 to 1; 0 only reports the days.
     """
 

@@ -21,8 +21,8 @@ _SHARE = 0.5
 def alike(report: Report) -> list[dict]:
     """Return pairs of students whose answers share many pieces that few others wrote.
 
-    A piece is five consecutive tokens. Pieces that more than a tenth of the class wrote, such as
-    those of a stub or of a very short solution, do not count.
+    A piece is five consecutive tokens. Pieces that more than two students and a tenth of the class
+    wrote, such as those of a stub or of a very short solution, do not count.
 
     Returns:
         Pairs, most similar first: names, exercises, and the share of rare pieces in common,

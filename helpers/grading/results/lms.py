@@ -74,8 +74,8 @@ def _scaled_words(where: str, most: float, own: float) -> str:
     if most == own:
         return ""
     return (
-        f"{where} has {most:g} points and the pages {own:g}: lms/ has the points "
-        f"times {most:g}/{own:g}."
+        f"{where} has a maximum of {most:g} points and the pages have {own:g}: the points in "
+        f"lms/ are multiplied by {most:g}/{own:g}."
     )
 
 

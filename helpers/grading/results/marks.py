@@ -96,7 +96,7 @@ def plain_cell(text: str | None) -> str:
 
 
 class MarksFile:
-    """An edited CSV with the columns student, exercise, points and, if wanted, comment.
+    """An edited CSV with the columns student, exercise, points and optionally comment.
 
     Args:
         path: The file, in UTF-8, CP949 or CP1252, split at commas, semicolons or tabs.

@@ -82,7 +82,7 @@ class Store:
             return {}
         marks = _read_json(path)
         if marks is None:
-            raise ValueError(f"{path} is damaged. Restore it from a backup; it has your marks.")
+            raise ValueError(f"{path}, which has your marks, is damaged. Restore it from a backup.")
         return marks
 
     @property
@@ -98,7 +98,7 @@ class Store:
         """Enter the points of an edited CSV; return how many changed. An error changes nothing.
 
         Args:
-            path: A CSV with the columns student, exercise, points and, if wanted, comment.
+            path: A CSV with the columns student, exercise, points and optionally comment.
             allowed: Maximum points by "student/exercise".
 
         Raises:

@@ -76,7 +76,7 @@ def missing() -> str:
             worker.ask({"do": "load", "cells": [], "exercises": [], "skip": [], "everything": 0}, 9)
     except (SandboxError, WorkerLost) as error:
         return (
-            f"The sandbox does not start: {error} Unprivileged user namespaces may be switched "
+            f"The sandbox does not start: {error} Unprivileged user namespaces may be turned "
             "off (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces or "
             "kernel.apparmor_restrict_unprivileged_userns), or forbidden by a container."
         )
@@ -174,7 +174,7 @@ class ForkServer:
         """Fork a worker; restart the server first if it is gone.
 
         Args:
-            limits: What the worker may use.
+            limits: Resource limits of the worker.
             ends: Value of `time.monotonic()` at which it is killed in any case.
 
         Raises:
@@ -258,7 +258,7 @@ class Worker:
 
     @property
     def has_company(self) -> bool:
-        """Whether the student's code left processes running beside the worker."""
+        """Whether the student's code left other processes running."""
         guardian_and_worker = 2
         return len(self._watch.own()) > guardian_and_worker
 

@@ -83,7 +83,7 @@ def _inner_user() -> int:
 
 
 def _view(folder: Path, hidden: list[Path]) -> list[str]:
-    """Return bubblewrap's arguments for what can be seen inside, all of it read-only."""
+    """Return bubblewrap's arguments for the folders that are visible inside, all read-only."""
     view: list[str] = []
     for path in _SYSTEM:
         if os.path.islink(path):
@@ -148,7 +148,7 @@ def _data_folders() -> dict[str, Path | None]:
 
 
 def environment(folder: Path, walls: bool) -> dict[str, str]:
-    """Return the environment variables inside; two are taken over from the grader's."""
+    """Return the environment variables inside, few of which come from the grader."""
     one = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     one += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     variables = dict.fromkeys(one, "1") | {

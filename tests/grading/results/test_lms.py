@@ -99,7 +99,7 @@ def test_canvas_points_overwrite_no_second_assignment_of_a_page(tmp_path):
 
 def test_points_are_scaled_to_the_assignments_own(tmp_path):
     (_, kim), told = _canvas(tmp_path, [*_OF_STUDENT, "Perceptrons (1)"], "100")
-    assert kim["Perceptrons (1)"] == "40" and "100 points and the pages 5" in told[0]
+    assert kim["Perceptrons (1)"] == "40" and "100 points and the pages have 5" in told[0]
 
 
 def test_what_the_machine_left_ungraded_is_no_zero_in_the_course_system(tmp_path):

@@ -38,7 +38,7 @@ def parse(source: str) -> tuple[str, ast.Module]:
     The text has the lines of the cell if IPython keeps them.
 
     Raises:
-        SyntaxError: If IPython could not run it either.
+        SyntaxError: If IPython cannot run it.
 
     >>> text, tree = parse("%time x = f()")
     >>> ast.unparse(tree)

@@ -196,7 +196,7 @@ class _Encoder:
     def value(self, value: Any, depth: int) -> Any:
         self.items += 1
         if depth > MAX_DEPTH:
-            raise WireError(f"The value has more than {MAX_DEPTH} levels of nesting.")
+            raise WireError(f"The value is nested more than {MAX_DEPTH} levels deep.")
         if self.items > MAX_ITEMS:
             raise WireError(f"The value has more than {MAX_ITEMS:,} parts; use an array.")
         if value is None or isinstance(value, bool):
@@ -411,7 +411,7 @@ class _Decoder:
         index = item["b"]
         buffer = self.buffers[index] if type(index) is int and index >= 0 else None
         if buffer is None:
-            raise WireError("An array has no bytes of its own.")
+            raise WireError("An array has no bytes, or those of another array.")
         self.buffers[index] = None
         shape = self._shape(item["shape"])
         if math.prod(shape) * dtype.itemsize != len(buffer):
@@ -492,7 +492,7 @@ class _Decoder:
 
     def _list(self, items: Any, depth: int) -> list:
         if not isinstance(items, list):
-            raise WireError("A list is not a list.")
+            raise WireError("A list was expected.")
         return [self.value(item, depth) for item in items]
 
     def _shape(self, shape: Any) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ def test_encode_refuses_an_empty_array_of_giant_shape():
 
 def test_each_buffer_is_used_once():
     array = {"t": "a", "dtype": "<f8", "shape": [8], "b": 0}
-    with pytest.raises(protocol.WireError, match="of its own"):
+    with pytest.raises(protocol.WireError, match="those of another array"):
         protocol.decode(_message([array, array], [64], bytes(64)))
 
 

@@ -50,13 +50,23 @@ def _expect_truth_table(gate, name):
     if got == wanted:
         return
     flipped = tuple(1 - value for value in wanted)
-    expect(got != flipped, f"{name} gives the opposite of what it should: all signs are turned.")
+    expect(
+        got != flipped,
+        f"{name} gives the opposite of what it should in all four rows"
+        + (": the last gate is turned around." if name == "XOR" else ": all signs are turned."),
+    )
     for other, column in _GATES.items():
         expect(got != column, f"What you call {name} is {other}: compare the two truth tables.")
     row = next(i for i in range(4) if got[i] != wanted[i])
     raise NotYet(
-        f"Given {_CORNERS[row]}: {name} should be {wanted[row]}; got {got[row]}. That row is one "
-        "inequality: put its inputs into w1*x1 + w2*x2 + b and look at the sign."
+        f"Given {_CORNERS[row]}: {name} should be {wanted[row]}; got {got[row]}. "
+        + (
+            "Write down what each of your inner gates returns for this row, then what the last one "
+            "makes of it."
+            if name == "XOR"
+            else "That row is one inequality: put its inputs into w1*x1 + w2*x2 + b and look at "
+            "the sign."
+        )
     )
 
 
@@ -167,7 +177,8 @@ Wire.__hash__ = int.__hash__
 calls = []
 
 def gate(column):
-    def act(*given):
+    def act(*given, **named):
+        given += tuple(named.values())
         calls.append(column)
         bits = [{7: 1, -2: 0}.get(int(value)) if hasattr(value, "__int__") else None
                 for value in given]
@@ -179,10 +190,15 @@ def gate(column):
 space = xor_gate.__globals__
 names = {"and_gate": (0, 0, 0, 1), "nand_gate": (1, 1, 1, 0), "or_gate": (0, 1, 1, 1)}
 before = {name: space[name] for name in names if name in space}
-missing = object()
+# An answer may have kept a gate under another name: the function itself is swapped, too.
+codes = {name: thing.__code__ for name, thing in before.items()
+         if getattr(thing, "__globals__", None) is space and not thing.__code__.co_freevars}
 result = []
 try:
     space.update({name: gate(column) for name, column in names.items()})
+    for name in codes:
+        source = f"lambda *given, **named: {name}(*given, **named)"
+        before[name].__code__ = eval(source).__code__
     for x1, x2 in ((-2, -2), (7, -2), (-2, 7), (7, 7)):
         calls.clear()
         came = xor_gate(Wire(x1), Wire(x2))
@@ -193,6 +209,8 @@ finally:
     for name in names:
         space.pop(name, None)
     space.update(before)
+    for name, code in codes.items():
+        before[name].__code__ = code
 """
 
 
@@ -313,13 +331,21 @@ def _expect_step(step, case):
             "that is ReLU, which keeps the number; step returns 1 there.": np.maximum(matrix, 0),
         },
         booleans=True,
+        inputs=matrix,
     )
     for z, given in (
         (np.array([-2, 0, 3]), "the integers [-2, 0, 3]"),
         (np.array([1e-6, -1e-6, 0.4, 1000.0]), "[1e-6, -1e-6, 0.4, 1000]"),
         (case.normal(size=(2, 3, 2)), "an array of shape (2, 3, 2)"),
     ):
-        expect_close(step(z), (z > 0).astype(float), given=given, what="step(z)", booleans=True)
+        expect_close(
+            step(z),
+            (z > 0).astype(float),
+            given=given,
+            what="step(z)",
+            booleans=True,
+            inputs=z,
+        )
 
 
 _NOISY = """
@@ -345,13 +371,27 @@ def _expect_sigmoid(sigmoid, case):
             "above zero the sigmoid is more than one half: its two sides are exchanged there.": (
                 true_sigmoid(-np.abs(matrix))
             ),
+            "that is the sigmoid of 2z: with tanh, take half of z.": true_sigmoid(2 * matrix),
+            "that is the sigmoid of z / 2.": true_sigmoid(matrix / 2),
+            "that is the slope of the sigmoid.": true_sigmoid(matrix) * true_sigmoid(-matrix),
         },
+        inputs=matrix,
     )
     for z, given in (
         (np.array([-3, 0, 20]), "the integers [-3, 0, 20]"),
         (case.normal(size=(2, 3, 2)), "an array of shape (2, 3, 2)"),
     ):
-        expect_close(sigmoid(z), true_sigmoid(z), given=given, what="sigmoid(z)")
+        expect_close(
+            sigmoid(z),
+            true_sigmoid(z),
+            given=given,
+            what="sigmoid(z)",
+            inputs=z,
+            mistakes={
+                "the fractions are cut off: an array made like z holds integers, as z does. Make "
+                "the result an array of floats.": np.trunc(true_sigmoid(z))
+            },
+        )
     yield 0.5
     far = np.concatenate([[-1000.0, 1000.0, 0.0], case.uniform(-1500, 1500, size=20)])
     got = numbers(sigmoid(far), "sigmoid(z) for z up to ±1500")
@@ -360,7 +400,9 @@ def _expect_sigmoid(sigmoid, case):
         "Given z = ±1000: sigmoid(z) contains nan, which is infinity divided by infinity. Feed exp "
         "only numbers that are not positive, such as -|z|.",
     )
-    expect_close(got, true_sigmoid(far), given="z between -1500 and 1500", what="sigmoid(z)")
+    expect_close(
+        got, true_sigmoid(far), given="z between -1500 and 1500", what="sigmoid(z)", inputs=far
+    )
     try:
         sigmoid.evaluate(_NOISY, z=far)
     except AnswerError as error:
@@ -401,8 +443,15 @@ def check_step_and_sigmoid(step, sigmoid, case):
     yield Part(0.5, lambda: _expect_sigmoid(sigmoid, case))
 
 
-def _perceptron_rule(X, y, max_epochs=1000):
-    """Return weights, bias, mistakes and passes of the rule, None if the passes run out."""
+def _perceptron_rule(X, y, max_epochs=1000, restart=False):
+    """Return weights, bias, mistakes and passes of the rule, None if the passes run out.
+
+    Args:
+        X: Examples of shape (n, d).
+        y: Labels 0 and 1.
+        max_epochs: The largest number of passes.
+        restart: Whether a pass ends at its first mistake, which is not the rule.
+    """
     w, b, mistakes = np.zeros(X.shape[1]), 0.0, 0
     for passes in range(1, max_epochs + 1):
         clean = True
@@ -410,20 +459,25 @@ def _perceptron_rule(X, y, max_epochs=1000):
             error = label - float(row @ w + b > 0)
             if error:
                 w, b, mistakes, clean = w + error * row, b + error, mistakes + 1, False
+                if restart:
+                    break
         if clean:
             return w, b, mistakes, passes
     return None
 
 
-def _separable(case, n=30):
-    """Return integer points of both classes with a gap between them, so that sums are exact."""
+def _separable(case, n, scale):
+    """Return scaled integer points of both classes with a gap between them: sums are exact."""
     while True:
         normal, offset = case.integers(-3, 4, size=2), int(case.integers(-2, 3))
         X = case.integers(-6, 7, size=(n, 2)).astype(float)
         score = X @ normal + offset
         keep = np.abs(score) >= 2
-        X, y = X[keep], (score[keep] > 0).astype(int)
-        if 5 <= y.sum() <= len(y) - 5 and _perceptron_rule(X, y, max_epochs=3) is None:
+        X, y = scale * X[keep], (score[keep] > 0).astype(int)
+        if not 5 <= y.sum() <= len(y) - 5 or _perceptron_rule(X, y, max_epochs=3) is not None:
+            continue
+        line, other = (np.append(*_perceptron_rule(X, y, 10_000, how)[:2]) for how in (0, 1))
+        if not np.array_equal(line, other):
             return X, y
 
 
@@ -460,8 +514,8 @@ def check_perceptron_rule(train_perceptron, case):
     )
     yield 1 / 3
     for n, scale in ((30, 1.0), (50, 0.5), (24, 3.0)):
-        X, y = _separable(case, n)
-        _expect_the_rules_line(trained, scale * X, y)
+        X, y = _separable(case, n, scale)
+        _expect_the_rules_line(trained, X, y)
     yield 2 / 3
     _expect_to_give_up(train_perceptron, X, y)
 
@@ -487,6 +541,16 @@ def _expect_single_update(train_perceptron, trained, row):
             "w stayed 0. At the start the sum is exactly 0, which is not above zero: the neuron is "
             "silent, and that is a mistake here.": np.zeros(row.size),
             "the row is added twice: with labels 0 and 1 the error y - ŷ is 1.": 2 * row,
+            "the row is subtracted: check the sign of y - ŷ.": -row,
+        }
+        | {
+            f"the row is added {factor} times: (1.6) adds the row itself, without a learning rate."
+            "": factor * row
+            for factor in (0.5, 0.1, 0.01, 0.001)
+        }
+        | {
+            f"one update from w = 0 makes w the row itself, and {show(numbers(w, 'w'))} came back. "
+            "Start with all weights and the bias at zero.": w
         },
     )
     expect_close(
@@ -520,6 +584,11 @@ def _expect_the_rules_line(trained, X, y):
         f"Given {given}: {wrong} of them are on the wrong side of the line you returned, though a "
         "line exists. Go on until a whole pass makes no mistake.",
     )
+    expect(
+        not np.allclose(np.append(w, b), np.append(*_perceptron_rule(X, y, 10_000, True)[:2])),
+        f"Given {given}: your line is the one you get when a pass ends at its first mistake. Go on "
+        "to the next row after a mistake; a pass ends at the last row.",
+    )
     backwards = _perceptron_rule(X[::-1], y[::-1])
     expect(
         np.allclose(np.append(w, b), np.append(*want[:2]))
@@ -540,6 +609,8 @@ def _expect_the_rules_line(trained, X, y):
         what="mistakes",
         mistakes={
             "that is the number of passes: count every mistake.": want[3],
+            "that is the number of passes with a mistake: count every mistake.": want[3] - 1,
+            "the errors y - ŷ are summed, and 1 and -1 cancel: count each mistake once.": b,
             "the updates are right; mistakes counts them over all passes, from 0 on.": want[2] + 1,
         },
     )
@@ -547,7 +618,12 @@ def _expect_the_rules_line(trained, X, y):
 
 def _expect_to_give_up(train_perceptron, X, y):
     xor = np.array(_CORNERS, dtype=float), np.array(_GATES["XOR"])
-    expect_raises(ValueError, lambda: train_perceptron(*xor, 25), given="XOR and max_epochs=25")
+    expect_raises(
+        ValueError,
+        lambda: train_perceptron(*xor, 25),
+        given="XOR and max_epochs=25",
+        with_message=True,
+    )
     expect_raises(ValueError, lambda: train_perceptron(*xor), given="XOR and the default")
     expect_raises(
         ValueError,
@@ -611,6 +687,28 @@ def check_mse_gradients(mse_gradients, case):
                         no_bias[:-1] if what == "dw" else no_bias[-1]
                     ),
                     f"{what} is divided by the {d} inputs, not by the {n} rows.": want * n / d,
+                    f"{what} is divided by all {n * d} entries of X: take the mean over the {n} "
+                    "rows.": want / d if d > 1 else np.full_like(want, np.nan),
+                    f"{what} is multiplied by {n}: in Python `/ 2 * n` divides by 2 only.": want
+                    * n
+                    * n
+                    / 4,
+                    f"{what} is divided by 2n: the derivative of the square multiplies by 2.": want
+                    / 4,
+                    f"{what} is the gradient of the absolute error: take the squared one.": (
+                        X.T @ np.sign(error) / n if what == "dw" else np.sign(error).mean()
+                    ),
+                    f"{what} is a product of two means: take the mean of error times input.": (
+                        2 * error.mean() * X.mean(axis=0) if what == "dw" else np.nan
+                    ),
+                    f"{what} is the parameter after a step: return the gradient alone.": (
+                        w - 0.1 * want if what == "dw" else b - 0.1 * want
+                    ),
+                }
+                | {
+                    f"{what} is a difference quotient with a nudge of {h:g}, which is not exact: "
+                    "use the formula.": want + h * (np.mean(X**2, axis=0) if what == "dw" else 1)
+                    for h in (1e-2, 1e-3)
                 }
                 | extra,
             )
@@ -628,9 +726,9 @@ def line_data():
     return x, 2 * x + 1 + random.normal(0, 0.3, size=40)
 
 
-def _descent(x, y, rate, steps=100, *, factor=1.0, one_by_one=False):
-    """Return the losses of gradient descent from w = b = 0, or those of a known mistake."""
-    w, b, losses = 0.0, 0.0, []
+def _descent(x, y, rate, steps=100, *, factor=1.0, one_by_one=False, start=0.0):
+    """Return the losses of gradient descent from w = b = start, or those of a known mistake."""
+    w, b, losses = start, start, []
     for _ in range(steps + 1):
         error = w * x + b - y
         losses.append(np.mean(error**2))
@@ -689,8 +787,34 @@ def _expect_descent(descend, case):
                 "before you change w or b.": _descent(x, y, rate, one_by_one=True),
                 "the losses are halved: take the mean of the squared errors.": want / 2,
                 "that is the root of the mean squared error.": np.sqrt(want),
+                "the losses are sums over the rows: take means.": want * n,
+                "these are the losses for x_line and y_line: use the arguments x and y.": _descent(
+                    *line_data(), rate
+                ),
+                "the learning rate is 0.1 whatever is given: use the argument.": _descent(
+                    x, y, 0.1
+                ),
+                "all losses are the last one: record the loss in every step.": want[-1] + 0 * want,
+                "all losses are the first one: w and b never change.": want[0] + 0 * want,
+                "w and b start at 1: start at 0.": _descent(x, y, rate, start=1.0),
+                _first_difference(got, want): got,
             },
         )
+
+
+def _first_difference(got, want):
+    """Return the sentence for losses that are none of the known mistakes."""
+    step = int(np.argmin(np.isclose(got, want, rtol=1e-3)))
+    if step == 0:
+        return (
+            f"the first loss is {got[0]:.6g}, and with w = b = 0 the mean squared error is "
+            f"{want[0]:.6g}. Start at 0 each time the function is called."
+        )
+    return (
+        f"the loss after step {step} is the first that differs: {want[step]:.6g} is expected and "
+        f"{got[step]:.6g} came back. One step takes the gradients of the mean over all rows, "
+        "(1.8), at the current w and b, and subtracts them times the learning rate, (1.9)."
+    )
 
 
 def _expect_verdicts(verdicts):
@@ -783,6 +907,9 @@ def _expect_sum_of_squares(sum_of_squares, pairs):
                     ((y + t) ** 2).sum()
                 )
                 / 2,
+                "that is the root of the sum: leave it out.": float(np.sqrt(total)),
+                "that is half of the root of the sum: leave the root out.": float(np.sqrt(total))
+                / 2,
             },
         )
 
@@ -820,7 +947,13 @@ def _expect_cross_entropy(cross_entropy, case):
     with_kinds = (("integer", np.array([0, 1])), ("one-hot", np.eye(2)))
     for kind, labels in with_kinds:
         what = f"the loss of sure and wrong predictions ({kind} labels)"
-        loss = expect_number(cross_entropy(sure, labels), what)
+        loss = float(numbers(cross_entropy(sure, labels), what).reshape(()))
+        expect(
+            np.isfinite(loss),
+            f"Given probability 0 for every true class ({kind} labels): the loss is {loss}, since "
+            "log(0) is minus infinity. Keep zeros out of the logarithm with a tiny number, so that "
+            "the loss is large and finite.",
+        )
         expect(
             loss > 10,
             f"Given probability 0 for every true class: the loss is {loss:.3g}; a sure and wrong "
@@ -888,13 +1021,35 @@ def _expect_both_forms(cross_entropy, p, labels):
             p[np.arange(n), labels].mean()
         ),
         "the logarithm is missing.": -p[np.arange(n), labels].mean(),
+        "those are the largest probabilities of the rows: take the ones of the labels.": -np.log(
+            p.max(axis=1)
+        ).mean(),
+        "those are squared differences; take minus the logarithm of the true class's "
+        "probability.": ((p - one_hot) ** 2).mean(),
+        "those are squared differences, summed over the classes; take minus the logarithm of the "
+        "true class's probability.": ((p - one_hot) ** 2).sum(axis=1).mean(),
+    } | {
+        f"{guard:g} is added to every probability and changes the loss: guard the logarithm with "
+        "a much smaller number.": -np.log(p[np.arange(n), labels] + guard).mean()
+        for guard in (0.1, 0.01, 0.001)
     }
     for given, form in (
         (f"one-hot labels of shape ({n}, {k})", one_hot),
         (f"integer labels of shape ({n},)", labels),
     ):
+        try:
+            got = cross_entropy(p, form)
+        except AnswerError as error:
+            expected = {"ValueError", "IndexError", "TypeError", "InvalidArgumentError"}
+            if not expected & set(error.bases):
+                raise
+            raise NotYet(
+                f"Given {given} and probabilities of shape ({n}, {k}), your code raised {error}. "
+                "Labels come in both forms, and a class may be missing among them: look at their "
+                "number of axes first."
+            ) from None
         expect_close(
-            cross_entropy(p, form),
+            got,
             each.mean(),
             given=given,
             what="cross_entropy",
@@ -945,6 +1100,11 @@ def _nll_mistakes(mse, sigma, entries):
         "the 2π inside the logarithm is missing.": np.log(sigma) + scaled,
         "the π inside the logarithm is missing.": 0.5 * np.log(2 * sigma**2) + scaled,
         "the logarithm is subtracted: both terms are added.": scaled - constant,
+        "`/ 2 * sigma**2` multiplies by sigma**2: put 2 * sigma**2 in brackets.": constant
+        + mse / 2 * sigma**2,
+        "that is a logarithm to base 10; use the natural one.": constant / np.log(10) + scaled,
+        "that is a logarithm to base 2; use the natural one.": constant / np.log(2) + scaled,
+        "sigma is taken as 1: use the argument.": 0.5 * np.log(2 * np.pi) + mse / 2,
     }
 
 
@@ -957,7 +1117,21 @@ def _expect_gaussian_nll(gaussian_nll, case):
             _nll(mse, sigma),
             given=f"two arrays of shape {shape} and sigma {sigma:.3g}",
             what="gaussian_nll",
-            mistakes=_nll_mistakes(mse, sigma, y.size),
+            mistakes=_nll_mistakes(mse, sigma, y.size)
+            | {
+                "the mean of y is taken for the predictions: use the argument `mean`.": _nll(
+                    y.var(), sigma
+                ),
+                "the standard deviation of y is taken for sigma: use the argument.": _nll(
+                    mse, y.std()
+                ),
+                "the standard deviation of the errors is taken for sigma: use the argument.": _nll(
+                    mse, (y - mean).std()
+                ),
+                "the sum is divided by the number of rows: divide by the number of all entries.": (
+                    _nll(mse, sigma) * y.size / len(y)
+                ),
+            },
         )
         mse = float(np.mean((y - 0.5) ** 2))
         expect_close(
@@ -980,6 +1154,12 @@ def _expect_gaussian_nll(gaussian_nll, case):
         _nll(np.mean(far**2), 1.0),
         given="targets 60 and 100 standard deviations away",
         what="gaussian_nll",
+        mistakes={
+            "the loss stops growing far from the mean, because something is clipped or guarded. "
+            "Take the logarithm on paper, as in (1.11).": got
+            if (got < _nll(np.mean(far**2), 1.0)).all()
+            else np.nan
+        },
     )
 
 
@@ -1022,14 +1202,25 @@ def check_fit_linear(fit_linear, case):
 
 
 _TRAINED = """
-model = fit_linear(X, y)
+tapes = []
+enter = tf.GradientTape.__enter__
+
+def counted(tape):
+    tapes.append(1)
+    return enter(tape)
+
+try:
+    tf.GradientTape.__enter__ = counted
+    model = fit_linear(X, y)
+finally:
+    tf.GradientTape.__enter__ = enter
 layers = getattr(model, "layers", None)
 result = {"kind": type(model).__name__, "is_model": layers is not None}
 if layers is not None:
     layers = [layer for layer in layers if type(layer).__name__ != "InputLayer"]
     result["layers"] = [type(layer).__name__ for layer in layers]
     result["weights"] = [np.asarray(weight) for weight in model.get_weights()]
-    result["steps"] = -1
+    result["steps"] = -1 if tapes else 0
     if getattr(model, "compiled", False):
         result["loss"] = getattr(model.loss, "__name__", None) or getattr(
             model.loss, "name", model.loss)
@@ -1080,7 +1271,16 @@ def _expect_fit(fit_linear, case, n, d):
         f"Given {given}: the weights are not finite, because training diverged. Take a smaller "
         "learning rate.",
     )
-    expect(found["steps"] != 0, "The model was compiled and never trained: call `training.fit`.")
+    expect(
+        found["steps"] != 0,
+        "The model was never trained: compile it with an optimizer and a loss, and call "
+        "`training.fit`.",
+    )
+    expect(
+        not 0 < found["steps"] < 10,
+        f"The optimizer took {found['steps']} step(s), too few to learn the weights: train for "
+        "more epochs.",
+    )
     exact = _least_squares(X, y)
     gap = np.abs(got - exact).max()
     if gap <= 1e-2:

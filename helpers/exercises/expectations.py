@@ -113,8 +113,24 @@ def expect_shape(got: Any, shape: tuple[int, ...], *, given: str, what: str = "t
     array = numbers(got, what, booleans=True)
     expect(
         array.shape == tuple(shape),
-        f"Given {given}: {what} should have shape {tuple(shape)}; got shape {array.shape}.",
+        f"Given {given}: {what} should have shape {tuple(shape)}; got shape {array.shape}."
+        f"{_shape_advice(array.shape, tuple(shape))}",
     )
+
+
+def _shape_advice(got: tuple[int, ...], want: tuple[int, ...]) -> str:
+    """Return a sentence on how a shape differs from the expected one, "" where none is known."""
+    if got == ():
+        return " One number came back: is a sum or a mean taken over too many axes?"
+    if want == ():
+        return " One number is expected: is a sum or a mean over all entries missing?"
+    if len(got) > 1 and got == want[::-1]:
+        return " Rows and columns are exchanged."
+    if np.prod(got) == np.prod(want):
+        return " The number of entries is right; they should be in that shape."
+    if len(got) == len(want) - 1:
+        return " An axis is missing: is a sum or a mean taken over it?"
+    return ""
 
 
 def expect_close(
@@ -127,6 +143,7 @@ def expect_close(
     atol: float = 1e-6,
     mistakes: Mapping[str, Any] | None = None,
     booleans: bool = False,
+    inputs: np.ndarray | None = None,
 ) -> None:
     """Raise `NotYet` unless `got` has the shape and, within tolerance, the values of `want`.
 
@@ -140,6 +157,8 @@ def expect_close(
         mistakes: Values that known mistakes give, by the message for each. A value that is also
             right for these inputs is skipped.
         booleans: Whether True and False count as 1 and 0.
+        inputs: What a function of single numbers was given, shaped like `want`; the message shows
+            the number at the place that differs.
     """
     array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
     if target.shape == () and array.size == 1:
@@ -161,10 +180,58 @@ def expect_close(
     gap = np.abs(array - target)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
     wanted, came = show_apart(float(target[worst]), float(array[worst]))
+    related = _relation(array, target, rtol, atol)
     if target.size == 1:
-        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}.")
+        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}{related}.")
     place = "[" + ", ".join(str(int(index)) for index in worst) + "]"
-    raise NotYet(f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}.")
+    if inputs is not None:
+        place += f", for the input {show(float(inputs[worst]))}"
+    raise NotYet(
+        f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}{related}."
+    )
+
+
+_PLAIN_FACTORS = (-1.0, 2.0, 0.5, 3.0, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01, 1000.0, 0.001)
+
+
+def _relation(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> str:
+    """Return how `got` follows from the expected values by one step, "" where no step is known.
+
+    >>> _relation(np.array([2.0, 4.0]), np.array([1.0, 2.0]), 1e-4, 1e-6)
+    ': each entry is 2 times the expected one'
+    """
+
+    def same(values: Any) -> bool:
+        return bool(np.allclose(got, values, rtol, atol))
+
+    one = want.size == 1
+    largest = np.unravel_index(int(np.argmax(np.abs(want))), want.shape)
+    if np.abs(want[largest]) > 100 * atol:
+        factor = float(got[largest] / want[largest])
+        close = [plain for plain in _PLAIN_FACTORS if abs(factor / plain - 1) < rtol]
+        factor = close[0] if close else factor
+        if (close or not one) and factor and same(factor * want):
+            if factor == -1:
+                return ": the sign is turned" if one else ": the sign of each entry is turned"
+            shown = f"{factor:.4g} times the expected"
+            return f", {shown} number" if one else f": each entry is {shown} one"
+    if one:
+        return ""
+    shift = float((got - want).flat[0])
+    if abs(shift) > 100 * atol and same(want + shift):
+        return f": each entry is {abs(shift):.4g} too {'large' if shift > 0 else 'small'}"
+    if np.ptp(want) and not np.ptp(got):
+        return f": every entry is {float(got.flat[0]):.4g}"
+    if same(np.trunc(want)):
+        return ": the fractions are lost; keep the result in floats, not in whole numbers"
+    if got.ndim == 2 and got.shape == got.T.shape and same(want.T):
+        return ": rows and columns are exchanged"
+    if np.allclose(np.abs(got), np.abs(want), rtol, atol):
+        return ": only signs differ"
+    if np.allclose(np.sort(got, axis=None), np.sort(want, axis=None), rtol, atol):
+        return ": the entries are right, and in another order"
+    wrong = int((~np.isclose(got, want, rtol, atol)).sum())
+    return f"; {wrong} of {want.size} entries differ"
 
 
 def show_apart(first: float, second: float) -> tuple[str, str]:
@@ -317,14 +384,28 @@ def expect_table(
     }
 
 
-def expect_raises(error: type[Exception], call: Callable[[], Any], *, given: str) -> None:
-    """Raise `NotYet` unless `call` makes the student's function raise `error`."""
+def expect_raises(
+    error: type[Exception], call: Callable[[], Any], *, given: str, with_message: bool = False
+) -> None:
+    """Raise `NotYet` unless `call` makes the student's function raise `error`.
+
+    Args:
+        error: The class of the exception.
+        call: Calls the answer.
+        given: What it is called with.
+        with_message: Whether the exception must carry a message.
+    """
     try:
         got = call()
     except AnswerError as raised:
         expect(
             error.__name__ in raised.bases,
             f"Given {given}: a {error.__name__} is expected, but your code raised {raised}.",
+        )
+        expect(
+            not with_message or raised.message.strip(),
+            f"Given {given}: the {error.__name__} has no message. Say in it what went wrong: "
+            f'`raise {error.__name__}("...")`.',
         )
         return
     raise NotYet(

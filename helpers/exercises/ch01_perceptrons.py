@@ -726,14 +726,14 @@ def line_data():
     return x, 2 * x + 1 + random.normal(0, 0.3, size=40)
 
 
-def _descent(x, y, rate, steps=100, *, factor=1.0, one_by_one=False, start=0.0):
+def _descent(x, y, rate, steps=100, *, factor=1.0, one_by_one=False, start=0.0, bias=1.0):
     """Return the losses of gradient descent from w = b = start, or those of a known mistake."""
     w, b, losses = start, start, []
     for _ in range(steps + 1):
         error = w * x + b - y
         losses.append(np.mean(error**2))
         w -= factor * rate * 2 * np.mean(error * x)
-        b -= factor * rate * 2 * np.mean(w * x + b - y if one_by_one else error)
+        b -= bias * factor * rate * 2 * np.mean(w * x + b - y if one_by_one else error)
     return np.array(losses)
 
 
@@ -797,6 +797,7 @@ def _expect_descent(descend, case):
                 "all losses are the last one: record the loss in every step.": want[-1] + 0 * want,
                 "all losses are the first one: w and b never change.": want[0] + 0 * want,
                 "w and b start at 1: start at 0.": _descent(x, y, rate, start=1.0),
+                "b never changes: subtract its gradient, too.": _descent(x, y, rate, bias=0.0),
                 _first_difference(got, want): got,
             },
         )

@@ -54,8 +54,10 @@ def show(value: Any, limit: int = 120) -> str:
         text = f"{value:.6g}"
     elif hasattr(value, "columns") and hasattr(value, "index"):
         return f"a table of {value.shape[0]} rows and {value.shape[1]} columns"
+    elif type(value).__name__ == "ModelView":
+        return "a Keras model"
     else:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 4] + " ..."
 
 
@@ -144,6 +146,7 @@ def expect_close(
     mistakes: Mapping[str, Any] | None = None,
     booleans: bool = False,
     inputs: np.ndarray | None = None,
+    advice: str = "",
 ) -> None:
     """Raise `NotYet` unless `got` has the shape and, within tolerance, the values of `want`.
 
@@ -159,6 +162,7 @@ def expect_close(
         booleans: Whether True and False count as 1 and 0.
         inputs: What a function of single numbers was given, shaped like `want`; the message shows
             the number at the place that differs.
+        advice: What to look at when the difference is none of the known mistakes.
     """
     array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
     if target.shape == () and array.size == 1:
@@ -180,14 +184,14 @@ def expect_close(
     gap = np.abs(array - target)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
     wanted, came = show_apart(float(target[worst]), float(array[worst]))
-    related = _relation(array, target, rtol, atol)
+    related = _relation(array, target, rtol, atol) + "." + (f" {advice}" if advice else "")
     if target.size == 1:
-        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}{related}.")
+        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}{related}")
     place = "[" + ", ".join(str(int(index)) for index in worst) + "]"
     if inputs is not None:
         place += f", for the input {show(float(inputs[worst]))}"
     raise NotYet(
-        f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}{related}."
+        f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}{related}"
     )
 
 
@@ -222,6 +226,9 @@ def _relation(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> st
         return f": each entry is {abs(shift):.4g} too {'large' if shift > 0 else 'small'}"
     if np.ptp(want) and not np.ptp(got):
         return f": every entry is {float(got.flat[0]):.4g}"
+    for digits in (1, 2, 3):
+        if np.array_equal(got, np.round(want, digits)):
+            return f": the entries are rounded to {digits} digits"
     if same(np.trunc(want)):
         return ": the fractions are lost; keep the result in floats, not in whole numbers"
     if got.ndim == 2 and got.shape == got.T.shape and same(want.T):

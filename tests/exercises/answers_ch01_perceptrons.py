@@ -123,7 +123,32 @@ GATES = [
             "    return or_gate(and_gate(x1, flip(x2)), and_gate(flip(x1), x2))"
         ),
     ),
+    right(
+        "1.2",
+        "gates under other names, keywords",
+        on_the_page(
+            "inner = {'some': or_gate, 'not_both': nand_gate}\n"
+            "def xor_gate(x1, x2, last=and_gate):\n"
+            "    some = inner['some'](x1=x1, x2=x2)\n"
+            "    return last(x1=some, x2=inner['not_both'](x1, x2))"
+        ),
+    ),
     wrong("1.2", "not equal", "compares or computes", xor_as("int(x1 != x2)")),
+    wrong(
+        "1.2",
+        "a gate of one's own under another name",
+        "compares or computes",
+        on_the_page(
+            "def xor_gate(x1, x2, last=lambda a, b: int(a + b > 1.5)):\n"
+            "    return last(nand_gate(x1, x2), or_gate(x1, x2))"
+        ),
+    ),
+    wrong(
+        "1.2",
+        "or of nand and and",
+        "each of your inner gates",
+        xor_as("or_gate(nand_gate(x1, x2), and_gate(x1, x2))"),
+    ),
     wrong("1.2", "sum equals one", "compares or computes", xor_as("int(x1 + x2 == 1)")),
     wrong("1.2", "rounded", "compares or computes", xor_as("int(round(x1) != round(x2))")),
     wrong(
@@ -165,7 +190,7 @@ GATES = [
         xor_as("and_gate(nand_gate(x1, x2), or_gate(x1, x2))", LINE_THROUGH_A_CORNER),
     ),
     wrong("1.2", "or", "is OR", OR),
-    wrong("1.2", "xnor", "all signs are turned", lambda a, b: NAND(NAND(a, b), OR(a, b))),
+    wrong("1.2", "xnor", "the last gate is turned around", lambda a, b: NAND(NAND(a, b), OR(a, b))),
     wrong("1.2", "one row wrong", "Given (0, 1)", neuron(1, -1, -0.5)),
 ]
 
@@ -218,6 +243,12 @@ def silenced_sigmoid(z):
         return 1 / (1 + np.exp(-np.asarray(z, dtype=float)))
 
 
+def sigmoid_in_place_of_z(z):
+    result = np.zeros_like(z)
+    result[...] = sigmoid(z)
+    return result
+
+
 SIGMOIDS = [
     right("1.5", "numpy", step, sigmoid),
     right("1.5", "float32, clipped", step, clipped_sigmoid),
@@ -232,6 +263,10 @@ SIGMOIDS = [
     wrong("1.5", "sign", "that is the sign", np.sign, sigmoid),
     wrong("1.5", "falls", "the sign of the exponent", step, lambda z: sigmoid(-z)),
     wrong("1.5", "tanh", "that is tanh", step, np.tanh),
+    wrong("1.5", "tanh of z", "take half of z", step, lambda z: 0.5 * (1 + np.tanh(z))),
+    wrong("1.5", "array like z", "the fractions are cut off", step, sigmoid_in_place_of_z),
+    wrong("1.5", "above one half", "for the input", lambda z: (z > 0.5) * 1.0, sigmoid),
+    wrong("1.5", "flattened", "number of entries is right", step, lambda z: sigmoid(np.ravel(z))),
 ]
 
 
@@ -308,6 +343,24 @@ def one_pass_less(X, y, max_epochs=100):
     return perceptron(X, y, max_epochs - 1 if max_epochs == 2 else max_epochs)
 
 
+def ends_pass_at_first_mistake(X, y, max_epochs=100):
+    w, b, mistakes = np.zeros(X.shape[1]), 0.0, 0
+    for _ in range(max_epochs):
+        wrong_rows = np.flatnonzero((X @ w + b > 0) != y)
+        if not wrong_rows.size:
+            return w, b, mistakes
+        error = 2 * y[wrong_rows[0]] - 1
+        w, b, mistakes = w + error * X[wrong_rows[0]], b + error, mistakes + 1
+    raise ValueError("Not separable.")
+
+
+def gives_up_without_a_word(X, y, max_epochs=100):
+    try:
+        return perceptron(X, y, max_epochs)
+    except ValueError:
+        raise ValueError from None
+
+
 def ignores_max_epochs(X, y, max_epochs=100):
     return perceptron(X, y, 1000)
 
@@ -320,6 +373,8 @@ def counts_passes(X, y, max_epochs=100):
 RULE = [
     right("1.6", "numpy", perceptron),
     right("1.6", "plain lists", list_perceptron),
+    wrong("1.6", "first mistake only", "ends at its first mistake", ends_pass_at_first_mistake),
+    wrong("1.6", "no message", "has no message", gives_up_without_a_word),
     right("1.6", "bias as a weight, float32", folded_perceptron),
     wrong("1.6", "no bias", "b stayed 0", lambda X, y, m=9: perceptron(X, y, m, bias=False)),
     wrong(
@@ -341,7 +396,7 @@ RULE = [
         "in the opposite order",
         lambda X, y, m=9: perceptron(X, y, m, order=-1),
     ),
-    wrong("1.6", "scaled", "w differs most", lambda X, y, m=9: perceptron(X, y, m, rate=0.5)),
+    wrong("1.6", "scaled", "added 0.5 times", lambda X, y, m=9: perceptron(X, y, m, rate=0.5)),
     wrong("1.6", "one pass only", "on the wrong side", one_pass),
     wrong("1.6", "counts passes", "count mistakes, not passes", counts_passes),
     wrong("1.6", "silent on XOR", "should raise a ValueError", silent_on_xor),
@@ -463,12 +518,14 @@ SWEEPS = [
     wrong("1.8", "100 records", "101 are asked for", run_with(turns=100), VERDICTS),
     wrong("1.8", "recorded after the step", "record it first", run_with(late=True), VERDICTS),
     wrong("1.8", "no factor 2", "lack the factor 2", run_with(factor=0.5), VERDICTS),
-    wrong("1.8", "another start", "differs most", run_with(start=1.0), VERDICTS),
-    wrong("1.8", "bias not trained", "differs most", run_with(only_w=True), VERDICTS),
+    wrong("1.8", "another start", "with w = b = 0", run_with(start=1.0), VERDICTS),
+    wrong("1.8", "bias not trained", "b never changes", run_with(only_w=True), VERDICTS),
     wrong("1.8", "one after the other", "new w has changed", run_with(one_by_one=True), VERDICTS),
     wrong("1.8", "uphill", "go uphill", run_with(factor=-1), VERDICTS),
-    wrong("1.8", "one rate", "differs most", lambda x, y, rate: run(x, y, 0.05), VERDICTS),
-    wrong("1.8", "made up", "differs most", lambda x, y, r: 17.5 * 0.9 ** np.arange(101), VERDICTS),
+    wrong("1.8", "one rate", "after step 1", lambda x, y, rate: run(x, y, 0.05), VERDICTS),
+    wrong(
+        "1.8", "made up", "with w = b = 0", lambda x, y, r: 17.5 * 0.9 ** np.arange(101), VERDICTS
+    ),
     wrong("1.8", "verdict wrong", "it converges", run, {**VERDICTS, 0.1: "crawls"}),
     wrong("1.8", "none diverges", "Try a larger one", run, NO_DIVERGENCE),
     wrong("1.8", "no verdicts", "`verdicts` is still None", run, None),
@@ -542,7 +599,7 @@ LOSSES = [
     wrong("1.9", "all entries", "divides by all 28 entries", SSE, MSE, over_entries),
     wrong("1.9", "log2", "base 2", SSE, MSE, lambda p, t: CE(p, t) / np.log(2)),
     wrong("1.9", "one-hot only", "", SSE, MSE, one_hot_only),
-    wrong("1.9", "log of zero", "should be a finite number", SSE, MSE, unsafe_cross_entropy),
+    wrong("1.9", "log of zero", "log(0) is minus infinity", SSE, MSE, unsafe_cross_entropy),
     wrong("1.9", "coarse guard", "much smaller", SSE, MSE, lambda p, t: CE(p, t, tiny=1e-3)),
 ]
 
@@ -595,6 +652,20 @@ NLLS = [
     wrong("1.10", "mse itself", "for nll_from_mse", nll, lambda mse, s: mse),
     wrong(
         "1.10",
+        "guarded density",
+        "stops growing",
+        lambda y, m, s: -np.log(np.exp(-nll(y, m, s)) + 1e-300),
+        nll_of_mse,
+    ),
+    wrong(
+        "1.10",
+        "precedence",
+        "in brackets",
+        nll,
+        lambda mse, s: 0.5 * np.log(2 * np.pi * s**2) + mse / 2 * s**2,
+    ),
+    wrong(
+        "1.10",
         "no 2 in the second",
         "below the squared error",
         nll,
@@ -616,10 +687,10 @@ def solved(X, y, model=None):
     return model
 
 
-def trained(X, y, rate=0.2, epochs=150, returned="model", loss="mse"):
+def trained(X, y, rate=0.2, epochs=150, returned="model", loss="mse", model=None):
     import keras
 
-    model = dense(X.shape[1], kernel_initializer="zeros")
+    model = model or dense(X.shape[1], kernel_initializer="zeros")
     model.compile(optimizer=keras.optimizers.SGD(rate), loss=loss)
     history = model.fit(X, y, epochs=epochs, batch_size=len(X), verbose=0)
     return model if returned == "model" else history
@@ -629,7 +700,15 @@ def functional(X, y):
     import keras
 
     inputs = keras.Input(shape=(X.shape[1],))
-    return solved(X, y, keras.Model(inputs, keras.layers.Dense(1)(inputs)))
+    return trained(X, y, model=keras.Model(inputs, keras.layers.Dense(1)(inputs)))
+
+
+def solved_and_touched(X, y):
+    model = solved(X, y)
+    model.compile(optimizer="sgd", loss="mse")
+    model.optimizer.learning_rate = 0.0
+    model.fit(X, y, epochs=1, batch_size=len(X), verbose=0)
+    return model
 
 
 def tape_trained(X, y):
@@ -656,9 +735,11 @@ def two_layers(X, y):
 
 KERAS = [
     right("1.11", "model.fit", trained),
-    right("1.11", "functional, closed form", functional),
+    right("1.11", "functional", functional),
+    wrong("1.11", "closed form", "was never trained", solved),
+    wrong("1.11", "closed form, one step", "too few to learn", solved_and_touched),
     right("1.11", "gradient tape", tape_trained),
-    wrong("1.11", "untrained", "too small to arrive", lambda X, y: dense(X.shape[1])),
+    wrong("1.11", "untrained", "was never trained", lambda X, y: dense(X.shape[1])),
     wrong("1.11", "too few epochs", "train for more epochs", lambda X, y: trained(X, y, epochs=2)),
     wrong(
         "1.11",

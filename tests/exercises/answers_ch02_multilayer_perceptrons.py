@@ -252,7 +252,7 @@ PIECES = [
     wrong(
         "2.5",
         "one slope too few",
-        "shape (6,)",
+        "The first slope is missing",
         with_result(pieces_numpy, lambda b, s: (b, s[1:])),
     ),
     wrong("2.5", "bends alone", "should be 2 things", with_result(pieces_numpy, lambda b, s: b)),
@@ -745,7 +745,7 @@ def twin_loop(sequential):
 
 
 def twin_call(sequential):
-    inputs = keras.Input((sequential.input_shape[-1],))
+    inputs = keras.Input(sequential.input_shape[1:])
     return keras.Model(inputs, sequential(inputs))
 
 
@@ -764,6 +764,23 @@ def twin_relu(sequential):
     return keras.Model(inputs, keras.layers.ReLU()(sequential(inputs)))
 
 
+def twin_of_dense_layers(sequential):
+    inputs = outputs = keras.Input(sequential.input_shape[1:])
+    for layer in sequential.layers:
+        outputs = layer(outputs) if isinstance(layer, keras.layers.Dense) else outputs
+    return keras.Model(inputs, outputs)
+
+
+def twin_with_dict(sequential):
+    inputs = keras.Input(sequential.input_shape[1:])
+    return keras.Model(inputs, {"outputs": sequential(inputs)})
+
+
+def twin_of_flat_inputs(sequential):
+    inputs = keras.Input(sequential.input_shape[-1:])
+    return keras.Model(inputs, sequential(inputs))
+
+
 TWIN = [
     right("2.16", "loop over layers", twin_loop),
     right("2.16", "calls the model", twin_call),
@@ -773,6 +790,9 @@ TWIN = [
     wrong("2.16", "copies", "not copies", twin_copies),
     wrong("2.16", "fresh weights", "different outputs", twin_fresh),
     wrong("2.16", "relu at the end", "different outputs", twin_relu),
+    wrong("2.16", "dense layers alone", "each layer of the model once", twin_of_dense_layers),
+    wrong("2.16", "a dict", "Return one output", twin_with_dict),
+    wrong("2.16", "inputs flattened", "", twin_of_flat_inputs),
 ]
 
 # d2l 5.2: experiments, on a page whose `train` is a formula: runs that take no time, differ from
@@ -1488,13 +1508,13 @@ TIMES = [
     wrong(
         "2.25",
         "first call counted",
-        "Is a first call",
+        "Is the first call",
         timed("step_seconds", COLD_SECONDS + STEP_SECONDS),
     ),
     wrong(
         "2.25",
         "a hundred steps",
-        "more than one repetition",
+        "or more than one step",
         steps(
             (
                 "seconds(lambda: train_step(weights, X, y, 0.1), 5)",
@@ -1504,9 +1524,43 @@ TIMES = [
     ),
     wrong(
         "2.25",
-        "nothing timed",
-        "do the whole work",
-        steps(("train_step(weights, X, y, 0.1)", "None")),
+        "forward pass alone",
+        "no gradient was taken from scratch",
+        steps(
+            (
+                "train_step(weights, X, y, 0.1)",
+                "tf.matmul(tf.matmul(X, weights[0][0]), weights[1][0])",
+            )
+        ),
+    ),
+    wrong(
+        "2.25",
+        "traced step",
+        "without `tf.function`",
+        steps(
+            (
+                "weights = new",
+                "train_step = tf.function(globals()['train_step'])\n    weights = new",
+            )
+        ),
+    ),
+    wrong(
+        "2.25",
+        "keys exchanged",
+        "are the two exchanged",
+        steps((DICT, 'return {"scratch": by_keras, "keras": scratch}')),
+    ),
+    wrong(
+        "2.25",
+        "steps taken, times invented",
+        "not the time of the step",
+        steps((DICT, 'return {"scratch": 0.02, "keras": 0.02}')),
+    ),
+    wrong(
+        "2.25",
+        "one width for all",
+        "the first is (784, 300)",
+        steps(("(784, width, 10)", "(784, 256, 10)"), ("mlp((width,))", "mlp((256,))")),
     ),
     wrong(
         "2.25", "one side", "lacks the keys 'scratch'", steps((DICT, 'return {"keras": by_keras}'))
@@ -1541,6 +1595,7 @@ TIMES = [
         ),
     ),
     wrong("2.26", "one time for all", "", lambda size: 0.01),
+    wrong("2.26", "from a rate", "did not measure", lambda size: 2 * size**3 / 1e11),
     wrong(
         "2.26",
         "milliseconds",
@@ -1604,6 +1659,14 @@ def halving_that_empties(configurations, evaluate):
     return winner, rounds
 
 
+def batch_with(divisor):
+    def output_beside(row, mates):
+        batch = np.vstack([row, mates])
+        return (row - batch.mean(axis=0)) / divisor(batch.var(axis=0))
+
+    return output_beside
+
+
 KINDS = [
     wrong(
         "2.3",
@@ -1614,10 +1677,25 @@ KINDS = [
     wrong("2.3", "truth values", "truth value", lambda x, alpha: x > 0),
     wrong("2.3", "complex", "real numbers", lambda x, alpha: np.where(x > 0, 1, alpha) + 0j),
     wrong("2.4", "wide differences", "", differences(lambda x, b: x * sigmoid(b * x), 1e-5)),
+    wrong(
+        "2.4",
+        "differences scaled by beta",
+        "difference quotient",
+        lambda x, b: differences(lambda x, b: x * sigmoid(b * x), 1e-6 / b)(x, b),
+    ),
     wrong("2.4", "narrow differences", "", differences(lambda x, b: x * sigmoid(b * x), 1e-8)),
     right("2.7", "from the left side", lambda sigmoid, x: 1 - 2 * sigmoid(-2 * x)),
     right("2.7", "difference of both sides", lambda s, x: s(2 * x) - s(-2 * x)),
     right("2.7", "from sigmoid(x)", from_one_sigmoid),
+    right("2.7", "floats and ufuncs", lambda s, x: np.subtract(2 * s(2 * np.asarray(x, float)), 1)),
+    wrong(
+        "2.7",
+        "tanh of a measured steepness",
+        "also calls np.log",
+        lambda s, x: np.tanh(np.log(s(1.0) / (1 - s(1.0))) * x),
+    ),
+    wrong("2.9", "epsilon of Keras", "1e-3 is added", batch_with(lambda v: np.sqrt(v + 1e-3))),
+    wrong("2.9", "no root", "The root is missing", batch_with(lambda v: v + 1e-5)),
     wrong("2.12", "mean of the row", "own largest logit", softmax_by_row_mean),
     wrong("2.13", "one of two", "`confusion_matrix` is still None", accuracy_numpy, None),
     wrong("2.13", "the other of two", "`accuracy` is still None", None, matrix_numpy),
@@ -1662,6 +1740,8 @@ CASES = in_slow_runs(
         ("2.25", "one side"),
         ("2.25", "a pair"),
         ("2.25", "negative"),
+        ("2.25", "traced step"),
+        ("2.25", "one width for all"),
         ("2.26", "mean of a loop"),
         ("2.26", "twelve products"),
     },

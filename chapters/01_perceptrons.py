@@ -214,7 +214,7 @@ ipywidgets.interact(show_neuron, w1=span, w2=span, b=span);
 #
 # **Done when** all twelve rows are right and each gate splits the plane by one straight line, as a
 # neuron does. The line keeps clear of the corners: inputs up to 0.01 away from a corner still get
-# the corner's answer. Each gate is worth a point.
+# the corner's answer. Each gate is worth a point, half of it for its four rows.
 
 # %%
 def and_gate(x1, x2):
@@ -402,7 +402,8 @@ print("largest slope of the sigmoid:", naive_sigmoid(0) * (1 - naive_sigmoid(0))
 # **Shapes** the result has the shape of `z`.
 #
 # **Done when** both work on vectors, matrices and larger arrays, `step(0)` is 0, and `sigmoid` is
-# right at ±1000 without a warning. Each function is worth a point.
+# right at ±1000 without a warning. Each function is worth a point, a `sigmoid` that fails only far
+# from 0 half of one.
 
 # %%
 def step(z):
@@ -731,7 +732,8 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 # **Shapes** `probabilities` is (n, k); `labels` is (n, k) or (n,); each loss is one number.
 #
 # **Done when** both label forms agree, and a probability of exactly 0 or 1 gives no `inf`, no `nan`
-# and no warning. Each loss is worth a point.
+# and no warning. Each loss is worth a point, a `cross_entropy` that fails only at 0 and 1 half of
+# one.
 
 # %%
 def sum_of_squares(y, t):
@@ -792,7 +794,8 @@ for mean in (160, 170, 180):
 #
 # **Shapes** arrays of any shape in, one number out.
 #
-# **Done when** both functions agree with (1.11). Each of them is worth a point.
+# **Done when** both functions agree with (1.11). Each of them is worth a point, a `gaussian_nll`
+# that fails only where the density is zero half of one.
 
 # %%
 def gaussian_nll(y, mean, sigma):

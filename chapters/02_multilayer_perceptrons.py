@@ -1469,14 +1469,14 @@ print(f"one epoch: model.fit {in_steps:.3f} s, one program {whole:.3f} s")
 # several repetitions, after one call to warm up). Predict: how does the comparison change as the
 # network grows?
 #
-# **Write** `step_seconds(width)`, the time of one eager training step on 256 images with one hidden
-# layer of this width, from scratch and with Keras's `train_on_batch`. Draw both for widths from 32 to
-# 2048 (the drawing is not checked). A call takes about two seconds.
+# **Write** `step_seconds(width)`, the time of one training step on 256 images with one hidden layer
+# of this width: from scratch, as an eager call of `train_step`, and with Keras's `train_on_batch`.
+# Draw both for widths from 32 to 2048 (the drawing is not checked). A call takes about two seconds.
 #
 # **Shapes** `{"scratch": seconds, "keras": seconds}`.
 #
-# **Done when** both times are within a factor of ten of what the check measures on the same
-# machine. The first call, which traces, takes far longer.
+# **Done when** both times are those of the steps that the function takes: the check watches them and
+# makes each of the two slower by a time of its own. The first call, which traces, takes far longer.
 
 # %%
 def step_seconds(width):

@@ -11,8 +11,8 @@
 #
 # Seven chapters take you from one neuron to a Kaggle submission. They follow chapter 5 of
 # [Dive into Deep Learning](https://d2l.ai/chapter_multilayer-perceptrons/index.html), in
-# TensorFlow and Keras 3, and build everything by hand first. Work through them in order; each page lists
-# its prerequisites.
+# TensorFlow and Keras 3, and build everything by hand first. Work through them in order; each page
+# lists its prerequisites.
 #
 # | Chapter | What you build | To read | To run, CPU | Difficulty | Exercises | Points | To work |
 # | --- | --- | --- | --- | --- | --- | --- | --- |

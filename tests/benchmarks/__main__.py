@@ -130,7 +130,7 @@ def fit_section(rows: int, rounds: int, peers: list[tuple[str, str]]) -> list[li
         widths = [784, *sizes["hidden_units"], 10]
         best = {name: min(w.seconds[1:]) for name, w in watches.items()}
         first = {name: w.seconds[0] for name, w in watches.items()}
-        best["the bare matrix products, training only (NumPy)"] = matrix_products(rows, widths)
+        best["matrix products only, without validation (NumPy)"] = matrix_products(rows, widths)
         rates = np.broadcast_to(sizes["rate"], len(sizes["hidden_units"]))
         for name, python in peers:
             numbers = (",".join(map(str, part)) for part in (widths, rates))
@@ -240,7 +240,7 @@ def growth_section(rows: int, quick: bool) -> dict[str, list[list]]:
 
 
 def markdown(header: list[str], rows: list[list]) -> str:
-    """Format a table; numbers to three figures."""
+    """Format a table, with numbers to three significant figures."""
     lines = [header, ["---"] * len(header)]
     for row in rows:
         lines.append(
@@ -267,18 +267,18 @@ def plot(fits: list[list], growth: dict[str, list[list]]) -> None:
         )
     left.set_yticks(range(len(names)), [name.replace("`", "") for name in names], fontsize=7)
     left.axvline(1, color="black", linewidth=0.8)
-    left.set(xlabel="time of an epoch, model.fit = 1")
+    left.set(xlabel="time per epoch, model.fit = 1")
     left.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     for kind, style in (("width", "o-"), ("batch size", "s--")):
         points = np.array(growth[kind])
         middle.plot(points[:, 0], points[:, 1] / points[:, 2], style, label=kind)
     middle.axhline(1, color="black", linewidth=0.8)
     middle.set(xscale="log", xlabel="width or batch size", ylim=(0, None))
-    middle.set_ylabel("time of an epoch, model.fit = 1")
+    middle.set_ylabel("time per epoch, model.fit = 1")
     middle.legend(fontsize=7)
     points = np.array(growth["models at once"])
     right.plot(points[:, 0], points[:, 2] * 1000, "o-")
-    right.set(xscale="log", xlabel="models trained at once", ylim=(0, None))
+    right.set(xscale="log", xlabel="models trained together", ylim=(0, None))
     right.set_ylabel("ms per epoch and model")
     figure.savefig(RESULTS / "plot.png", dpi=120)
 
@@ -292,21 +292,21 @@ def write(done: dict) -> str:
         f"{training.device()}, {os.cpu_count()} {platform.machine()} cores, TensorFlow "
         f"{tf.__version__}, Keras {keras.__version__}. Written by `python -m tests.benchmarks"
         f"{' --quick' if done['quick'] else ''}`. Load of the machine after each section: {loads} "
-        f"(1 a busy core). Seconds hold for this machine only.",
+        f"(1 per busy core). The seconds are valid for this machine only.",
     ]
     if "fit" in done:
-        header = ["network", "loop", "s per epoch", "of `model.fit`"]
-        header += ["of the best of Keras's own settings", "first epoch, s"]
+        header = ["network", "loop", "s per epoch", "relative to `model.fit`"]
+        header += ["relative to Keras's best settings", "first epoch, s"]
         text += [f"## One epoch, {images_drawn} images, batch {BATCH}"]
         text += [markdown(header, done["fit"])]
     if "folds" in done:
-        header = ["model", "five `model.fit`, s", "first `k_fold`, s", "times faster"]
-        text += ["## Five folds, 1460 x 330, 10 epochs, batch 64, compilation counted"]
-        text += [markdown([*header, "next `k_fold`, s", "times faster"], done["folds"])]
+        header = ["model", "five `model.fit`, s", "first `k_fold`, s", "speed-up"]
+        text += ["## Five folds, 1460 x 330, 10 epochs, batch 64, including compilation"]
+        text += [markdown([*header, "next `k_fold`, s", "speed-up"], done["folds"])]
     if "search" in done:
-        header = ["search", "`model.fit` one by one, s", "`search`, s", "times faster"]
-        text += ["## Search, 64-unit MLP, compilation counted"]
-        text += ["`model.fit` was measured on three of the models and multiplied."]
+        header = ["search", "`model.fit` one by one, s", "`search`, s", "speed-up"]
+        text += ["## Search, 64-unit MLP, including compilation"]
+        text += ["`model.fit` was measured on three of the models and extrapolated to all."]
         text += [markdown(header, done["search"])]
     if "growth" in done:
         text += ["## Growth", "An epoch of a long run, after the first one."]
@@ -314,7 +314,7 @@ def write(done: dict) -> str:
             header = [kind, "`training.fit`, s", "`model.fit`, s", "ratio"]
             rows = [[n, ours, own, ours / own] for n, ours, own in done["growth"][kind]]
             text += [markdown(header, rows)]
-        header = ["models at once", "s per epoch", "s per epoch and model"]
+        header = ["models trained together", "s per epoch", "s per epoch and model"]
         text += [markdown(header, done["growth"]["models at once"])]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "numbers.json").write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
@@ -333,10 +333,10 @@ def main() -> None:
         action="append",
         default=[],
         metavar="NAME=PYTHON",
-        help="torch or jax, and the Python that has it",
+        help="torch or jax, and a Python in which it is installed",
     )
     parser.add_argument(
-        "--sections", help="some of fit,folds,search,growth; the others stay as they are"
+        "--sections", help="some of fit,folds,search,growth; the results of others are kept"
     )
     options = parser.parse_args()
     peers = [tuple(peer.split("=", 1)) for peer in options.peer] or [

@@ -107,7 +107,7 @@ def small_source() -> Source:
 
 def _filled_page(chapter: str, blank: set[str], words: dict[str, str]) -> list[dict]:
     """Return a page of `chapters/` with the released answers in its answer cells."""
-    (path,) = (ROOT / "chapters").glob(f"*_{chapter}.ipynb")
+    (path,) = (ROOT / "chapters").glob(f"0?_{chapter}.ipynb")
     solved = json.loads((ROOT / "solutions" / path.name).read_text(encoding="utf-8"))["cells"]
     answers = {cell["id"]: "".join(cell["source"]) for cell in solved}
     page = []
@@ -188,11 +188,12 @@ def _names(count: int) -> list[tuple[str, str]]:
     listed = list(_LATIN)
     for group in (_HANGUL, _HAN, _CYRILLIC, _OTHERS):
         listed += [tuple(name.split(" ", 1)) for name in group]
-    listed += [("Student", f"Number {number}") for number in range(count)]
-    # The two of one name first, then one of each script in turn.
-    twins = [place for place, name in enumerate(listed) if name == ("민수", "김")]
-    order = [*twins, *sorted(set(range(len(listed))) - set(twins), key=lambda k: (k % 9, k))]
-    return [listed[place] for place in order[:count]]
+    # The two of one name and the odd names first, then the scripts in turn, then the others.
+    first = ("민수", "=1+1", "Kim_5", "Kim", "<b>Bold</b>")
+    early = [place for place, name in enumerate(listed) if name[0] in first]
+    order = [*early, *sorted(set(range(len(listed))) - set(early), key=lambda k: (k % 9, k))]
+    others = [("Student", f"Number {number}") for number in range(count)]
+    return [*(listed[place] for place in order), *others][:count]
 
 
 def _page_student(

@@ -10,6 +10,7 @@ import pytest
 from helpers.grading.results import tables
 from helpers.grading.results.late import LatePolicy
 from helpers.grading.results.store import EXPLANATIONS, Store
+from helpers.grading.submissions import UNSURE_TIME
 from tests.grading.results.results import Roster, Sender, record, report
 
 
@@ -76,3 +77,13 @@ def test_names_make_safe_short_file_names(name):
 
     made = page_name(name, "4711")
     assert "/" not in made and not made.startswith((".", "=")) and len(made.encode()) < 100
+
+
+def test_lateness_without_a_time_shows_and_costs_nothing():
+    policy = LatePolicy(datetime(2026, 3, 1), 0.5)
+    made = report(record("5", "Kim", late=True), late=policy)
+    assert "marked this as late" in made.totals("5")["notes"] and made.totals("5")["points"] == 2
+    downloaded = {"submitted": "2026-03-09T08:00:00", "stamp": UNSURE_TIME}
+    made = report(record("11", "Lee", **downloaded), late=policy)
+    assert made.totals("11")["points"] == 2 and made.undated() == 1
+    assert "unknown" in made.totals("11")["notes"]

@@ -200,7 +200,8 @@ def progress(chapter: str | None = None) -> None:
             f"{earned:g} of {possible} points; {words} points are for a person to mark"
         )
         missing = [e.id for e in checked if points.get(e.id, 0.0) < e.points]
-        rows.append(row + (f". Still open: {', '.join(missing)}" if chapter and missing else ""))
+        still = _say(f". Still open: {', '.join(missing)}") if chapter and missing else ""
+        rows.append(_say(row) + still)
     rows.append(
         "A check that accepts part of an answer gives part of its points, and your best result "
         "counts. Answers in words have no check: a person marks them."
@@ -212,12 +213,12 @@ def progress(chapter: str | None = None) -> None:
 
 def _show_outcome(exercise: Exercise, outcome: Outcome) -> None:
     mark, words = SHOWN[outcome.status]
-    title = f"{exercise.id} {exercise.title}: {words}"
+    title = f"{exercise.id} {_say(exercise.title)}: {_say(words)}"
     lines = [outcome.message] if outcome.message else []
     if outcome.status == "correct":
-        title += f", {_points(exercise.points)}"
+        title += f", {_say(_points(exercise.points))}"
     elif outcome.points:
-        title += f", {outcome.points:g} of {_points(exercise.points)} so far"
+        title += _say(f", {outcome.points:g} of {_points(exercise.points)} so far")
     if outcome.line:
         lines.append(f"It happened in your {outcome.line}")
     if outcome.status == "not attempted":
@@ -231,6 +232,7 @@ def _points(number: int) -> str:
 
 def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
     """Show a titled box in a notebook, and the same text elsewhere."""
+    title, lines = _say(title), [_say(line) for line in lines]
     text = "\n".join([f"{mark} {title}", *(f"  {line}" for line in lines)])
     code = functools.partial(re.sub, r"`([^`]+)`", r"<code>\1</code>")
     body = "".join(f"<div>{code(html.escape(line))}</div>" for line in lines)
@@ -240,6 +242,16 @@ def _show_box(mark: str, title: str, colour: str, lines: list[str]) -> None:
         f'padding:4px 12px;max-width:60em"><strong>{mark} {html.escape(title)}</strong>{body}</div>'
     )
     _show(text, "text/html", box)
+
+
+def _say(text: str) -> str:
+    """Return a message in the reader's language, WORKBOOK_LANG; English by default."""
+    language = os.environ.get("WORKBOOK_LANG", "en")
+    if language == "en":
+        return text
+    from helpers import translation
+
+    return translation.translated(text, language)
 
 
 def _show_markdown(text: str) -> None:

@@ -21,7 +21,8 @@ ALLOWED = {
     # A check compares an answer with Keras, NumPy or a law, not with what the page imports.
     "answers": CHECKS,
     "exercises": CHECKS | {"data", "models", "numeric", "training"},
-    "feedback": CHECKS | STUDENT,
+    "feedback": CHECKS | STUDENT | {"translation"},
+    "translation": set(),
     "numbering": CHECKS,
     "authoring": CHECKS | {"numbering"},
     "grading": CHECKS | {"grading", "data", "authoring"},

@@ -7,7 +7,10 @@ project = "Keras workbook"
 author = "The Keras workbook's authors"
 copyright = "the authors; pages CC BY-SA 4.0"
 version = release = metadata.version("keras-workbook")
-language = os.environ.get("WORKBOOK_BOOK_LANGUAGE", "en")
+language = "en"  # the command line chooses another
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_BUILT = os.path.join(os.path.dirname(os.path.dirname(_HERE)), ".book")
 
 extensions = [
     "myst_nb",
@@ -17,8 +20,10 @@ extensions = [
     "sphinx_design",
     "sphinx-mathjax-offline",
     "helpers.book.hovers",
+    "helpers.book.languages",
 ]
-locale_dirs = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "locale")]
+# The second folder has the catalogue of the glossary, which is made from the glossary itself.
+locale_dirs = [os.path.join(_HERE, "locale"), os.path.join(_BUILT, "locale")]
 gettext_compact = False
 gettext_uuid = False
 exclude_patterns = ["**.student.ipynb"]
@@ -38,12 +43,15 @@ napoleon_numpy_docstring = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
-html_static_path = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")]
-html_css_files = ["book.css"]
+templates_path = [os.path.join(_HERE, "templates")]
+html_static_path = [os.path.join(_HERE, "static")]
+html_sidebars = {"index": [], "start": [], "chapters/glossary": []}  # pages with no section
+html_css_files = ["book.css", "print.css"]
 html_theme_options = {
     "show_nav_level": 2,
     "show_toc_level": 2,
     "navbar_align": "left",
+    "navbar_end": ["language-switch", "theme-switcher"],
     "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from docutils import nodes
 
-__all__ = ["setup"]
+from helpers.book.stage import glossary_terms
 
-_ENTRY = re.compile(
-    r"^#{2,3} (?P<term>.+)\n+\*\*(?P<other>[^*]+)\*\*[^\n]*\n+(?P<words>[^\n]+)", re.M
-)
+__all__ = ["setup"]
 
 
 def setup(app: Any) -> dict[str, bool]:
@@ -22,15 +19,13 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def _read_glossary(app: Any) -> None:
-    path = app.srcdir / "chapters" / "glossary.md"
+    korean = app.config.language == "ko"
     app.workbook_terms = {
-        _anchor(entry["term"]): f"{entry['term']} ({entry['other']}): {entry['words']}"
-        for entry in _ENTRY.finditer(path.read_text(encoding="utf-8"))
+        term.anchor: f"{term.korean} ({term.english}): {term.korean_meaning}"
+        if korean
+        else f"{term.english} ({term.korean}): {term.meaning}"
+        for term in glossary_terms(app.srcdir)
     }
-
-
-def _anchor(term: str) -> str:
-    return re.sub(r"[^\w\- ]", "", term.lower()).replace(" ", "-")
 
 
 def _add_titles(app: Any, doctree: nodes.document, docname: str) -> None:

@@ -5,21 +5,51 @@ from __future__ import annotations
 import html
 import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
 from helpers.exercises import CHAPTERS, Exercise, exercises_of, find, slug
 
-__all__ = ["stage"]
+__all__ = ["Term", "glossary_terms", "stage"]
 
 _HEADING = re.compile(r"^### Exercise (\d\.\d+) — ", re.M)
 _STUB = re.compile(r"[ \t]*### STUB\n.*?(?=^[ \t]*### END SOLUTION$)", re.M | re.S)
 _MARKER = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.M)
 _HINT_TITLES = ("Hint 1: the idea", "Hint 2: the formula", "Hint 3: the shape of the code")
+_TERM = re.compile(
+    r"^#{2,3} (?P<english>.+)\n+\*\*(?P<korean>[^*]+)\*\* · \[chapter (?P<chapter>\d)\][^\n]*\n+"
+    r"(?P<meaning>[^\n]+)\n+(?P<korean_meaning>[^\n]+)",
+    re.M,
+)
 _GUIDES = Path(__file__).with_name("guides")
 # Guides that are also read on GitHub; text in the folder of guides is appended to them.
 _SHARED = {"INSTRUCTORS.md": "instructors/index.md", "CONTRIBUTING.md": "developers/index.md"}
+
+
+@dataclass(frozen=True)
+class Term:
+    """An entry of the glossary, in both languages."""
+
+    english: str
+    korean: str
+    chapter: int
+    meaning: str
+    korean_meaning: str
+
+    @property
+    def anchor(self) -> str:
+        """The anchor of its heading: "mean-squared-error"."""
+        return re.sub(r"[^\w\- ]", "", self.english.lower()).replace(" ", "-")
+
+
+def glossary_terms(source: Path) -> Iterator[Term]:
+    """Return the entries of the glossary among the staged sources."""
+    text = (source / "chapters" / "glossary.md").read_text(encoding="utf-8")
+    for found in _TERM.finditer(text):
+        yield Term(**found.groupdict() | {"chapter": int(found["chapter"])})
 
 
 def stage(root: Path, target: Path, repository: str = "") -> None:
@@ -60,7 +90,7 @@ def _chapter(notebook: nbformat.NotebookNode, name: str, repository: str) -> nbf
         if "proof" in tags:
             continue
         if cell.cell_type == "markdown":
-            cell.source = _linked(cell.source)
+            cell.source = _numbered(_linked(cell.source))
             if heading := _HEADING.search(cell.source):
                 current = find(heading[1])
                 kept += [cell, _hints(current)]
@@ -79,6 +109,19 @@ def _chapter(notebook: nbformat.NotebookNode, name: str, repository: str) -> nbf
 
 def _linked(text: str) -> str:
     return text.replace("](../chapters/", "](").replace("](00_index.ipynb", "](map.md")
+
+
+def _numbered(text: str) -> str:
+    """Return formulas of several lines in a form that may have a number.
+
+    Sphinx puts a formula with a line break into `split`, where MathJax refuses `\\tag`.
+    """
+    return re.sub(
+        r"\$\$((?:(?!\$\$).)*\\\\(?:(?!\$\$).)*\\tag(?:(?!\$\$).)*)\$\$",
+        r"\\begin{equation}\n\1\n\\end{equation}",
+        text,
+        flags=re.S,
+    )
 
 
 def _hints(exercise: Exercise) -> nbformat.NotebookNode:
@@ -135,7 +178,7 @@ def _with_buttons(text: str, name: str, repository: str) -> str:
             f"[Report a mistake]({repository}/issues/new?title={name}:%20)",
         ]
     title, _, rest = text.partition("\n")
-    return f"{title}\n\n{' · '.join(links)}\n{rest}"
+    return f"{title}\n\n:::{{container}} workbook-links\n{' · '.join(links)}\n:::\n{rest}"
 
 
 def _with_headings_in_order(text: str) -> str:

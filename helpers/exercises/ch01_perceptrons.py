@@ -631,12 +631,18 @@ def _expect_to_give_up(train_perceptron, X, y):
         given="separable points that need several passes, and max_epochs=1",
     )
     one = np.array([[2.0, 1.0]]), np.array([1])
-    given = "one example, whose second pass is the first without a mistake, and max_epochs="
-    expect_raises(ValueError, lambda: train_perceptron(*one, 1), given=f"{given}1")
+
+    def given(passes):
+        return (
+            "one example, whose second pass is the first without a mistake, and "
+            f"max_epochs={passes}"
+        )
+
+    expect_raises(ValueError, lambda: train_perceptron(*one, 1), given=given(1))
     try:
         train_perceptron(*one, 2)
     except AnswerError as error:
-        expect(error.kind != "ValueError", f"Given {given}2: two passes were enough.")
+        expect(error.kind != "ValueError", f"Given {given(2)}: two passes were enough.")
         raise
 
 

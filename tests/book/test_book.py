@@ -91,6 +91,50 @@ def test_each_exercise_has_its_hints_and_its_answer_folded(site, number):
     assert "BEGIN SOLUTION" not in text and "### STUB" not in text
 
 
+def test_korean_site_has_chapter_1_in_korean_and_the_others_in_english(site):
+    first = (site / "ko" / "chapters" / "01_perceptrons.html").read_text(encoding="utf-8")
+    assert '<html lang="ko"' in first and "<h1>1. 퍼셉트론" in first
+    assert "공개된 답 보기" in first and "힌트 1: 아이디어" in first
+    second = (site / "ko" / "chapters" / "02_multilayer_perceptrons.html").read_text("utf-8")
+    assert "<h1>2. 다층 퍼셉트론" in second and "아직 번역되지 않아" in second
+    assert re.search(r'<div lang="en">.*Affine after affine', second, re.S)
+
+
+def test_code_formulas_and_output_are_the_same_in_both_languages(site):
+    kept = re.compile(r'<pre[^>]*>.*?</pre>|<div class="math[^>]*>.*?</div>', re.S)
+    texts = [
+        kept.findall((site / folder / "chapters" / "01_perceptrons.html").read_text("utf-8"))
+        for folder in ("", "ko")
+    ]
+    assert texts[0] == texts[1] and len(texts[0]) > 60
+
+
+def test_each_page_links_the_same_page_in_the_other_language(pages, site):
+    here = site.resolve()
+    for path in pages:
+        other = here / "ko" / path.relative_to(here)
+        if "ko" in path.relative_to(here).parts:
+            other = here / path.relative_to(here / "ko")
+        targets = {
+            (path.parent / link).resolve() for link in pages[path].links if link[:4] != "http"
+        }
+        assert other in targets, path
+
+
+def test_korean_glossary_explains_a_term_in_korean_first(site):
+    text = (site / "ko" / "chapters" / "glossary.html").read_text(encoding="utf-8")
+    first = text[text.index('id="dropout"') :]
+    assert first.index("학습할 때 활성값을") < first.index("Random removal of activations")
+
+
+def test_search_finds_a_korean_word_with_a_particle():
+    from helpers.book.languages import Korean
+
+    index = Korean({})
+    assert index.stem("퍼셉트론은") == index.stem("퍼셉트론") == "퍼셉트론"
+    assert index.stem("가중치를") == "가중치" and index.stem("층은") == "층은"
+
+
 def test_a_link_to_the_glossary_tells_its_term(site):
     text = (site / "chapters" / "01_perceptrons.html").read_text(encoding="utf-8")
     assert re.search(r'href="glossary.html#[^"]+" title="[^"]{20,}', text)

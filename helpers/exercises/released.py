@@ -124,10 +124,12 @@ def _values(sources: Iterable[str], names: Sequence[str], page: dict[str, Any]) 
 def _told(earlier: Sequence[Exercise], message: str) -> str:
     listed = " and ".join(found.id for found in earlier)
     note = (
-        f"Checked with the released answers to exercises {listed} in place of yours, which need "
-        "more work."
-        if len(earlier) > 1
-        else f"Checked with the released answer to exercise {listed} in place of yours, which needs "
+        f"Checked with the released answer to exercise {listed} in place of yours, which needs "
         "more work."
     )
+    if len(earlier) > 1:
+        note = (
+            f"Checked with the released answers to exercises {listed} in place of yours, which "
+            "need more work."
+        )
     return f"{note} {message}".strip()

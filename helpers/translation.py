@@ -104,6 +104,9 @@ class Translations(gettext.NullTranslations):
         filled = {}
         for name, value in zip(names, values, strict=True):
             words = self._translate(value) or self._translate(value[:1].lower() + value[1:])
+            if words is None and value.startswith(" "):
+                words = self._translate(value[1:])
+                words = words and f" {words}"
             is_free = _FREE.search(name)
             if words is None and not is_free and re.search(r"[a-z]{2,} [a-z]{2,}", value):
                 return None
@@ -135,11 +138,20 @@ def with_particles(text: str) -> str:
     return _PARTICLE.sub(chosen, text).replace("(이)어야", "이어야")
 
 
+# A field that another one follows directly: a number, or a text without a mark of punctuation.
+_BEFORE_A_FIELD = r"((?>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|[^:;,]+?)"
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     parts = _FIELD.split(text)
-    return re.compile(
-        "".join("(.*?)" if n % 2 else re.escape(part) for n, part in enumerate(parts)), re.S
-    )
+    source = ""
+    for n, part in enumerate(parts):
+        if n % 2 == 0:
+            source += re.escape(part)
+        else:
+            is_followed = not parts[n + 1] and n + 2 < len(parts)
+            source += _BEFORE_A_FIELD if is_followed else "(.*?)"
+    return re.compile(source, re.S)
 
 
 def fields(text: str) -> list[str]:

@@ -40,6 +40,8 @@ _WORDS = (
     "Progress",
     "integer",
     "one-hot",
+    "large",
+    "small",
     *(name.replace("_", " ") for name in CHAPTERS),
 )
 # A form with numbers is translated here, so that no translator repeats it when a number changes.
@@ -256,18 +258,22 @@ def template(node: ast.AST) -> tuple[str, bool]:
         return node.value, False
     if isinstance(node, ast.JoinedStr):
         parts = [
-            part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+            part.value if isinstance(part, ast.Constant) else _field(part.value)
             for part in node.values
         ]
         return "".join(parts), not all(isinstance(part, ast.Constant) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         sides = [
-            template(side) if template(side)[0] else (f"{{{ast.unparse(side)}}}", True)
+            template(side) if template(side)[0] else (_field(side), True)
             for side in (node.left, node.right)
         ]
         if any(template(side)[0] for side in (node.left, node.right)):
             return sides[0][0] + sides[1][0], sides[0][1] or sides[1][1]
     return "", False
+
+
+def _field(node: ast.AST) -> str:
+    return "{" + re.sub(r"[{}]", "", ast.unparse(node)) + "}"
 
 
 def _is_sentence(text: str, fields: bool) -> bool:

@@ -184,14 +184,16 @@ def expect_close(
     gap = np.abs(array - target)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
     wanted, came = show_apart(float(target[worst]), float(array[worst]))
-    related = _relation(array, target, rtol, atol) + "." + (f" {advice}" if advice else "")
+    related = _relation(array, target, rtol, atol)
+    ending = f" {advice}" if advice else ""
     if target.size == 1:
-        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}{related}")
+        raise NotYet(f"Given {given}: expected {wanted} for {what}, got {came}{related}.{ending}")
     place = "[" + ", ".join(str(int(index)) for index in worst) + "]"
     if inputs is not None:
-        place += f", for the input {show(float(inputs[worst]))}"
+        place = f"{place}, for the input {show(float(inputs[worst]))}"
     raise NotYet(
-        f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}{related}"
+        f"Given {given}: {what} differs most at {place}: expected {wanted}, got {came}{related}."
+        f"{ending}"
     )
 
 

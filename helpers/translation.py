@@ -139,7 +139,7 @@ def with_particles(text: str) -> str:
 
 
 # A field that another one follows directly: a number, or a text without a mark of punctuation.
-_BEFORE_A_FIELD = r"((?>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|[^:;,]+?)"
+_BEFORE_A_FIELD = r"((?>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|[^:;,]+)"
 
 
 def _pattern(text: str) -> re.Pattern[str]:

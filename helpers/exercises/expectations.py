@@ -19,7 +19,6 @@ __all__ = [
     "expect_number",
     "expect_parts",
     "expect_raises",
-    "expect_same",
     "expect_shape",
     "expect_table",
     "in_short",
@@ -326,21 +325,6 @@ def expect_mapping(got: Any, what: str, *, keys: Iterable[Any] = (), at_least: i
         f"{_start(what)} has {len(got)} entries; it needs at least {at_least}.",
     )
     return got
-
-
-def expect_same(got: Any, again: Any, *, what: str, rtol: float = 1e-4, atol: float = 1e-6) -> None:
-    """Raise `NotYet` unless running the experiment again gives the number in the table."""
-    first, second = numbers(got, what), numbers(again, f"{what}, run again")
-    if first.shape == second.shape and np.allclose(first, second, rtol, atol, equal_nan=True):
-        return
-    detail = ""
-    if first.size == second.size == 1:
-        shown = show_apart(float(first.reshape(())), float(second.reshape(())))
-        detail = f": your table says {shown[0]}, and your function returns {shown[1]}"
-    raise NotYet(
-        f"{_start(what)} changes when the check runs it again{detail}. Fill the table by calling "
-        "the function, and pass its seed on to everything that draws random numbers."
-    )
 
 
 def expect_table(

@@ -976,8 +976,25 @@ SWEEPS = [
     wrong(
         "2.17",
         "an invented table",
-        "changes when the check runs it again",
+        "when the check runs it with",
         *one_change(("accuracy_of(settings, seed) for", "0.8 + seed / 2000 for")),
+    ),
+    wrong(
+        "2.17",
+        "a table that the function looks up",
+        "when the check runs it with",
+        *one_change(
+            more="""
+results = {question: {label: [0.8, 0.8005, 0.801] for label in choices}
+           for question, choices in networks.items()}
+looked_up = {(repr(settings), seed): results[question][label][seed]
+             for question, choices in networks.items()
+             for label, settings in choices.items() for seed in range(3)}
+honest = accuracy_of
+def accuracy_of(settings, seed):
+    return looked_up.get((repr(settings), seed)) or honest(settings, seed)
+"""
+        ),
     ),
     wrong(
         "2.17",
@@ -1145,7 +1162,7 @@ CURVES = [
     wrong(
         "2.20",
         "an invented table",
-        "changes when the check runs it again",
+        "when the check runs it with",
         *rates(
             ("[curve_of(rate, seed) for", "[[0.5 + n / 50 + seed / 2000 for n in range(12)] for")
         ),
@@ -1279,13 +1296,13 @@ SEARCH = [
     wrong(
         "2.21",
         "an invented table",
-        "changes when the check runs it again",
+        "when the check runs it with",
         *search(("score(row)}", "round(1600 + 100 * rate + epochs + layers) / 2000}")),
     ),
     wrong(
         "2.21",
         "the last epoch under every number of epochs",
-        "changes when the check runs it again",
+        "when the check runs it with",
         *search(("score(row)}", 'score({**row, "epochs": 12})}')),
     ),
     wrong("2.21", "few rows", "at least 12", *search(("(32, 128), (0.03", "(32,), (0.03"))),

@@ -376,6 +376,7 @@ def _expect_sigmoid(sigmoid, case):
             "that is the slope of the sigmoid.": true_sigmoid(matrix) * true_sigmoid(-matrix),
         },
         inputs=matrix,
+        advice="It is 1 / (1 + exp(-z)), or exp(z) / (1 + exp(z)), which is the same.",
     )
     for z, given in (
         (np.array([-3, 0, 20]), "the integers [-3, 0, 20]"),
@@ -526,7 +527,7 @@ def _expect_single_update(train_perceptron, trained, row):
         w, b, mistakes = trained(row[None, :], np.array([1]))
     except AnswerError as error:
         expect(
-            error.kind != "ValueError",
+            error.kind != "ValueError" or "raise" not in error.line,
             f"Given {given}: your function gave up. One update by this row is enough, if it moves "
             "the weights towards the row: check the sign of y - ŷ.",
         )
@@ -574,8 +575,17 @@ def _expect_single_update(train_perceptron, trained, row):
 
 def _expect_the_rules_line(trained, X, y):
     want = _perceptron_rule(X, y)
-    w, b, mistakes = trained(X, y, 1000)
     given = f"{len(y)} separable points"
+    try:
+        w, b, mistakes = trained(X, y, 1000)
+    except AnswerError as error:
+        expect(
+            error.kind != "ValueError" or "raise" not in error.line,
+            f"Given {given} and max_epochs=1000: your function gave up, though the rule needs "
+            f"{want[3]} passes. Each mistake adds (y - ŷ) times the row to w and y - ŷ to b, and "
+            "y - ŷ is -1 where the neuron fires and should not.",
+        )
+        raise
     expect_shape(w, (2,), given=given, what="w")
     w, b = numbers(w, "w"), expect_number(b, "b")
     wrong = int(((X @ w + b > 0) != y).sum())
@@ -681,6 +691,8 @@ def check_mse_gradients(mse_gradients, case):
                 what=what,
                 rtol=1e-3,
                 atol=1e-5,
+                advice=f"With the error X @ w + b - y, one number per row, {what} is the mean over "
+                "the rows of 2 * error" + (" * row." if what == "dw" else "."),
                 mistakes={
                     f"{what} is {n} times too large: the mean over the {n} rows is missing.": want
                     * n,
@@ -940,7 +952,11 @@ def _expect_mean_squared_error(mean_squared_error, pairs):
                 "mean_squared_error squares the mean: square each difference first.": float(
                     (y - t).mean() ** 2
                 ),
+                "that is the variance of the differences: do not subtract their mean.": float(
+                    (y - t).var()
+                ),
             },
+            advice="Square each difference y - t, then take the mean over all entries.",
         )
 
 
@@ -1061,6 +1077,8 @@ def _expect_both_forms(cross_entropy, p, labels):
             given=given,
             what="cross_entropy",
             mistakes=mistakes,
+            advice="From each row take the probability of its label, then minus the logarithm, "
+            "then the mean over the rows.",
         )
 
 
@@ -1083,6 +1101,12 @@ def _expect_both_forms(cross_entropy, p, labels):
 def check_gaussian(gaussian_nll, nll_from_mse, case):
     yield Part(0.5, lambda: _expect_gaussian_nll(gaussian_nll, case))
     yield Part(0.5, lambda: _expect_nll_from_mse(nll_from_mse, case))
+
+
+_TERM_BY_TERM = (
+    "Compare your expression with (1.11) term by term: ½ log(2πσ²), then the squared error divided "
+    "by 2σ²."
+)
 
 
 def _nll(mse, sigma):
@@ -1112,6 +1136,14 @@ def _nll_mistakes(mse, sigma, entries):
         "that is a logarithm to base 10; use the natural one.": constant / np.log(10) + scaled,
         "that is a logarithm to base 2; use the natural one.": constant / np.log(2) + scaled,
         "sigma is taken as 1: use the argument.": 0.5 * np.log(2 * np.pi) + mse / 2,
+        "sigma is squared twice: it is the standard deviation, and its square is the variance.": (
+            2 * constant - 0.5 * np.log(2 * np.pi) + mse / (2 * sigma**4)
+        ),
+        "the ½ belongs to log(2π) as well: ½ log(2πσ²).": np.log(2 * np.pi)
+        + np.log(sigma)
+        + scaled,
+        "the root of the squared error is taken: leave it squared.": constant
+        + np.sqrt(mse) / (2 * sigma**2),
     }
 
 
@@ -1124,8 +1156,12 @@ def _expect_gaussian_nll(gaussian_nll, case):
             _nll(mse, sigma),
             given=f"two arrays of shape {shape} and sigma {sigma:.3g}",
             what="gaussian_nll",
+            advice=_TERM_BY_TERM,
             mistakes=_nll_mistakes(mse, sigma, y.size)
             | {
+                "absolute errors are taken: square them.": np.mean(
+                    _nll(0, sigma) + np.abs(y - mean) / (2 * sigma**2)
+                ),
                 "the mean of y is taken for the predictions: use the argument `mean`.": _nll(
                     y.var(), sigma
                 ),
@@ -1147,6 +1183,7 @@ def _expect_gaussian_nll(gaussian_nll, case):
             given=f"the same number 0.5 as every mean and sigma {sigma:.3g}",
             what="gaussian_nll",
             mistakes=_nll_mistakes(mse, sigma, y.size),
+            advice=_TERM_BY_TERM,
         )
     yield 0.5
     far = np.array([60.0, 100.0])
@@ -1178,6 +1215,7 @@ def _expect_nll_from_mse(nll_from_mse, case):
             _nll(mse, sigma),
             given=f"mse {mse:.4g} and sigma {sigma:.3g}",
             what="nll_from_mse",
+            advice=_TERM_BY_TERM,
             mistakes=_nll_mistakes(mse, sigma, 1)
             | {"the mse is a square already: do not square it again.": _nll(mse**2, sigma)},
         )

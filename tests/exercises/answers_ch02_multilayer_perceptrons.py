@@ -1670,6 +1670,17 @@ def step_without_watch(layers, X, y, learning_rate):
     ]
 
 
+def halving_by_sums(configurations, evaluate):
+    left, epochs, rounds, total = list(configurations), 1, [], {}
+    while len(left) > 1:
+        rounds.append((epochs, len(left)))
+        for each in left:
+            total[each["name"]] = total.get(each["name"], 0) + evaluate(each, epochs)
+        left = sorted(left, key=lambda each: -total[each["name"]])[: len(left) // 2]
+        epochs *= 2
+    return left[0], rounds
+
+
 def halving_that_empties(configurations, evaluate):
     winner, rounds = halving(configurations, evaluate)
     configurations.clear()
@@ -1723,6 +1734,7 @@ KINDS = [
         lambda p, X, y, rate: step_tf(p, X, y, 0.1),
     ),
     wrong("2.15", "no watch", "A gradient is None", step_without_watch),
+    wrong("2.23", "adds up scores", "were added up", halving_by_sums),
     wrong("2.23", "empties the list", "in place", halving_that_empties),
 ]
 

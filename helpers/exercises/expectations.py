@@ -267,7 +267,7 @@ def expect_parts(got: Any, what: str, *parts: str) -> tuple:
         or isinstance(got, np.ndarray)
         and got.ndim > 0
         and len(got) == len(parts),
-        f"{_start(what)} should be {len(parts)} things, ({', '.join(parts)}); got {show(got)}.",
+        f"{_start(what)} should be {len(parts)} values, ({', '.join(parts)}); got {show(got)}.",
     )
     return tuple(got)
 
@@ -393,7 +393,7 @@ def expect_raises(
     except AnswerError as raised:
         expect(
             error.__name__ in raised.bases,
-            f"Given {given}: a {error.__name__} is expected, but your code raised {raised}.",
+            f"Given {given}: expected a {error.__name__}, but your code raised {raised}.",
         )
         expect(
             not with_message or raised.message.strip(),

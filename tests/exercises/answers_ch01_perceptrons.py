@@ -448,7 +448,7 @@ GRADIENTS = [
     wrong("1.7", "no 2", "the 2 of the square is missing", scaled(lambda given: 0.5)),
     wrong("1.7", "sign", "prediction minus target", scaled(lambda given: -1)),
     wrong("1.7", "half sum", "lacks both", scaled(lambda given: len(given[1]) / 2)),
-    wrong("1.7", "one thing", "should be 2 things", lambda *given: gradients(*given)[0]),
+    wrong("1.7", "one thing", "should be 2 values", lambda *given: gradients(*given)[0]),
     wrong(
         "1.7",
         "db over rows",

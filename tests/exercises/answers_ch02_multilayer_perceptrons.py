@@ -36,7 +36,7 @@ COLLAPSE = [
     right("2.1", "by probing with unit rows", collapse_by_probing),
     wrong("2.1", "b1 forgotten", "leaves out b1", lambda W1, b1, W2, b2: (W1 @ W2, b2)),
     wrong("2.1", "b2 forgotten", "leaves out b2", lambda W1, b1, W2, b2: (W1 @ W2, b1 @ W2)),
-    wrong("2.1", "only W", "should be 2 things", lambda W1, b1, W2, b2: W1 @ W2),
+    wrong("2.1", "only W", "should be 2 values", lambda W1, b1, W2, b2: W1 @ W2),
     wrong(
         "2.1",
         "elementwise, broadcast",
@@ -91,7 +91,7 @@ SQUEEZE = [
         lambda W, width: (W[:, :width], np.eye(W.shape[1])[:width]),
     ),
     wrong("2.2", "full width", "shape (5, 1)", lambda W, width: (W, np.eye(W.shape[1]))),
-    wrong("2.2", "product", "should be 2 things", lambda W, width: W),
+    wrong("2.2", "product", "should be 2 values", lambda W, width: W),
 ]
 
 # d2l 5.1.2 and 5.1.3
@@ -255,7 +255,7 @@ PIECES = [
         "The first slope is missing",
         with_result(pieces_numpy, lambda b, s: (b, s[1:])),
     ),
-    wrong("2.5", "bends alone", "should be 2 things", with_result(pieces_numpy, lambda b, s: b)),
+    wrong("2.5", "bends alone", "should be 2 values", with_result(pieces_numpy, lambda b, s: b)),
 ]
 
 # d2l 5.1.5
@@ -732,7 +732,7 @@ STEP = [
     wrong(
         "2.15", "one loss a row", "take the mean", functools.partial(step_tf, reduce=tf.identity)
     ),
-    wrong("2.15", "loss alone", "should be 2 things", lambda *a: step_tf(*a)[0]),
+    wrong("2.15", "loss alone", "should be 2 values", lambda *a: step_tf(*a)[0]),
 ]
 
 
@@ -1407,7 +1407,7 @@ HALVING = [
         "were expected",
         functools.partial(halving_rounds, change=lambda r: r[::-1]),
     ),
-    wrong("2.23", "winner alone", "should be 2 things", lambda c, e: halving(c, e)[0]),
+    wrong("2.23", "winner alone", "should be 2 values", lambda c, e: halving(c, e)[0]),
 ]
 
 # Times: the answers run on a page that has what the lessons above the exercise define

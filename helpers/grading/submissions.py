@@ -118,7 +118,7 @@ class Sender:
         files: How many files arrived under this name.
         sure: Whether the match is certain.
         upload: The name under which the course system accepts a file, "" if it accepts none:
-            Moodle's folder, or the newest file as Canvas named it.
+            Moodle's folder, or Canvas's name of the newest file from the user's number on.
     """
 
     outer: str
@@ -404,7 +404,7 @@ def _canvas(name: str) -> _Outer | None:
                 "_".join(parts[place + 2 :]),
                 late,
                 int(attachment),
-                upload=name,
+                upload="_".join(parts[place:]),
             )
         )
     return replace(found[0], others=tuple(found[1:])) if found else None

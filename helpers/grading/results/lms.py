@@ -240,11 +240,14 @@ def _moodle_name(sender: Any) -> str:
 
 
 def _canvas_name(sender: Any) -> str:
-    """Return a name whose first two numbers are the user's and the attachment's, for Canvas.
+    """Return a name whose first two numbers are the user's and the attachment's, as Canvas reads.
 
-    Canvas shows the file in a comment, under the attachment's name.
+    The student's name stands before them without its digits, which Canvas would take for these
+    numbers. Canvas shows the file in a comment under the attachment's own name.
     """
-    return f"{sender.upload.removesuffix('.ipynb')}-feedback.html"
+    own = sender.upload.removesuffix(".ipynb")
+    name = re.sub(r"[\W\d_]+", "", sender.name)
+    return f"{name}_{own}-feedback.html" if sender.number else f"{own}-feedback.html"
 
 
 def _write_zip(path: Path, report: Report, layout: str, name: Any) -> None:

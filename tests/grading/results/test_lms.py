@@ -47,14 +47,14 @@ def test_canvas_gradebook_uses_the_assignment_of_the_same_name(tmp_path):
     above = [{"Student": "    Points Possible", "01 Perceptrons (77)": "5"}]
     made = report(
         record("5", "Kim"),
-        senders=[Sender("kim_5", "5", "Kim", "5", "Canvas", upload="kim_5_99_01_x.ipynb")],
+        senders=[Sender("kim_5", "5", "Kim", "5", "Canvas", upload="5_99_01_x.ipynb")],
         roster=Roster("Canvas gradebook", people, columns, above),
     )
     write_uploads(made, tmp_path)
     points, kim = read(tmp_path / "canvas-grades.csv")
     assert points["01 Perceptrons (77)"] == "5" and kim["01 Perceptrons (77)"] == "2"
     with zipfile.ZipFile(tmp_path / "canvas-feedback.zip") as archive:
-        assert archive.namelist() == ["kim_5_99_01_x-feedback.html"]
+        assert archive.namelist() == ["Kim_5_99_01_x-feedback.html"]
 
 
 def test_without_a_roster_the_senders_make_the_files(tmp_path):

@@ -1,8 +1,9 @@
-"""Say in another language what `check`, `hint` and `progress` say in English.
+"""Translate the messages of `check`, `hint` and `progress`.
 
-A check builds its sentences in English, also in grading, where nothing is translated. On the page,
-the finished sentence is looked up: a catalogue entry with fields, such as "{what} lacks the keys
-{keys}", is a pattern that the sentence fits, and what fills a field is translated in turn.
+A check builds its messages in English, also in grading, where nothing is translated. On a page, the
+finished message is looked up. A catalogue entry with fields, such as "{what} lacks the keys
+{keys}", is a pattern that matches the message; the texts in its fields are then translated in the
+same way.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ __all__ = ["Translations", "entries", "fields", "translated", "with_particles"]
 
 _LOCALE = Path(__file__).parent / "book" / "locale"
 _FIELD = re.compile(r"(\{[^{}]+\})")
-# Fields that may hold a student's own words. Where another field has words without a translation,
-# the sentence is another one, or it stays in English as a whole.
+# Fields that may contain text of the student. If any other field contains words without a
+# translation, the pattern does not match.
 _FREE = re.compile(r"show|raised|error|line|list|got|repr")
 _PARTICLE = re.compile(
     r"(?P<end>\w)(?P<after>[^\w\s]*)(?P<particle>이\(가\)|은\(는\)|을\(를\)|과\(와\)|\(으\)로|\(이\)어야)"
@@ -36,11 +37,11 @@ _FORMS = {  # after a final consonant, and after a vowel
 
 
 def translated(text: str, language: str) -> str:
-    """Return a message in a language, or unchanged if it has no translation.
+    """Return the translation of a message, or the message if it has none.
 
     Args:
-        text: What the page is about to show.
-        language: For example "ko"; one without a catalogue changes nothing.
+        text: The message in English.
+        language: For example "ko". Without a catalogue, the message is returned unchanged.
     """
     return _catalogue(language).gettext(text)
 
@@ -55,7 +56,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 class Translations(gettext.NullTranslations):
-    """The messages of a `.po` file, with those that have fields as patterns."""
+    """The messages of a `.po` file; those with fields become patterns."""
 
     def _parse(self, fp: IO[str]) -> None:
         self._fixed: dict[str, str] = {}
@@ -67,7 +68,7 @@ class Translations(gettext.NullTranslations):
                 patterns.append((text, words))
             else:
                 self._fixed[text] = words
-        # The pattern with the most words of its own fits best.
+        # The pattern with the most text outside its fields is tried first.
         patterns.sort(key=lambda pair: len(_FIELD.sub("", pair[0])), reverse=True)
         self._patterns = [(_pattern(text), fields(text), words) for text, words in patterns]
 
@@ -81,7 +82,7 @@ class Translations(gettext.NullTranslations):
         return self._sentences(text) or self._filled(text)
 
     def _sentences(self, text: str) -> str | None:
-        """Translate several messages that follow each other."""
+        """Translate a text of several messages, one after the other."""
         for end in re.finditer(r"[.?!)] ", text):
             first = text[: end.start() + 1]
             head = self._fixed.get(first) or self._filled(first)
@@ -100,7 +101,7 @@ class Translations(gettext.NullTranslations):
         return None
 
     def _values(self, names: Iterable[str], values: Iterable[str]) -> dict[str, str] | None:
-        """Return what fills the fields, translated; None if words of ours have no translation."""
+        """Return the translated values by field; None if one needs a translation and has none."""
         filled = {}
         for name, value in zip(names, values, strict=True):
             words = self._translate(value) or self._translate(value[:1].lower() + value[1:])
@@ -115,7 +116,7 @@ class Translations(gettext.NullTranslations):
 
 
 def with_particles(text: str) -> str:
-    """Return a Korean text with the form of each particle that fits what precedes it.
+    """Return a Korean text with each particle in the form that fits the word before it.
 
     >>> with_particles("3이(가), (2,)을(를), 값은(는), None이(가)")
     '3이, (2,)를, 값은, None이(가)'
@@ -138,7 +139,7 @@ def with_particles(text: str) -> str:
     return _PARTICLE.sub(chosen, text).replace("(이)어야", "이어야")
 
 
-# A field that another one follows directly: a number, or a text without a mark of punctuation.
+# A field directly before another field: a number, or a text without punctuation.
 _BEFORE_A_FIELD = r"((?>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|[^:;,]+)"
 
 
@@ -155,7 +156,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def fields(text: str) -> list[str]:
-    """Return the fields of a message, in their order.
+    """Return the fields of a message, in order.
 
     >>> fields("{what} has {len(got)} entries.")
     ['{what}', '{len(got)}']

@@ -1,4 +1,4 @@
-"""With WORKBOOK_LANG=ko, messages are Korean; what has no translation stays English."""
+"""With WORKBOOK_LANG=ko, messages are in Korean, or in English if they have no translation."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_each_translation_has_the_fields_of_its_original():
 
 
 def test_each_pattern_is_found_again_in_its_own_message():
-    """Fill every message with plain values: its own translation comes back, filled alike."""
+    """Each message, filled with plain values, gives its own translation with the same values."""
     lost = []
     for flags, text, words in _entries():
         if "python-brace-format" not in flags or not words:
@@ -130,7 +130,7 @@ def test_message_with_an_untranslated_part_stays_english_as_a_whole(message):
 
 def test_students_own_words_are_kept():
     told = translated(
-        "Given XOR and the default: a ValueError is expected, but your code raised "
+        "Given XOR and the default: expected a ValueError, but your code raised "
         "TypeError: I have no idea what went wrong.",
         "ko",
     )

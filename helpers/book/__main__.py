@@ -25,15 +25,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--language",
         choices=[*LANGUAGES, "all"],
         default="all",
-        help="one language only; all by default, each but English in a folder of its own",
+        help="build one language only; by default all, with Korean in the folder ko",
     )
     parser.add_argument(
-        "--catalogues", action="store_true", help="bring the translations in step, build nothing"
+        "--catalogues", action="store_true", help="update the translations without building"
     )
     parser.add_argument(
-        "--pdf", type=int, metavar="CHAPTER", help="print a chapter, such as 1, beside the site"
+        "--pdf", type=int, metavar="CHAPTER", help="print a chapter, such as 1, to a PDF"
     )
-    parser.add_argument("--answers", action="store_true", help="with --pdf: hints and answers, too")
+    parser.add_argument(
+        "--answers", action="store_true", help="include hints and answers in the PDF"
+    )
     options = parser.parse_args(arguments)
     if options.pdf:
         return _print_chapter(options)
@@ -61,9 +63,9 @@ def _build(work: Path, out: Path, language: str, built: list[str]) -> int:
 
 
 def _print_chapter(options: argparse.Namespace) -> int:
-    """Print a chapter of the site; one that was not built yet is built first."""
+    """Print a chapter of the site, which is built first if necessary."""
     if not 1 <= options.pdf <= len(CHAPTERS):
-        print(f"There is no chapter {options.pdf}; there are 1 to {len(CHAPTERS)}.")
+        print(f"There is no chapter {options.pdf}; choose 1 to {len(CHAPTERS)}.")
         return 2
     language = "en" if options.language == "all" else options.language
     page = f"chapters/{options.pdf:02}_{CHAPTERS[options.pdf - 1]}.html"

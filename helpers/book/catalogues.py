@@ -1,4 +1,4 @@
-"""Keep the gettext catalogues of the book in step with its sources."""
+"""Update the gettext catalogues of the book from its sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["LOCALE", "PAGES", "derived", "missing", "template", "update"]
 LOCALE = Path(__file__).with_name("locale")
 # Pages with a catalogue; all others are shown in English.
 PAGES = ("index", "start", "chapters/map", "chapters/01_perceptrons")
-# What check, hint and progress say in the chapters of PAGES.
+# Modules with the messages of check, hint and progress in the chapters of PAGES.
 _SPOKEN = (
     "feedback.py",
     "answers.py",
@@ -32,9 +32,9 @@ _SPOKEN = (
     "exercises/released.py",
     "exercises/ch01_perceptrons.py",
 )
-# What Sphinx and the theme say in English where they have no translation.
+# Texts of Sphinx and the theme that have no Korean translation there.
 _OF_SPHINX = ("Link to this heading", "Link to this definition", "Permalink to this image")
-# Single words and names of those modules that are shown.
+# Single words and names that those modules show.
 _WORDS = (
     "Correct",
     "Progress",
@@ -44,7 +44,8 @@ _WORDS = (
     "small",
     *(name.replace("_", " ") for name in CHAPTERS),
 )
-# A form with numbers is translated here, so that no translator repeats it when a number changes.
+# Phrases with numbers are translated here, so that a translator need not repeat them when a number
+# changes.
 _FORMS = {
     "ko": (
         (r"(\d+) min", r"\1분"),
@@ -65,17 +66,17 @@ _NO_WORDS = re.compile(r"[\d\W_]*|\\?[a-zA-Z]|\$[^$]*\$|TensorFlow [\d.]+, Keras
 
 
 def update(language: str, source: Path, work: Path) -> dict[str, int]:
-    """Bring the catalogues of a language up to date.
+    """Update the catalogues of a language.
 
     Args:
         language: For example "ko".
         source: The staged sources of the book.
-        work: A folder for what Sphinx extracts.
+        work: A folder for the messages that Sphinx extracts.
 
     Returns:
-        For each catalogue, how many messages still need a translator.
+        The number of messages in each catalogue that still need a translator.
     """
-    shutil.rmtree(work, ignore_errors=True)  # pages that are gone have messages, too
+    shutil.rmtree(work, ignore_errors=True)  # it may contain messages of deleted pages
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "gettext", "-c", str(LOCALE.parent)]
     subprocess.run([*command, str(source), str(work)], check=True)
     templates = {page: _read(work / f"{page}.pot") for page in PAGES}
@@ -98,7 +99,7 @@ def update(language: str, source: Path, work: Path) -> dict[str, int]:
 
 
 def missing(path: Path) -> list[str]:
-    """Return the messages of a catalogue that a translator should write."""
+    """Return the messages of a catalogue that a translator should translate."""
     return [
         message.id
         for message in _read(path)
@@ -114,7 +115,7 @@ def _has_words(message: Message) -> bool:
 
 
 def _fill(message: Message, language: str, known: dict[str, str], terms: dict[str, str]) -> None:
-    """Translate a message that needs no translator: a form, a list of terms, a known text."""
+    """Translate a message that needs no translator: numbers, a list of terms, a known text."""
     found = known.get(message.id, "")
     for form, words in _FORMS.get(language, ()):
         if re.fullmatch(form, message.id):
@@ -128,7 +129,7 @@ def _fill(message: Message, language: str, known: dict[str, str], terms: dict[st
 
 
 def _known(folder: Path) -> dict[str, str]:
-    """Return all translations of a language; a text is translated once."""
+    """Return all translations of a language, by their English text."""
     return {
         message.id: message.string
         for path in sorted(folder.rglob("*.po"))
@@ -140,7 +141,8 @@ def _known(folder: Path) -> dict[str, str]:
 def derived(language: str, source: Path, target: Path) -> None:
     """Write the catalogues that need no translator.
 
-    The glossary has both languages, which change places; of other pages, the title is translated.
+    The glossary contains both languages, which are swapped. Of other pages, only the title is
+    translated.
     """
     folder = target / language / "LC_MESSAGES"
     titles = LOCALE / language / "LC_MESSAGES" / "titles.po"
@@ -167,10 +169,10 @@ def _read(path: Path, language: str | None = None) -> Catalog:
 
 
 def _write(catalogue: Catalog, path: Path) -> None:
-    """Write a catalogue without dates and line numbers, which change without a reason."""
+    """Write a catalogue without dates and line numbers, which would make needless differences."""
     for message in catalogue:
         message.locations = []
-        if "%(" not in message.id:  # "80 %" is no format
+        if "%(" not in message.id:  # "80 %" is not a format
             message.flags.discard("python-format")
     text = io.BytesIO()
     write_po(text, catalogue, width=100, omit_header=True, include_previous=False)
@@ -184,7 +186,7 @@ def _write(catalogue: Catalog, path: Path) -> None:
 
 
 def _theme() -> Catalog:
-    """Return what the theme, our extension and Sphinx itself say around a page."""
+    """Return the texts that the theme, `languages.py` and Sphinx show around a page."""
     import pydata_sphinx_theme
 
     catalogue = _read(Path(pydata_sphinx_theme.__file__).parent / "locale" / "sphinx.pot")
@@ -196,11 +198,11 @@ def _theme() -> Catalog:
 
 
 def _titles(work: Path) -> Catalog:
-    """Return the titles of the pages that have no catalogue: the navigation shows them."""
+    """Return the titles of pages without a catalogue, which the navigation shows."""
     catalogue = Catalog()
     for path in sorted(work.rglob("*.pot")):
         name = path.relative_to(work).with_suffix("").as_posix()
-        count = 2 if name == "chapters/glossary" else 1  # its introduction, too
+        count = 2 if name == "chapters/glossary" else 1  # also its introduction
         if name not in PAGES:
             for message in list(_read(path))[1 : 1 + count]:
                 catalogue.add(message.id)
@@ -208,7 +210,7 @@ def _titles(work: Path) -> Catalog:
 
 
 def _extracted(paths: list[Path], called: str = "") -> Catalog:
-    """Return the messages of Python modules: all sentences, or the arguments of one function."""
+    """Return the sentences in Python modules, or only the arguments of the function `called`."""
     catalogue = Catalog()
     for path in paths:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -233,7 +235,7 @@ def _sentences(tree: ast.AST, called: str) -> Iterator[tuple[str, bool]]:
 
 
 def _texts(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk over the largest expressions that are text, and over those in their fields."""
+    """Yield the largest expressions that are text, and those inside their fields."""
     for child in ast.iter_child_nodes(node):
         is_docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
         if is_docstring or isinstance(node, ast.JoinedStr | ast.BinOp) and _is_text(child):
@@ -277,7 +279,7 @@ def _field(node: ast.AST) -> str:
 
 
 def _is_sentence(text: str, fields: bool) -> bool:
-    """Return whether a student may read this text; source code and names are not meant."""
+    """Return whether a text may be shown to a student: it is neither source code nor a name."""
     if re.search(r"\n|^result = |^[#^'(]|<div|px |END SOLUTION|text/", text):
         return False
     words = re.sub(r"\{[^{}]*\}", "", text)

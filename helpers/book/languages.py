@@ -25,7 +25,7 @@ class Korean(search.SearchLanguage):
         "(입니다|이므로|이며|이고|이면|에서는|에서|에는|에게|으로|보다|까지|부터|마다|처럼"
         "|에|로|은|는|이|가|을|를|의|와|과|도|만)$"
     )
-    # The reader's query loses its particles in the same way.
+    # Particles are removed from the reader's query in the same way.
     js_stemmer_code = f"""
     var Stemmer = function () {{
       this.stemWord = function (word) {{
@@ -63,14 +63,14 @@ def _is_translated(app: Any, page: str) -> bool:
 
 
 def _name_site(app: Any, config: Any) -> None:
-    """Translate what the configuration says in English."""
+    """Translate the texts of the configuration."""
     config.html_title = str(_("Keras workbook"))
     config.copyright = str(_("the authors; pages CC BY-SA 4.0"))
     config.html_theme_options["search_bar_text"] = str(_("Search the pages"))
 
 
 def _translate_prompts(app: Any, doctree: nodes.document) -> None:
-    """Translate the words over a folded cell, which are no text of the page."""
+    """Translate the labels of folded cells, which Sphinx does not extract from the page."""
     prompts = {
         "Show the released answer": _("Show the released answer"),
         "Hide the released answer": _("Hide the released answer"),
@@ -90,7 +90,7 @@ def _note_untranslated(app: Any, doctree: nodes.document, page: str) -> None:
 
 
 def _add_switch(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
-    """Link the same page of the other sites; English is above the others."""
+    """Link the same page in the other languages; English is in the parent folder."""
     here = app.config.language
     up = "../" * page.count("/") + ("" if here == "en" else "../")
     context["workbook_translations"] = [
@@ -101,7 +101,7 @@ def _add_switch(app: Any, page: str, template: str, context: dict, doctree: Any)
 
 
 def _mark_languages(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
-    """Tell a screen reader which parts of a page are in another language than the page."""
+    """Mark the parts of a page that are in another language, for screen readers."""
     here, body = app.config.language, context.get("body")
     if not body:
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["print_page"]
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-# Chromium's own clock, which runs ahead while nothing loads: formulas are typeset long before.
+# Milliseconds of Chromium's virtual time, which is more than enough to typeset all formulas.
 _SETTLED_MS = 60_000
 
 
@@ -22,11 +22,10 @@ def print_page(page: Path, target: Path, answers: bool = False) -> None:
     Args:
         page: An HTML page of the built site.
         target: The PDF to write.
-        answers: Print the hints and answers, which are folded on the site, in their places;
-            they are left out by default.
+        answers: Whether to print the hints and answers, which are folded on the site.
 
     Raises:
-        RuntimeError: If Chromium is not installed or does not print.
+        RuntimeError: If Chromium is not installed or writes no file.
     """
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
@@ -34,7 +33,7 @@ def print_page(page: Path, target: Path, answers: bool = False) -> None:
             f"A PDF needs Chromium or Chrome; none of {', '.join(_PROGRAMS)} is installed."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    copy = page.with_name(f".{page.stem}.print.html")  # beside the page, for its links
+    copy = page.with_name(f".{page.stem}.print.html")  # in the same folder, so that its links work
     copy.write_text(_for_paper(page.read_text(encoding="utf-8"), answers), encoding="utf-8")
     try:
         with tempfile.TemporaryDirectory(prefix="print-", ignore_cleanup_errors=True) as profile:
@@ -49,11 +48,11 @@ def print_page(page: Path, target: Path, answers: bool = False) -> None:
     finally:
         copy.unlink()
     if not target.exists():
-        raise RuntimeError(f"{program} wrote no PDF: {done.stderr[-1000:]}")
+        raise RuntimeError(f"{program} did not write the PDF: {done.stderr[-1000:]}")
 
 
 def _for_paper(text: str, answers: bool) -> str:
-    """Return a page with its folds open or left out, as `print.css` styles them."""
+    """Return a page whose folded parts `print.css` shows or hides."""
     kind = "with-answers" if answers else "without-answers"
     text = re.sub(r"<html\b", f'<html class="{kind}"', text, count=1)
     return re.sub(r"<details\b(?! open)", "<details open", text) if answers else text

@@ -120,9 +120,9 @@ def expect_shape(got: Any, shape: tuple[int, ...], *, given: str, what: str = "t
 
 
 def _shape_advice(got: tuple[int, ...], want: tuple[int, ...]) -> str:
-    """Return a sentence on how a shape differs from the expected one, "" where none is known."""
+    """Return a sentence on how a shape differs from the expected one, or ""."""
     if got == ():
-        return " One number came back: is a sum or a mean taken over too many axes?"
+        return " The result is one number: is a sum or a mean taken over too many axes?"
     if want == ():
         return " One number is expected: is a sum or a mean over all entries missing?"
     if len(got) > 1 and got == want[::-1]:
@@ -161,7 +161,7 @@ def expect_close(
         booleans: Whether True and False count as 1 and 0.
         inputs: What a function of single numbers was given, shaped like `want`; the message shows
             the number at the place that differs.
-        advice: What to look at when the difference is none of the known mistakes.
+        advice: What to look at if the difference is not one of the known mistakes.
     """
     array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
     if target.shape == () and array.size == 1:
@@ -200,7 +200,7 @@ _PLAIN_FACTORS = (-1.0, 2.0, 0.5, 3.0, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01, 1000.0
 
 
 def _relation(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> str:
-    """Return how `got` follows from the expected values by one step, "" where no step is known.
+    """Return how `got` differs from the expected values if it is one simple step, or "".
 
     >>> _relation(np.array([2.0, 4.0]), np.array([1.0, 2.0]), 1e-4, 1e-6)
     ': each entry is 2 times the expected one'
@@ -231,13 +231,13 @@ def _relation(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> st
         if np.array_equal(got, np.round(want, digits)):
             return f": the entries are rounded to {digits} digits"
     if same(np.trunc(want)):
-        return ": the fractions are lost; keep the result in floats, not in whole numbers"
+        return ": the fractional parts are missing; store the result as floats, not as integers"
     if got.ndim == 2 and got.shape == got.T.shape and same(want.T):
         return ": rows and columns are exchanged"
     if np.allclose(np.abs(got), np.abs(want), rtol, atol):
         return ": only signs differ"
     if np.allclose(np.sort(got, axis=None), np.sort(want, axis=None), rtol, atol):
-        return ": the entries are right, and in another order"
+        return ": the entries are right, but in the wrong order"
     wrong = int((~np.isclose(got, want, rtol, atol)).sum())
     return f"; {wrong} of {want.size} entries differ"
 

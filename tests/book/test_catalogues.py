@@ -1,4 +1,4 @@
-"""The translations are valid, keep what they must keep, and nothing of chapter 1 is missing."""
+"""Translations are valid, nearly complete, and keep fields, code and formulas unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.book.catalogues import LOCALE, PAGES, missing, template
 from helpers.translation import fields
 
 FILES = sorted(LOCALE.rglob("*.po"))
-# Code, formulas, and the targets of links; a link's words are translated.
+# Code, formulas and the targets of links; the text of a link is translated.
 _KEPT = re.compile(r"`[^`]+`|\$[^$]+\$|\]\(([^)]+)\)|%\([a-z_]+\)s")
 
 
@@ -53,7 +53,7 @@ def test_translation_has_the_fields_code_and_formulas_of_its_original(path):
 
 def _kept(text):
     found = {match[0] if not match[1] else match[1] for match in _KEPT.finditer(text)}
-    # A download is a role, whose words are translated.
+    # A download is a Sphinx role, whose text is translated.
     return {part for part in found if not part.startswith("`Download")} | set(
         fields(text) if "helpers" in text else ()
     )
@@ -61,7 +61,7 @@ def _kept(text):
 
 @pytest.mark.parametrize("name", [*PAGES, "sphinx", "titles", "helpers"])
 def test_translation_is_complete_but_for_what_changed_lately(name):
-    """A sentence that was edited in English falls back until a translator has seen it."""
+    """A sentence that was edited in English is shown in English until it is translated again."""
     path = LOCALE / "ko" / "LC_MESSAGES" / f"{name}.po"
     open_messages = missing(path)
     assert len(open_messages) <= 0.1 * len(_messages(path)), open_messages
@@ -77,7 +77,7 @@ def test_same_text_has_one_translation():
 
 
 def test_translated_text_is_polite_throughout():
-    """Sentences of pages and messages end in -니다, -요 or a request; headings may be plain."""
+    """Sentences of pages and messages end in -니다, -요 or a request; headings need not."""
     plain = []
     for path in FILES:
         for message in _messages(path):

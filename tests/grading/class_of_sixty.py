@@ -1,4 +1,4 @@
-"""A class as an instructor meets it: 60 students, two pages, and what each of them must get."""
+"""A realistic class: 60 students, two pages, and the points that each student should get."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.grading.pages import code_cell, dump
 ROOT = Path(__file__).resolve().parents[2]
 DUE = datetime(2026, 3, 1, 23, 59)
 PER_DAY = 0.1
-# What a student writes, and the criteria of the rubric that a person finds in it.
+# Explanations, and the criteria of the rubric that each of them meets.
 WORDS = {
     "It draws the corners and says why they cross.": (0, 1),
     "It draws the corners.": (0,),
@@ -42,10 +42,10 @@ _OTHERS = ("محمد علي", "فاطمة الزهراء", "प्रिया �
 
 @dataclass
 class Student:
-    """One student: what they hand in, and what they must get.
+    """One student: what they hand in, and the points they should get.
 
     Attributes:
-        person: As the course system knows them.
+        person: Their data in the course system.
         kind: "plain", "odd", "hostile", "broken" or "missing".
         points: Points of each checked exercise that was handed in.
         words: The explanation of each exercise in words.
@@ -60,12 +60,12 @@ class Student:
 
     @property
     def days(self) -> int:
-        """Started days after the due date."""
+        """Days after the due date, rounded up."""
         late = (self.person.submitted or DUE) - DUE
         return max(0, -(-late // timedelta(days=1)))
 
     def total(self, marks: dict[str, float], chapter_ids: set[str]) -> float:
-        """Return the points of some exercises with the marks in place, without any deduction."""
+        """Return the points of some exercises with the given marks, before any deduction."""
         own = self.points | {id: marks.get(id, 0.0) for id in self.words}
         return sum(points for id, points in own.items() if id in chapter_ids)
 
@@ -101,7 +101,7 @@ def real_source() -> Source:
 
 
 def small_source() -> Source:
-    """Return the small course of the grading tests, one page of it."""
+    """Return one page of the small course of the grading tests."""
     return Source(course, ("perceptrons",), _filled_small)
 
 
@@ -148,7 +148,7 @@ def make_class(source: Source, size: int = 60, each: int = 10) -> list[Student]:
     Args:
         source: Where the pages come from.
         size: Students who hand something in; three more hand in nothing.
-        each: How many are odd, and how many hostile; half as many are broken.
+        each: Number of odd and of hostile students; half as many have broken files.
     """
     odd = _odd_kinds()
     attacks = list(hostile.BODIES.items())
@@ -161,7 +161,7 @@ def make_class(source: Source, size: int = 60, each: int = 10) -> list[Student]:
         if number >= size:
             students.append(Student(person, "missing"))
             continue
-        # Spread over the class list, so that no kind has one script.
+        # Spread each kind over the class list, so that it has names in several scripts.
         rank = number * 7 % size
         when = DUE - timedelta(hours=1 + rank)
         if rank % 11 == 4:
@@ -188,7 +188,7 @@ def _names(count: int) -> list[tuple[str, str]]:
     listed = list(_LATIN)
     for group in (_HANGUL, _HAN, _CYRILLIC, _OTHERS):
         listed += [tuple(name.split(" ", 1)) for name in group]
-    # The two of one name and the odd names first, then the scripts in turn, then the others.
+    # First the two equal names and the odd names, then the scripts in turn, then the others.
     first = ("민수", "=1+1", "Kim_5", "Kim", "<b>Bold</b>")
     early = [place for place, name in enumerate(listed) if name[0] in first]
     order = [*early, *sorted(set(range(len(listed))) - set(early), key=lambda k: (k % 9, k))]
@@ -204,7 +204,7 @@ def _page_student(
     change: Callable | None = None,
     attack: str = "",
 ) -> Student:
-    """Return a student with the pages they hand in and the points they are due."""
+    """Return a student with the pages they hand in and the points they should get."""
     student = Student(person, kind)
     chapters = source.chapters if rank % 5 == 0 else source.chapters[:1]
     for chapter in chapters:
@@ -229,13 +229,13 @@ def _page_student(
 
 
 def _handed_in_again(source: Source, student: Student, rank: int) -> Student:
-    """Return a student who improves the page, and its words, after the first grading."""
+    """Return a student who improves the page and its explanations after the first grading."""
     person = replace(student.person, files=dict(student.person.files))
     listed = source.exercises(source.chapters[0])
     texts = {e.id: "It draws the corners." for e in listed if e.kind == "T"}
     name = source.file(source.chapters[0])
     old = person.files.pop(name)
-    # The old file stays beside the new one, which the browser named "... (1)".
+    # The old file stays next to the new one, which the browser named "... (1)".
     person.files[name] = old
     better = name.replace(".ipynb", " (1).ipynb")
     person.files[better] = dump(source.filled(source.chapters[0], set(), texts))

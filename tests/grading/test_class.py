@@ -31,14 +31,14 @@ def _rows(path: Path) -> list[dict]:
 
 
 class Desk:
-    """The instructor's folder: the export of the course system, and the commands that are run.
+    """The instructor's folder with the course system's export, and the commands to grade it.
 
     Args:
         folder: Where all files are.
         students: The class.
-        source: Where its pages come from.
+        source: Where the pages come from.
         system: "Moodle" or "Canvas".
-        options: More options of `workbook grade`.
+        options: Further options for `workbook grade`.
     """
 
     def __init__(self, folder: Path, students: list, source, system: str, options: list[str]):
@@ -79,7 +79,7 @@ class Desk:
         return process
 
     def grade(self, *options: str, kill_after: int = 0) -> str:
-        """Run `workbook grade` to its end or until it has this many results; return its output."""
+        """Run `workbook grade`, kill it after so many results if asked, and return its output."""
         command = ["grade", str(self.zip), "--out", str(self.out), *self.options, *options]
         process = self.start(*command)
         state = self.out / "state" / "graded"
@@ -97,7 +97,7 @@ class Desk:
         return (self.folder / "log.txt").read_text(errors="replace")
 
     def mark_in_browser(self, page: browser.Browser) -> int:
-        """Mark each answer by the criteria that its words meet; return how many were marked."""
+        """Mark each explanation by the criteria that it meets; return how many were marked."""
         process = self.start("mark", str(self.out), "--browser")
         address = re.search(r"http://\S+", process.stdout.readline())[0]
         count = 0

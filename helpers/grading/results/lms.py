@@ -63,7 +63,8 @@ def notes(report: Report) -> list[str]:
         for column, chapter in _columns_of_chapters(report, list(roster.columns)).items():
             if column not in roster.columns:
                 told.append(
-                    f"Canvas has no assignment for {column}: its import will ask which one to use."
+                    f"Canvas has no assignment for {column}: it will ask during the import which "
+                    "one to use."
                 )
             elif most := _possible(report, column):
                 told.append(_scaled_words(f"Canvas's {column}", most, _most(report, chapter)))
@@ -87,7 +88,7 @@ def _number(text: str) -> float:
 
 
 def _is_open(report: Report, student: str, chapter: str | None = None) -> bool:
-    """Return whether the machine left work of a student ungraded, so that points would be wrong."""
+    """Return whether some work of a student was left ungraded, which makes the points wrong."""
     return any(
         file["student"] == student
         and file["status"] == "ungraded"

@@ -85,7 +85,7 @@ def test_canvas_points_go_to_no_other_pages_assignment(tmp_path):
     columns = [*_OF_STUDENT, "Multilayer Perceptrons (78)", "Perceptrons Current Score"]
     (_, kim), told = _canvas(tmp_path, columns, "5")
     assert kim["Multilayer Perceptrons (78)"] == kim["Perceptrons Current Score"] == ""
-    assert kim["perceptrons"] == "2" and "its import will ask" in told[0]
+    assert kim["perceptrons"] == "2" and "it will ask during the import" in told[0]
 
 
 def test_canvas_points_overwrite_no_second_assignment_of_a_page(tmp_path):

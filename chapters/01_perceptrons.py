@@ -454,8 +454,8 @@ for _ in range(4):
 #
 # **Write** `train_perceptron(X, y, max_epochs=100)`. Start with all weights and the bias at zero.
 # Pass through the rows in their order and apply (1.6) to each row before the next one. Stop after the
-# first
-# pass without a mistake. If `max_epochs` passes were not enough, raise a `ValueError` that says so.
+# first pass without a mistake. If `max_epochs` passes were not enough, raise a `ValueError` with a
+# message that says so.
 #
 # **Shapes** `X` is (n, d), `y` is (n,); return `w` of shape (d,), the number `b`, and the number of
 # all mistakes made on the way, as `(w, b, mistakes)`.
@@ -727,7 +727,7 @@ for name, p in (("a coin flip", 0.5), ("one in a hundred", 0.01)):
 #
 # **Write** `sum_of_squares(y, t)` and `mean_squared_error(y, t)` as in (1.10), over all entries,
 # and `cross_entropy(probabilities, labels)`, the mean over the rows. A probability of exactly zero
-# must give a large, finite loss.
+# must give a large, finite loss, more than 10; the guard against it must not change other losses.
 #
 # **Shapes** `probabilities` is (n, k); `labels` is (n, k) or (n,); each loss is one number.
 #

@@ -112,7 +112,7 @@ def _linked(text: str) -> str:
 
 
 def _numbered(text: str) -> str:
-    """Return formulas of several lines in a form that may have a number.
+    """Return a text whose formulas of several lines may be numbered.
 
     Sphinx puts a formula with a line break into `split`, where MathJax refuses `\\tag`.
     """

@@ -128,7 +128,7 @@ def _shape_advice(got: tuple[int, ...], want: tuple[int, ...]) -> str:
     if len(got) > 1 and got == want[::-1]:
         return " Rows and columns are exchanged."
     if np.prod(got) == np.prod(want):
-        return " The number of entries is right; they should be in that shape."
+        return " The number of entries is right; only the shape is wrong."
     if len(got) == len(want) - 1:
         return " An axis is missing: is a sum or a mean taken over it?"
     return ""
@@ -417,7 +417,7 @@ def _start(what: str) -> str:
 
 
 def in_short(got: Any) -> str:
-    """Return a value in the form for a message: only the length of a list or tuple."""
+    """Return a value as a message shows it: a list or tuple by its length only."""
     return f"a {type(got).__name__} of {len(got)}" if isinstance(got, tuple | list) else show(got)
 
 

@@ -118,7 +118,7 @@ class Sender:
         files: How many files arrived under this name.
         sure: Whether the match is certain.
         upload: The name under which the course system accepts a file, "" if it accepts none:
-            Moodle's folder, or Canvas's name of the newest file from the user's number on.
+            Moodle's folder, or the newest file's name in Canvas, from the user's number on.
     """
 
     outer: str

@@ -33,7 +33,7 @@ _RECORDS = {
     "_loss_ids",
     "_losses",
     "_losses_override",
-    "_nodes",  # of a functional model, in order of address; another attribute has them by depth
+    "_nodes",  # of a functional model, in order of address; `_nodes_by_depth` has them, too
     "_outbound_nodes",
     "_parent_path",
     "_path",

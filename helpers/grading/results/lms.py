@@ -187,7 +187,7 @@ def _columns_of_chapters(report: Report, columns: list[str]) -> dict[str, str]:
     """Return the page of each column of the gradebook that gets points.
 
     A page uses the assignment with its name. If there is none, or more than one, it gets a new
-    column, and Canvas's import asks what to do with that.
+    column, and Canvas asks during the import what to do with it.
     """
     every = list(report.all_chapters)
     named: dict[str, list[str]] = {}
@@ -241,10 +241,10 @@ def _moodle_name(sender: Any) -> str:
 
 
 def _canvas_name(sender: Any) -> str:
-    """Return a name whose first two numbers are the user's and the attachment's, as Canvas reads.
+    """Return a name whose first two numbers are the user's and the attachment's, as Canvas expects.
 
-    The student's name stands before them without its digits, which Canvas would take for these
-    numbers. Canvas shows the file in a comment under the attachment's own name.
+    The student's name comes first, without digits, which Canvas would take for these numbers.
+    Canvas shows the file in a comment, under the attachment's name.
     """
     own = sender.upload.removesuffix(".ipynb")
     name = re.sub(r"[\W\d_]+", "", sender.name)

@@ -15,6 +15,7 @@ from helpers.exercises import (
     expect_raises,
     expect_shape,
     explanation,
+    naming,
     show,
 )
 
@@ -60,13 +61,16 @@ _TANH = (np.tanh, lambda h: 1.0 - h**2)
 _SIGMOID = (_sigmoid, lambda h: h * (1.0 - h))
 
 
-def _layer_gradients(x, weights, activation=_SIGMOID, linear_end=False, squares=False):
+def _layer_gradients(
+    x, weights, activation=_SIGMOID, *, linear_end=False, squares=False, transposed=True
+):
     """Return the gradients of the summed output by each matrix and by each layer's output.
 
     Args:
         activation: The function, and its slope as a function of its value.
         linear_end: Whether the last layer goes without the activation.
         squares: Whether the objective is the sum of squares, not of entries.
+        transposed: Whether the gradient goes down through the transposed matrix, as it must.
     """
     function, slope = activation
     activations = [x]
@@ -80,7 +84,8 @@ def _layer_gradients(x, weights, activation=_SIGMOID, linear_end=False, squares=
         if not (linear_end and level == len(weights)):
             delta = delta * slope(activations[level])
         by_matrix.insert(0, activations[level - 1].T @ delta)
-        delta = delta @ weights[level - 1].T
+        matrix = weights[level - 1]
+        delta = delta @ (matrix.T if transposed else matrix)
     return by_matrix, by_output
 
 
@@ -149,7 +154,19 @@ def _ratio_mistakes(x, weights):
             np.linalg.norm(gradients[1]) / np.linalg.norm(gradients[-1])
         ),
         "This is a logarithm of the ratio.": np.log10(want),
+        "This is the ratio of the matrices themselves: take the gradients of J by "
+        "them.": np.linalg.norm(weights[0]) / np.linalg.norm(weights[-1]),
+        "On the way down the gradient is multiplied by the transposed matrix; the transpose is "
+        "missing.": _ratio(_layer_gradients(x, weights, transposed=False)[0]),
+        "This is the ratio of the activations: take the gradients of J by the "
+        "matrices.": _activation_ratio(x, weights),
     }
+
+
+def _activation_ratio(x, weights):
+    first = _sigmoid(x @ weights[0])
+    last = functools.reduce(lambda h, w: _sigmoid(h @ w), weights, x)
+    return np.linalg.norm(first) / np.linalg.norm(last)
 
 
 def _relu_survives(x, weights):
@@ -197,7 +214,8 @@ def check_gradient_norm_ratio(gradient_norm_ratio, case):
     expect(
         got > 0,
         f"Given 30 sigmoid layers of width 16, the ratio is tiny and positive; yours is {got:.3g}. "
-        "Squares of such small numbers vanish in float32: use float64.",
+        "Squares of such small numbers vanish in float32, and differences vanish in rounding: use "
+        "float64, and a tape or the chain rule.",
     )
     expect_close(
         got,
@@ -288,16 +306,18 @@ def _expect_bounds(product_bounds, matrices):
         "singular values of the factors.",
     )
     count, size = len(matrices), len(matrices[0])
+    given = f"{count} random {size} x {size} matri{'ces' if count > 1 else 'x'}"
     values = [np.linalg.svd(matrix, compute_uv=False) for matrix in matrices]
-    expect_close(
-        got,
-        np.array([np.prod([v[-1] for v in values]), np.prod([v[0] for v in values])]),
-        given=f"{count} random {size} x {size} matri{'ces' if count > 1 else 'x'}",
-        what="product_bounds(matrices)",
-        rtol=1e-3,
-        atol=1e-6,
-        mistakes=_bounds_mistakes(matrices, values),
+    low, high = np.prod([v[-1] for v in values]), np.prod([v[0] for v in values])
+    one_by_one = (
+        ("the lower bound", low, _lower_mistakes(values)),
+        ("the upper bound", high, _upper_mistakes(values)),
     )
+    for sentence, pair in _bounds_mistakes(matrices, values).items():
+        is_right = np.allclose(pair, [low, high], 1e-3)
+        expect(is_right or not np.allclose(got, pair, 1e-3), f"Given {given}: {sentence}")
+    for number, (what, want, mistakes) in zip(got, one_by_one, strict=True):
+        expect_close(number, want, given=given, what=what, rtol=1e-3, atol=1e-6, mistakes=mistakes)
 
 
 def _bounds_mistakes(matrices, values):
@@ -348,6 +368,34 @@ def _bounds_mistakes(matrices, values):
         "the largest singular value the worst one."
     ] = [low, frobenius]
     return mistakes
+
+
+def _lower_mistakes(values):
+    """Lower bounds that known mistakes give, by the sentence that helps."""
+    smallest = [v[-1] for v in values]
+    return {
+        "These are determinants, the products of all singular values of a factor: take the "
+        "smallest of each.": np.prod([np.prod(v) for v in values]),
+        "The smallest singular value of all factors is taken for each of them; every factor has "
+        "its own.": min(smallest) ** len(values),
+        "Only the first two matrices count; multiply over all factors.": np.prod(smallest[:2]),
+        "This is the upper bound: for the lower one take the smallest singular value of each "
+        "factor.": np.prod([v[0] for v in values]),
+        "This is the reciprocal of the upper bound: multiply the smallest singular values.": 1
+        / np.prod([v[0] for v in values]),
+    }
+
+
+def _upper_mistakes(values):
+    """Upper bounds that known mistakes give, by the sentence that helps."""
+    largest = [v[0] for v in values]
+    return {
+        "The largest singular value of all factors is taken for each of them; every factor has its "
+        "own.": max(largest) ** len(values),
+        "Only the first two matrices count; multiply over all factors.": np.prod(largest[:2]),
+        "This is the lower bound: for the upper one take the largest singular value of each "
+        "factor.": np.prod([v[-1] for v in values]),
+    }
 
 
 def _expect_counterexample(got):
@@ -409,13 +457,16 @@ explanation(
 # 5.4.1 --------------------------------------------------------------------------------------
 
 
-def _random_weights(case, inputs=4, hidden=5, outputs=3):
+def _random_weights(case, inputs=4, hidden=5, outputs=6):
     return [
         case.normal(size=(inputs, hidden)),
         case.normal(size=hidden),
         case.normal(size=(hidden, outputs)),
         case.normal(size=outputs),
     ]
+
+
+_SHAPES = "W1 of shape (4, 5), b1 (5,), W2 (5, 6), b2 (6,)"
 
 
 def _transformed(weights, unit, into, out, *, bias=True):
@@ -464,6 +515,12 @@ def _expect_unit_changed(parts, weights, unit, into, out, given, verb):
         f"{given} changed row {rows[0] if rows else ''} of W1. In this layout a hidden unit's "
         "incoming weights are a column of W1, not a row.",
     )
+    columns = [k for k in range(w2.shape[1]) if not same(w2[:, k], weights[2][:, k])]
+    expect(
+        not (len(columns) == 1 and not same(w2[others], weights[2][others])),
+        f"{given} changed column {columns[0] if columns else ''} of W2. A hidden unit's outgoing "
+        "weights are a row of W2, not a column.",
+    )
     moved = [k for k in others if not same(w1[:, k], weights[0][:, k])]
     moved += [k for k in others if not same(b1[k], weights[1][k])]
     moved += [k for k in others if not same(w2[k], weights[2][k])]
@@ -490,6 +547,15 @@ def _expect_unit_changed(parts, weights, unit, into, out, given, verb):
         what=f"column {unit} of W1",
         rtol=1e-4,
         atol=1e-5,
+        mistakes={}
+        if into == out
+        else {
+            "the factor is cut off to a whole number.": weights[0][:, unit] * int(into),
+            "that is the root of the factor: multiply what goes in by the whole factor.": (
+                weights[0][:, unit] * into**0.5
+            ),
+            "the factor is added; multiply by it.": weights[0][:, unit] + into,
+        },
     )
     expect(
         same(b1[unit], want[1][unit]),
@@ -532,8 +598,9 @@ def check_symmetries(flip_unit, rescale_unit, case):
 def _expect_flip(flip_unit, case):
     for unit in (int(case.integers(1, 4)), 0, 4):
         weights = _random_weights(case)
-        got = flip_unit(weights, unit)
         call = f"flip_unit(weights, {unit})"
+        with naming(f"{call}, {_SHAPES}"):
+            got = flip_unit(weights, unit)
         _judge_transform(
             got, weights, unit, -1.0, -1.0, _tanh_network, case, call=call, verb="negate"
         )
@@ -542,8 +609,9 @@ def _expect_flip(flip_unit, case):
 def _expect_rescale(rescale_unit, case):
     for unit, low, high in ((int(case.integers(0, 5)), 2, 4), (int(case.integers(0, 5)), 0.2, 0.6)):
         weights, factor = _random_weights(case), round(float(case.uniform(low, high)), 2)
-        got = rescale_unit(weights, unit, factor)
         call = f"rescale_unit(weights, {unit}, {factor})"
+        with naming(f"{call}, where the factor is positive, {_SHAPES}"):
+            got = rescale_unit(weights, unit, factor)
         _judge_transform(
             got, weights, unit, factor, 1 / factor, _relu_network, case, call=call, verb="scale"
         )
@@ -1006,6 +1074,13 @@ def _expect_variance(xavier_variance, sizes):
             "This divides by the product of the fans; Xavier divides by their sum.": 2.0
             / (fan_in * fan_out),
             "The result is cut off to a whole number: `/` divides, `//` cuts off.": 0.0,
+            "Only the fan-in is below the 2: put parentheses around the sum.": 2.0 / fan_in
+            + fan_out,
+            "This is the mean of the variances 1 / fan-in and 1 / fan-out. Xavier takes the mean "
+            "of the fans: half of their sum, times the variance, is 1.": (1 / fan_in + 1 / fan_out)
+            / 2,
+            "This is the geometric mean of the fans; Xavier takes half of their sum.": 1.0
+            / (fan_in * fan_out) ** 0.5,
         }
         expect_close(
             expect_number(xavier_variance(fan_in, fan_out), what="`xavier_variance`"),
@@ -1035,6 +1110,12 @@ def _expect_bound(xavier_bound, sizes):
                 / (fan_in + fan_out),
                 "A bound is a positive number; the distribution reaches from -a to a.": -bound,
                 "This is the width of the whole interval: the bound is half of it.": 2 * bound,
+                "The 12 belongs to the width of the interval, 2a: the variance is a**2 / 3.": (
+                    bound * 2**0.5
+                ),
+                "The root is taken of 6 / fan_in + fan_out: put parentheses around the sum.": (
+                    (6.0 / fan_in + fan_out) ** 0.5
+                ),
                 "This is the root of three times half the variance: use 2 / (fan-in + fan-out).": (
                     bound / 2**0.5
                 ),
@@ -1073,18 +1154,27 @@ def _expect_bound(xavier_bound, sizes):
 )
 def check_he_weights(he_weights, case):
     seed = int(case.integers(1, 10_000))
-    weights = _expect_he(he_weights, 400, 150, seed)
+    weights = _expect_he(he_weights, 450, 200, seed)
     yield 0.5
     expect(
-        np.array_equal(weights, _as_numbers(he_weights(400, 150, seed), "he_weights")),
+        np.array_equal(weights, _as_numbers(he_weights(450, 200, seed), "he_weights")),
         f"Given seed {seed} twice, the weights differ: make the generator from the seed.",
     )
     for other in (seed + 1, seed + 1000):
-        again = _as_numbers(he_weights(400, 150, other), "he_weights")
+        again = _as_numbers(he_weights(450, 200, other), "he_weights")
         expect(
             not np.allclose(weights, again),
             f"Given seeds {seed} and {other}, the weights are the same: the seed is not used.",
         )
+    # A far seed: the generators of TensorFlow draw the same stream, moved, from neighbouring ones.
+    again = _as_numbers(he_weights(450, 200, seed + 1_000_003), "he_weights")
+    related = np.abs(np.corrcoef(weights.ravel(), again.ravel())[0, 1])
+    sizes = [np.sort(np.abs(each), axis=None) for each in (weights, again)]
+    expect(
+        related < 0.5 and not np.allclose(*sizes, rtol=1e-3, atol=1e-4 * weights.std()),
+        f"Given seeds {seed} and {seed + 1_000_003}, the weights hold the same numbers, moved or "
+        "changed a little: make a generator from the seed, and draw from it.",
+    )
     _expect_he(he_weights, 64, 900, seed)
     _expect_he(he_weights, 900, 200, seed + 2)
 
@@ -1096,7 +1186,17 @@ def _expect_he(he_weights, fan_in, fan_out, seed):
     expect_shape(got, (fan_in, fan_out), given=given, what="he_weights(fan_in, fan_out, seed)")
     weights = _as_numbers(got, "he_weights(fan_in, fan_out, seed)")
     expect(np.isfinite(weights).all(), "he_weights must return finite numbers.")
-    expect(weights.std() > 0, "he_weights returned one number everywhere: the draw is missing.")
+    expect(
+        weights.std() > 0,
+        f"he_weights returned {weights.flat[0]:g} everywhere: "
+        + ("the draw is missing." if weights.any() else "the deviation is 0. `//` cuts off."),
+    )
+    edge = np.isclose(np.abs(weights), np.abs(weights).max(), rtol=1e-6).mean()
+    expect(
+        not 0.01 < edge < 0.9,
+        f"Given {given}: {100 * edge:.0f} % of the weights sit at the largest value, so the draw "
+        "is clipped. Normal numbers have no bound.",
+    )
     with np.errstate(invalid="ignore"):
         repeated = max(
             np.abs(np.corrcoef(side) - np.eye(len(side))).max() for side in (weights, weights.T)
@@ -1131,6 +1231,7 @@ def _expect_he(he_weights, fan_in, fan_out, seed):
             "this is Xavier's deviation; He looks at the fan-in alone.": (2.0 / (fan_in + fan_out))
             ** 0.5,
             "the deviation is 1: multiply by the root of 2 / fan_in.": 1.0,
+            "this is the deviation for 784 inputs: use the argument `fan_in`.": (2.0 / 784) ** 0.5,
         },
     )
     within = float((np.abs(weights) < weights.std()).mean())
@@ -1183,7 +1284,7 @@ def _variances(activation, fan_in, scale, layers=20):
         r"$1 = n_\mathrm{in}\,\sigma^2\,\mathrm{E}[\phi(z)^2]$ with $z \sim N(0, 1)$: the mean of "
         r"the square, not the variance.",
         "Lay a fine grid over -8..8, weight phi(z) squared with the normal density and sum (or "
-        "average a million normal draws); return one over the root of fan_in times the result.",
+        "average ten million normal draws); return one over the root of fan_in times the result.",
     ),
 )
 def check_choose_scale(choose_scale, case):
@@ -1210,7 +1311,7 @@ def activation(v):
     z = np.ravel(np.asarray(v, dtype=float))
     asked.append((len(z), bool(len(z) > 3 and (np.diff(z[:1000]) < 0).any()
                                and (np.diff(z[:1000]) > 0).any()),
-                  float(np.abs(z).max()) if len(z) else 0.0))
+                  float(np.abs(z).max()) if len(z) else 0.0, float(z.min()) if len(z) else 0.0))
     return function(v)
 
 result = {{"scale": choose_scale(activation, fan_in), "asked": asked[:5000]}}
@@ -1229,6 +1330,16 @@ def _expect_scale(choose_scale, name, source, activation, fan_in):
     words = f"{given}: with the scale {scale:.5g} the variance goes from 1 to {worst:.3g} within "
     words += "20 layers; it must stay between 0.9 and 1.1."
     want = (fan_in * _gaussian_mean(lambda z: activation(z) ** 2)) ** -0.5
+    asked = got["asked"]
+    expect(
+        not asked or min(lowest for *_, lowest in asked) < 0,
+        f"{words} Your z are all positive; a normal z is negative half of the time.",
+    )
+    expect(
+        not asked or sum(size for size, *_ in asked) > 4,
+        f"{words} Your function looks at the activation at {sum(size for size, *_ in asked)} "
+        "point(s). The mean of phi(z)**2 runs over all of z's distribution.",
+    )
     for sentence, value in _scale_mistakes(activation, fan_in, got["asked"]).items():
         expect(
             abs(scale - value) > 2e-3 * value or abs(value - want) < 1e-2 * want,
@@ -1245,6 +1356,16 @@ def _scale_mistakes(activation, fan_in, asked):
     narrow = _gaussian_mean(lambda z: activation(z) ** 2, 0.5)
     mistakes = {
         "The normal density is exp(-z**2 / 2); yours has no 2.": (fan_in * narrow) ** -0.5,
+        "The normal density is exp(-z**2 / 2) / sqrt(2 pi); yours lacks the root.": (
+            fan_in * square * np.sqrt(2 * np.pi)
+        )
+        ** -0.5,
+        "This uses the slope of the activation, which counts on the way back. On the way forward "
+        "it is the mean of phi(z)**2.": (fan_in * max(_slope_square(activation), 1e-12)) ** -0.5,
+        "This uses the root of the mean of |phi(z)|; the variance needs the mean of its square.": (
+            fan_in * max(_gaussian_mean(lambda z: np.abs(activation(z))), 1e-12)
+        )
+        ** -0.5,
         "This is upside down: divide by the root.": (fan_in * square) ** 0.5,
         "This is the variance of the weights: return their standard deviation.": want**2,
         "This keeps the variance of a linear network and takes no notice of the activation.": fan_in
@@ -1271,20 +1392,25 @@ def _scale_mistakes(activation, fan_in, asked):
     return mistakes
 
 
+def _slope_square(activation):
+    """Return the mean square of the activation's slope for a standard normal z."""
+    return _gaussian_mean(lambda z: ((activation(z + 1e-6) - activation(z - 1e-6)) / 2e-6) ** 2)
+
+
 def _scale_advice(scale, want, asked):
     """What to change, from what the activation was asked for."""
     off = f"It is {100 * abs(scale / want - 1):.2g} % off; half a per cent is too much."
     if not asked:
         return "Your function never calls `activation`, on which the scale depends."
-    if any(drawn for _, drawn, _ in asked):
-        count = sum(size for size, drawn, _ in asked if drawn)
-        if count < 1_000_000:
+    if any(drawn for _, drawn, *_ in asked):
+        count = sum(size for size, drawn, *_ in asked if drawn)
+        if count < 10_000_000:
             few = f"Your function draws {count:,} numbers"
-            return f"{off} {few}: draw at least a million, or lay out a grid."
+            return f"{off} {few}: draw ten million, or lay out a grid."
         return (
             f"{off} fan_in * scale**2 * the mean of phi(z)**2 should be 1, for z with variance 1."
         )
-    widest = max(reach for *_, reach in asked)
+    widest = max(reach for _, _, reach, _ in asked)
     if widest < 4:
         return f"{off} Your z reach from {-widest:.2g} to {widest:.2g}: go to 6 at least."
     return f"{off} Weight phi(z)**2 with the normal density exp(-z**2 / 2), on a fine grid."
@@ -1367,7 +1493,7 @@ def _deep_run(train_deep, start):
     )
     biases = [np.asarray(weight) for weight in model.weights if np.ndim(weight) == 1]
     expect(
-        start == "small" or not biases or any(bias.any() for bias in biases),
+        not biases or any(bias.any() for bias in biases),
         f"Every bias of the model from {call} is still zero, so this model was not trained. Return "
         "the one that `training.fit` trained.",
     )
@@ -1445,25 +1571,32 @@ def _lars(weights, gradients, learning_rate, trust, weight_decay, *, variant="")
     if variant == "global":
         norms = [np.sqrt(np.sum(np.square(norms)))] * len(norms)
         slopes = [np.sqrt(np.sum(np.square(slopes)))] * len(slopes)
-    updated = []
+    updated, shared = [], None
     for w, g, norm, slope in zip(weights, gradients, norms, slopes, strict=True):
         below = slope + (0.0 if variant == "denominator" else weight_decay * norm)
         if variant == "joint":
             below = length(g + weight_decay * w)
+        if variant == "twice":
+            below = length(g + weight_decay * w) + weight_decay * norm
         local = trust * norm / below if norm > 0 and below > 0 else 1.0
+        shared = local if shared is None else shared
         local = {
             "same layer": 0.0 if updated else local,
+            "first layer": shared,
+            "small trust": local / trust * 0.001 if norm > 0 else local,
             "upside down": trust * below / norm if norm > 0 else 1.0,
             "plain": 1.0,
             "trust": local / trust,
             "direction": local / norm if norm > 0 else 1.0,
         }.get(variant, local)
-        decay = {"decay": 0.0, "apart": 0.0, "pushes": -weight_decay}.get(variant, weight_decay)
+        decay = {"decay": 0.0, "apart": 0.0, "pushes": -weight_decay, "twice": 2 * weight_decay}
+        decay = decay.get(variant, weight_decay)
         step = local * (g + decay * w)
         if variant == "apart":
             step = step + weight_decay * w
         step = (1.0 if variant == "rate" else learning_rate) * step
-        updated.append({"sign": w + step, "step": -step}.get(variant, w - step))
+        results = {"sign": w + step, "step": -step, "plus step": step}
+        updated.append(results.get(variant, w - step))
     return updated
 
 
@@ -1473,6 +1606,9 @@ _LARS_MISTAKES = {
     "spectral": "These are largest singular values: the norm of a matrix is the root of the sum of "
     "the squares of its entries.",
     "step": "These are the steps alone; return the new weights.",
+    "plus step": "These are the steps alone; return the weights less the steps.",
+    "first layer": "The first layer's local rate is used for all layers; each layer has its own.",
+    "small trust": "The trust coefficient is 0.001 here; use the argument `trust`.",
     "global": "The norms are taken over all layers together; LARS takes one pair for each layer.",
     "rate": "The global learning rate is missing.",
     "trust": "The trust coefficient is missing from the local rate.",
@@ -1486,6 +1622,8 @@ _LARS_MISTAKES = {
     "upside down": "The local rate is upside down: the weights' norm is the numerator.",
 }
 _LARS_DECAY_MISTAKES = {
+    "twice": "The weight decay is added twice: g + beta w is the step, and g alone is in the "
+    "denominator.",
     "pushes": "The weight decay makes the weights longer: add beta w to the gradient.",
     "decay": "The weight decay is in the local rate and not in the step itself: add beta w to the "
     "gradient.",
@@ -1533,6 +1671,20 @@ def check_lars_step(lars_step, case):
         _expect_lars(lars_step, weights, gradients, rate, trust, weight_decay)
     yield 0.7
     _expect_lars_at_zero(lars_step)
+    still = lars_step([np.array([3.0, 4.0])], [np.zeros(2)], 0.1, 0.02, 0.5)
+    expect_close(
+        _as_arrays(still, 1, "lars_step")[0],
+        [2.994, 3.992],
+        given="a gradient of zeros, weights [3, 4], learning rate 0.1, trust 0.02 and weight decay "
+        "0.5",
+        what="the new weights",
+        rtol=1e-5,
+        mistakes={
+            "the denominator is not 0 here, since it contains the weight decay. Take the local "
+            "rate 1 only where the weights' norm or the denominator is 0.": [2.85, 3.8],
+            "the layer did not move; its weight decay does not depend on the gradient.": [3.0, 4.0],
+        },
+    )
 
 
 def _expect_lars(lars_step, weights, gradients, rate, trust, weight_decay):

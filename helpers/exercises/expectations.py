@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "expect_shape",
     "expect_table",
     "in_short",
+    "naming",
     "numbers",
     "show",
     "show_apart",
@@ -166,6 +168,7 @@ def expect_close(
     array, target = numbers(got, what, booleans=booleans), np.asarray(want, dtype=float)
     if target.shape == () and array.size == 1:
         array = array.reshape(())
+    _expect_unrounded(array, target, given, what, rtol, atol)
     for sentence, value in (mistakes or {}).items():
         value = np.asarray(value, dtype=float)
         if array.shape == value.shape and np.allclose(array, value, rtol, atol, equal_nan=True):
@@ -240,6 +243,17 @@ def _relation(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> st
         return ": the entries are right, but in the wrong order"
     wrong = int((~np.isclose(got, want, rtol, atol)).sum())
     return f"; {wrong} of {want.size} entries differ"
+
+
+def _expect_unrounded(array, target, given, what, rtol, atol) -> None:
+    """Raise `NotYet` where the right values were rounded, and too coarsely."""
+    if array.shape != target.shape or not array.any() or np.allclose(array, target, rtol, atol):
+        return
+    for digits in range(1 if target.size > 2 else 2, 8):  # one number may be short by chance
+        expect(
+            not np.allclose(array, np.round(target, digits), rtol=0, atol=1e-12),
+            f"Given {given}: {what} is rounded to {digits} decimals. Return it unrounded.",
+        )
 
 
 def show_apart(first: float, second: float) -> tuple[str, str]:
@@ -375,6 +389,18 @@ def expect_table(
         for column, entries in value.items()
         if hasattr(entries, "__len__") and len(entries) == length
     }
+
+
+@contextlib.contextmanager
+def naming(given: str) -> Iterator[None]:
+    """Add to an error of the student's code what the code was given."""
+    try:
+        yield
+    except AnswerError as error:
+        if error.kind == "NotImplementedError":
+            raise
+        message = f"{error.message} (given {given})".strip()
+        raise AnswerError(error.kind, message, error.line, error.bases) from None
 
 
 def expect_raises(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ CENTRAL = [
     wrong(
         "3.1",
         "fourth order",
-        "exact for this f",
+        "Use the h that is given",
         lambda f, x, h=1e-5: (4 * central(f, x, h) - central(f, x, 2 * h)) / 3,
     ),
     wrong(
@@ -134,6 +135,12 @@ def taken_step_errors(h):
     return {"f": abs(float(forward) - np.cos(1)), "c": abs(float(central) - np.cos(1))}.values()
 
 
+def float32_errors_of_a_float64_step(h):
+    x = np.float32(1)
+    forward, central = (np.sin(x + h) - np.sin(x)) / h, (np.sin(x + h) - np.sin(x - h)) / (2 * h)
+    return abs(forward - np.cos(1.0)), abs(central - np.cos(1.0))
+
+
 def without(table, key):
     return {name: value for name, value in table.items() if name != key}
 
@@ -165,6 +172,8 @@ STEPS = [
     wrong("3.2", "no errors", "cos(1)|", lambda h: np.add(float32_errors(h), np.cos(1)), {}),
     wrong("3.2", "relative", "relative", lambda h: np.divide(float32_errors(h), np.cos(1)), {}),
     wrong("3.2", "one number", "2 values", lambda h: float32_errors(h)[0], steps()),
+    wrong("3.2", "step left in float64", "values were float64", float32_errors_of_a_float64_step,
+          steps()),
     wrong("3.2", "index for step", "neither its index", float32_errors, best_step(index=True)),
     wrong("3.2", "few steps", "at least 12", float32_errors, best_step([0.1, 0.01, 1e-3])),
     wrong(
@@ -283,7 +292,7 @@ GRADIENT = [
     right("3.3", "list", lambda f, x: gradient_flat(f, x).tolist()),
     wrong("3.3", "large step", "Your step is h = 0.01", lambda f, x: gradient_step(f, x, 1e-2)),
     wrong("3.3", "larger step", "Your step is h = 0.001", lambda f, x: gradient_step(f, x, 1e-3)),
-    wrong("3.3", "tiny step", "differs most", lambda f, x: gradient_step(f, x, 1e-12)),
+    wrong("3.3", "tiny step", "Your step is h = 1e-12", lambda f, x: gradient_step(f, x, 1e-12)),
     wrong("3.3", "small step", "Your step is h = 1e-07", lambda f, x: gradient_step(f, x, 1e-7)),
     wrong(
         "3.3",
@@ -333,6 +342,23 @@ def descend_list(gradient, start, learning_rate, steps):
     return path
 
 
+def descend_by_entries(gradient, start, learning_rate, steps):
+    x = np.array(start, dtype=float)
+    path = [x.copy()]
+    for _ in range(steps):
+        for i in range(x.size):
+            x[i] -= learning_rate * gradient(x)[i]
+        path.append(x.copy())
+    return np.array(path)
+
+
+def descend_until_flat(gradient, start, learning_rate, steps):
+    def slope(x):
+        return gradient(x) if np.linalg.norm(gradient(x)) > 1e-2 else 0 * x
+
+    return descend(slope, start, learning_rate, steps)
+
+
 def descend_frozen(gradient, start, learning_rate, steps):
     slope = gradient(np.asarray(start, dtype=float))
     return np.array([start - k * learning_rate * slope for k in range(steps + 1)])
@@ -368,6 +394,8 @@ DESCENT = [
     right("3.4", "table", descend_table),
     right("3.4", "plain lists", descend_list),
     wrong("3.4", "a rate of its own", "the path", lambda g, x, rate, n: descend(g, x, 0.3, n)),
+    wrong("3.4", "one entry after the other", "all entries", descend_by_entries),
+    wrong("3.4", "stops where it is flat", "differs most", descend_until_flat),
     wrong("3.4", "gradient of the start", "at the start in every step", descend_frozen),
     wrong("3.4", "climbs", "path climbs", lambda g, x, rate, n: descend(g, x, -rate, n)),
     wrong("3.4", "no rate", "learning rate is missing", lambda g, x, rate, n: descend(g, x, 1, n)),
@@ -814,8 +842,12 @@ CHECK = [
     ),
     wrong("3.11", "no place", "2 values", lambda f, g, x: worst(f, g, x)[0]),
     wrong(
-        "3.11", "wrong place", "the place should be",
-        lambda f, g, x: (worst(f, g, x)[0], [0] * x.ndim),
+        "3.11", "counted from 1", "Indices count from 0",
+        lambda f, g, x: (worst(f, g, x)[0], [i + 1 for i in worst(f, g, x)[1]]),
+    ),
+    wrong(
+        "3.11", "place of the relative difference", "relative to the gradient",
+        lambda f, g, x: (worst(f, g, x)[0], worst_of(np.abs(g / gradient_loop(f, x) - 1))[1]),
     ),
 ]  # fmt: skip
 
@@ -1000,6 +1032,10 @@ class Unfinished(Function):
 
 
 FUNCTIONS = [
+    wrong(
+        "3.13", "returns Variables", "returns a Variable",
+        *five(Exp=function(np.exp, lambda self, g: Variable(self.output.data * g))),
+    ),
     wrong("3.13", "kept on the class", "is set on the class", *five(Square=OneForAll)),
     wrong("3.13", "forward writes", "changes its input", *five(Add=WritingAdd)),
     wrong("3.13", "backward writes", "writes into the gradient", *five(Mul=WritingMul)),
@@ -1210,6 +1246,22 @@ def without_sort(result, take=-1):
                 waiting.append(variable.creator)
 
 
+def marks_functions(result):
+    """Leave a mark on each function that has been visited."""
+    result.grad, waiting = np.ones_like(result.data), [result.creator]
+    while waiting:
+        waiting.sort(key=lambda function: function.generation)
+        function = waiting.pop()
+        if hasattr(function, "visited"):
+            continue
+        function.visited = True
+        gradients = function.input_gradients(function.output.grad)
+        for variable, gradient in zip(function.inputs, gradients, strict=True):
+            variable.grad = gradient if variable.grad is None else variable.grad + gradient
+            if variable.creator is not None:
+                waiting.append(variable.creator)
+
+
 def first_found_first(result):
     without_sort(result, 0)
 
@@ -1297,6 +1349,7 @@ LOOP = [
         lambda result: list(inputs_of(result.creator)),
     ),
     wrong("3.14", "lowest first", "highest generation first", lowest_first),
+    wrong("3.14", "marks functions", "a set of your own", marks_functions),
 ]
 
 
@@ -1540,7 +1593,7 @@ def wavy(x):
     return tf().reduce_sum(tf().tanh(x) * tf().exp(-tf().reduce_sum(x**2)))
 
 
-def timed(n, *, count=3, warm=True, factor=1.0, size=None):
+def timed(n, *, count=3, warm=True, factor=1.0, size=None, timer=time.perf_counter):
     import timeit
 
     point = tf().cast(tf().linspace(-0.5, 0.5, size or n), tf().float64)
@@ -1549,13 +1602,11 @@ def timed(n, *, count=3, warm=True, factor=1.0, size=None):
         call = functools.partial(function, wavy, point)
         if warm:
             call()
-        found[name] = [factor * s for s in timeit.repeat(call, number=1, repeat=count)]
+        found[name] = [factor * s for s in timeit.repeat(call, timer=timer, number=1, repeat=count)]
     return found
 
 
 def timed_by_hand(n):
-    import time
-
     point = tf().random.stateless_normal((n,), (1, 2), dtype=tf().float64)
     found = {"gradient": np.zeros(5), "hessian": np.zeros(5)}
     for name, function in (("gradient", only_gradient), ("hessian", hessian)):
@@ -1604,7 +1655,14 @@ SECOND = [
     wrong("3.17", "invented", "which a clock does not", hessian, invented),
     wrong("3.17", "not persistent", "persistent=True", hessian_once, timed),
     wrong("3.17", "sums of repeats", "neither add repeats", hessian,
-          lambda n: {key: [sum(found)] * 3 for key, found in timed(n).items()}),
+          lambda n: {key: [sum(found), 1.01 * sum(found)] * 2 for key, found in timed(n).items()}),
+    wrong("3.17", "running sums", "neither add repeats", hessian,
+          lambda n: {key: np.cumsum(found) for key, found in timed(n, count=4).items()}),
+    wrong("3.17", "one mean", "not their mean", hessian,
+          lambda n: {key: [np.mean(found)] * 3 for key, found in timed(n).items()}),
+    right("3.17", "processor time", hessian, lambda n: timed(n, timer=time.process_time)),
+    wrong("3.17", "rows outside the tape, stacked", "a tape returned None",
+          lambda f, x: tf().stack(hessian_none(f, x)), timed),
     wrong("3.17", "always five", "should have n", hessian, lambda n: timed(5)),
     wrong("3.17", "upper half", "below the diagonal",
           lambda f, x: tf().linalg.band_part(hessian(f, x), 0, -1), timed),

@@ -221,6 +221,13 @@ def flip_in_place(weights, unit):
     return weights
 
 
+def rescale_column_of_w2(weights, unit, factor):
+    w1, b1, w2, b2 = rescale_unit(weights, unit, factor)
+    w2 = np.array(weights[2], dtype=float)
+    w2[:, unit] /= factor
+    return [w1, b1, w2, b2]
+
+
 def rescale_outgoing_too(weights, unit, factor):
     if factor <= 0:
         raise ValueError("factor must be positive.")
@@ -561,6 +568,17 @@ def he_variance_scaling(fan_in, fan_out, seed):
     return found((fan_in, fan_out)).numpy()
 
 
+def he_weights_tensorflow(fan_in, fan_out, seed):
+    from helpers.backend import tf
+
+    return tf.random.Generator.from_seed(seed).normal((fan_in, fan_out)) * (2 / fan_in) ** 0.5
+
+
+def he_weights_rolled(fan_in, fan_out, seed):
+    draw = np.random.default_rng(0).normal(0, (2 / fan_in) ** 0.5, fan_in * fan_out)
+    return np.roll(draw, seed).reshape(fan_in, fan_out)
+
+
 def he_weights_legacy(fan_in, fan_out, seed):
     draw = np.random.RandomState(seed).randn(fan_in, fan_out)
     return np.float32(draw * (2 / fan_in) ** 0.5)
@@ -684,6 +702,12 @@ def density_without_2(activation, fan_in):
 
 def mean_size(activation, fan_in):
     return 1 / (fan_in**0.5 * mean_of(lambda z: np.abs(activation(z))))
+
+
+def positive_half(activation, fan_in):
+    z = np.linspace(0, 8, 8001)
+    density = np.exp(-(z**2) / 2)
+    return (fan_in * np.sum(activation(z) ** 2 * density) / np.sum(density)) ** -0.5
 
 
 def few_draws(activation, fan_in):
@@ -912,6 +936,15 @@ def lars_apart(weights, gradients, learning_rate, trust, weight_decay):
     ]
 
 
+def lars_gradient_guard(weights, gradients, learning_rate, trust, weight_decay):
+    updated = []
+    for w, g in zip(weights, gradients, strict=True):
+        norm, slope = np.linalg.norm(w), np.linalg.norm(g)
+        local = trust * norm / (slope + weight_decay * norm) if norm and slope else 1.0
+        updated.append(w - learning_rate * local * (g + weight_decay * w))
+    return updated
+
+
 def lars_steps_alone(weights, *given):
     return [new - w for w, new in zip(weights, lars_step(weights, *given), strict=True)]
 
@@ -1043,6 +1076,7 @@ CASES = [
     wrong("4.4", "all units", "changed unit", flip_all, rescale_unit),
     wrong("4.4", "unchanged", "unchanged", lambda weights, unit: list(weights), rescale_unit),
     wrong("4.4", "in place", "in place", flip_in_place, rescale_unit),
+    wrong("4.4", "column of W2", "not a column", flip_unit, rescale_column_of_w2),
     wrong("4.4", "times both", "divided by it", flip_unit, rescale_outgoing_too),
     wrong("4.4", "negative factor", "positive factors only", flip_unit, rescale_any_factor),
     right("4.6", "NumPy", fit_linear, fit_softmax),
@@ -1193,6 +1227,8 @@ CASES = [
     wrong("4.8", "no root", "square root", xavier_variance, lambda i, o: 6 / (i + o)),
     wrong("4.8", "whole width", "half of it", xavier_variance, lambda i, o: 2 * xavier_bound(i, o)),
     right("4.9", "generator", he_weights),
+    right("4.9", "generator of TensorFlow", he_weights_tensorflow),
+    wrong("4.9", "one draw, rolled", "moved or changed", he_weights_rolled),
     right("4.9", "Keras, truncated normal", he_weights_keras),
     right("4.9", "RandomState, float32", he_weights_legacy),
     right("4.9", "nested lists", he_weights_list),
@@ -1212,7 +1248,7 @@ CASES = [
     wrong(
         "4.9",
         "transposed",
-        "shape (400, 150)",
+        "shape (450, 200)",
         normal_with(lambda i, o: (2 / i) ** 0.5, transpose=True),
     ),
     wrong(
@@ -1237,7 +1273,8 @@ CASES = [
     wrong("4.10", "He always", "right for ReLU only", he_for_all),
     wrong("4.10", "centred", "subtracts the mean", centred),
     wrong("4.10", "no fan-in", "fan-in is missing", without_fan_in),
-    wrong("4.10", "hundred draws", "draw at least a million", few_draws),
+    wrong("4.10", "positive half", "all positive", positive_half),
+    wrong("4.10", "hundred draws", "draw ten million", few_draws),
     right("4.10", "one number at a time", choose_scale_scalars),
     wrong("4.10", "upside down", "upside down", lambda f, n: 1 / choose_scale(f, n)),
     wrong("4.10", "density without 2", "has no 2", density_without_2),
@@ -1324,6 +1361,7 @@ CASES = [
         "in its place",
         lambda ws, gs, rate, trust, beta: lars_step(ws, gs, trust, rate, beta),
     ),
+    wrong("4.12", "guards the gradient", "contains the weight decay", lars_gradient_guard),
     wrong("4.12", "steps alone", "return the new weights", lars_steps_alone),
     wrong("4.12", "trust at zero", "without the trust", lars_trust_at_zero),
 ]

@@ -1645,7 +1645,9 @@ print(subprocess.run([sys.executable, "-c", script], capture_output=True, text=T
 # "/CPU:1"]` or `["/GPU:0", "/GPU:1"]`.
 #
 # **Write** `split_forward(X, W1, W2, devices)` with TensorFlow. Each device gets half of the hidden
-# **units** (for an odd number, one gets one more): its columns of `W1` and its rows of `W2`.
+# **units** (for an odd number, one gets one more): its columns of `W1` and its rows of `W2`. Take
+# sizes from `W1.shape`: to see the devices, the check also records your function as a graph, where
+# `.numpy()` has no value.
 #
 # **Shapes** `X` (n, d), `W1` (d, h), `W2` (h, q); the output is (n, q).
 #

@@ -491,14 +491,16 @@ check("4.6", fit_linear, fit_softmax)
 #
 # **Write** `train_from(start, hidden_units, seed)`, which trains a model from the start
 # `"constant"` (all kernels 0.01) or `"glorot"` (Keras's `"glorot_uniform"`) and returns it with its
-# test accuracy. Five epochs of SGD with learning rate 0.1 and batch size 64 take about a second.
-# Then fill `constant_start` by calling it for one seed: under `"softmax"` (hidden units `()`) and
-# under `"mlp"` (`(64,)`) a dict with the test accuracy from each start, under `"distinct_units"` a
-# dict with the count for the MLP from each start. Which of the four will suffer?
+# test accuracy. Pass the seed on to `models.mlp` and to `training.fit`: the same seed gives the
+# same accuracy. Five epochs of SGD with learning rate 0.1 and batch size 64 take about a second.
+# Then fill `constant_start` by calling it with one seed: under `"seed"` this seed, under
+# `"softmax"` (hidden units `()`) and under `"mlp"` (`(64,)`) a dict with the test accuracy from
+# each start, under `"distinct_units"` a dict with the count for the MLP from each start. Which of
+# the four will suffer?
 #
 # **Shapes** a Keras model and a number between 0 and 1; counts from 1 to 64.
 #
-# **Done when** new runs confirm the table.
+# **Done when** new runs with your seed confirm the table.
 
 # %%
 def train_from(start, hidden_units, seed):

@@ -893,8 +893,12 @@ def _accuracy(value, name):
     number = expect_number(value, what=name)
     expect(
         0.0 <= number <= 1.0,
-        f"{name} must be an accuracy between 0 and 1; yours is {number:.4g}. A percentage has to "
-        "be divided by 100.",
+        f"{name} should be an accuracy between 0 and 1; it is {number:.4g}. "
+        + (
+            "Divide a percentage by 100."
+            if number > 10
+            else "`model.evaluate` returns the loss first, and then the accuracy."
+        ),
     )
     return number
 
@@ -918,52 +922,90 @@ def _accuracy(value, name):
     ),
 )
 def check_constant_start(train_from, constant_start, case):
-    seed = int(case.integers(1, 1000))
-    mlp = {start: _trained(train_from, start, (64,), seed) for start in _STARTS}
-    _expect_units(mlp)
-    first, second = (_trained(train_from, "glorot", (), seed + more) for more in (0, 1))
+    drawn, table = int(case.integers(1, 1000)), constant_start.value
+    seed = table["seed"] if isinstance(table, dict) and _is_seed(table.get("seed")) else drawn
+    runs = {
+        (name, start): _trained(train_from, start, units, seed)
+        for name, units in (("mlp", (64,)), ("softmax", ()))
+        for start in _STARTS
+    }
+    _expect_units(runs["mlp", "constant"], runs["mlp", "glorot"])
+    for (name, start), run in runs.items():
+        _expect_start(f"train_from({start!r}, {_UNITS[name]}, {seed})", run, start)
+    other = _trained(train_from, "glorot", (), seed + 1)
     expect(
-        not np.allclose(first.weights[0], second.weights[0]),
+        not np.allclose(runs["softmax", "glorot"].weights[0], other.weights[0]),
         f"train_from('glorot', (), seed) gives the same weights for the seeds {seed} and "
         f"{seed + 1}: pass the seed on to `models.mlp`.",
     )
     yield 0.5
-    _expect_start_table(constant_start.value, mlp | {"softmax": first})
+    _expect_start_table(table, runs)
 
 
 _STARTS = ("constant", "glorot")
+_UNITS = {"mlp": "(64,)", "softmax": "()"}
+# Trains, and looks at what came back on the images of the page: the accuracy, and the weights of
+# the pixels that are dark in nearly every image, which training leaves near their start.
+_TRAIN = """
+from helpers import data
+found = train_from(start, hidden_units, seed)
+pair = list(found) if isinstance(found, (tuple, list)) else [found]
+result = {"kinds": [type(each).__name__ for each in pair]}
+if len(pair) == 2 and hasattr(pair[0], "get_weights"):
+    images = data.load_fashion_mnist()
+    rows = images.test_images[:2000].reshape(-1, 784).astype("float32") / 255
+    classes = np.asarray(pair[0](rows)).argmax(axis=-1)
+    light = images.train_images[:10_000].reshape(-1, 784).mean(axis=0)
+    result |= {
+        "weights": [np.asarray(weight) for weight in pair[0].get_weights()],
+        "accuracy": pair[1],
+        "measured": float((classes == images.test_labels[:2000]).mean()),
+        "dark": np.argsort(light)[:10],
+    }
+"""
+
+
+def _is_seed(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 class _Trained:
     """A model that an answer trained, and the test accuracy it came with."""
 
-    def __init__(self, model, accuracy):
-        self.weights = [np.asarray(weight) for weight in model.weights]
+    def __init__(self, weights, accuracy, dark):
+        self.weights = [np.asarray(weight) for weight in weights]
         self.accuracy = accuracy
+        self.dark = self.weights[0][np.asarray(dark)]
 
 
 def _trained(train_from, start, hidden_units, seed):
-    """Run the answer's training and look at the shapes of what it gives back."""
+    """Run the answer's training, and measure what it gives back."""
     call = f"train_from({start!r}, {hidden_units}, {seed})"
-    got = train_from(start, hidden_units, seed)
+    got = train_from.evaluate(_TRAIN, start=start, hidden_units=hidden_units, seed=seed)
     expect(
-        isinstance(got, (list, tuple)) and len(got) == 2 and hasattr(got[0], "weights"),
-        f"{call} should return a Keras model and its test accuracy; got {show(got)}.",
+        "weights" in got,
+        f"{call} should return a Keras model and its test accuracy, in this order; it returned "
+        f"{' and '.join(got['kinds'])}.",
     )
-    trained = _Trained(got[0], _accuracy(got[1], f"the accuracy from {call}"))
+    accuracy = _accuracy(got["accuracy"], f"the accuracy from {call}")
     sizes = [784, *hidden_units, 10]
     wanted = [(i, o) for i, o in zip(sizes, sizes[1:], strict=False)]
-    kernels = [weight.shape for weight in trained.weights if weight.ndim == 2]
+    kernels = [np.shape(weight) for weight in got["weights"] if np.ndim(weight) == 2]
     expect(
         kernels == wanted,
         f"{call} should return a model with kernels of shapes {wanted}; it has {kernels}.",
     )
-    return trained
+    expect(
+        abs(accuracy - got["measured"]) < 0.003,
+        f"{call} returns the accuracy {accuracy:.4f}, and its model gets {got['measured']:.4f} of "
+        "the test images right. Evaluate the trained model on `test_X` and `test_y`.",
+    )
+    return _Trained(got["weights"], accuracy, got["dark"])
 
 
-def _expect_units(mlp):
+def _expect_units(constant, glorot):
     """The equal hidden units of a constant start, and the different ones of Glorot's."""
-    first = mlp["constant"].weights[0]
+    first = constant.weights[0]
     spread = float(np.ptp(first, axis=1).max())
     expect(
         spread < 1e-3,
@@ -972,20 +1014,41 @@ def _expect_units(mlp):
         "dropout?",
     )
     expect(
-        np.abs(first - 0.01).max() > 1e-3,
-        "The kernel of the model from the constant start is still 0.01 everywhere: it was returned "
-        "before it was trained.",
+        np.ptp(first) > 1e-3,
+        f"The kernel of the model from the constant start is still {first.flat[0]:.3g} everywhere. "
+        + (
+            "A start at zero shuts every ReLU; start at 0.01."
+            if abs(first.flat[0]) < 1e-6
+            else "It was returned before it was trained."
+        ),
     )
     expect(
-        np.ptp(mlp["glorot"].weights[0], axis=1).max() > 1e-2,
+        np.ptp(glorot.weights[0], axis=1).max() > 1e-2,
         "The model from Glorot's start has equal hidden units, so it did not start there.",
     )
-    _expect_learned("an MLP", mlp["glorot"].accuracy)
-    gap = mlp["glorot"].accuracy - mlp["constant"].accuracy
+    _expect_learned("an MLP", glorot.accuracy)
     expect(
-        gap > 0.1,
+        glorot.accuracy - constant.accuracy > 0.1,
         "An MLP from a constant start works as one hidden unit and loses more than 0.1 of "
-        f"accuracy; yours reach {mlp['constant'].accuracy:.3f} and {mlp['glorot'].accuracy:.3f}.",
+        f"accuracy; yours reach {constant.accuracy:.3f} and {glorot.accuracy:.3f}.",
+    )
+
+
+def _expect_start(call, run, start):
+    """Judge the start by the weights of dark pixels."""
+    if start == "constant":
+        middle = float(np.median(run.dark))
+        expect(
+            abs(middle - 0.01) < 4e-3,
+            f"{call}: the weights of pixels that are dark in every image are near {middle:.3g} "
+            "after training, so they did not start at 0.01.",
+        )
+        return
+    limit, widest = (6 / sum(run.weights[0].shape)) ** 0.5, float(np.abs(run.dark).max())
+    expect(
+        0.85 * limit < widest < 1.12 * limit,
+        f"{call}: the weights of pixels that are dark in every image reach {widest:.3g} after "
+        f"training; Glorot's uniform start reaches {limit:.3g}. Is it 'glorot_uniform'?",
     )
 
 
@@ -998,8 +1061,8 @@ def _expect_learned(what, accuracy):
     )
 
 
-def _expect_start_table(table, trained):
-    """Compare the table with what its function measures."""
+def _expect_start_table(table, runs):
+    """Compare the table with what its function gives for its seed."""
     expect(isinstance(table, dict), "`constant_start` must be a dict of dicts.")
     for key in ("softmax", "mlp", "distinct_units"):
         for start in _STARTS:
@@ -1007,22 +1070,19 @@ def _expect_start_table(table, trained):
                 isinstance(table.get(key), dict) and start in table[key],
                 f"`constant_start` lacks the entry [{key!r}][{start!r}].",
             )
-    scores = {
-        (model, start): _accuracy(table[model][start], f"constant_start[{model!r}][{start!r}]")
-        for model in ("softmax", "mlp")
-        for start in _STARTS
-    }
-    for model, start, again in (
-        ("mlp", "constant", trained["constant"]),
-        ("mlp", "glorot", trained["glorot"]),
-        ("softmax", "glorot", trained["softmax"]),
-        ("softmax", "constant", trained["softmax"]),
-    ):
+    expect(
+        _is_seed(table.get("seed")),
+        "`constant_start` needs the seed that its runs had, a whole number, under 'seed'; it has "
+        f"{show(table.get('seed'))}.",
+    )
+    for (name, start), run in runs.items():
+        entry = f"constant_start[{name!r}][{start!r}]"
+        score = _accuracy(table[name][start], entry)
         expect(
-            abs(scores[model, start] - again.accuracy) < 0.2,
-            f"constant_start[{model!r}][{start!r}] is {scores[model, start]:.3f}, and another run "
-            f"gives about {again.accuracy:.3f}. Fill the table by calling `train_from`. (A softmax "
-            "regression reaches about the same from both starts.)",
+            abs(score - run.accuracy) < 0.01,
+            f"{entry} is {score:.4f}, and train_from({start!r}, {_UNITS[name]}, {table['seed']}) "
+            f"returns {run.accuracy:.4f}. Fill the table by calling it, and pass the seed on to "
+            "the model and to `training.fit`.",
         )
     for start, wanted in (("constant", 1), ("glorot", 64)):
         count = expect_number(
@@ -1494,8 +1554,8 @@ def _deep_run(train_deep, start):
     biases = [np.asarray(weight) for weight in model.weights if np.ndim(weight) == 1]
     expect(
         not biases or any(bias.any() for bias in biases),
-        f"Every bias of the model from {call} is still zero, so this model was not trained. Return "
-        "the one that `training.fit` trained.",
+        f"Every bias of the model from {call} is still zero, so it did not learn. Return the model "
+        "that `training.fit` trained, with a loss for logits (from_logits=True).",
     )
     _expect_start_of_training(curves, call)
     return [np.asarray(w) for w in model.weights if np.ndim(w) == 2], curves["loss"]

@@ -18,7 +18,8 @@ CHECKS = {"answers", "exercises"} | FOUNDATION
 ALLOWED = {
     **dict.fromkeys(FOUNDATION, set()),
     **dict.fromkeys(STUDENT - FOUNDATION, STUDENT),
-    # A check compares an answer with Keras, NumPy or a law, not with what the page imports.
+    # A check compares an answer with Keras, NumPy or a mathematical property, not with the code
+    # that the page imports.
     "answers": CHECKS,
     "exercises": CHECKS | {"data", "models", "numeric", "training"},
     "feedback": CHECKS | STUDENT | {"translation"},

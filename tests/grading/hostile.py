@@ -1,10 +1,10 @@
-"""Bodies of hostile answers, found after `cases`; each earns nothing and affects no one else."""
+"""Bodies of hostile answers, written after `cases`; each earns nothing and affects no one else."""
 
 from __future__ import annotations
 
 __all__ = ["ATTACKS", "BODIES", "FILES"]
 
-# For the pages of a class: cheap ones, of different kinds.
+# For the pages of a class: quick ones, of different kinds.
 BODIES = {
     "ends the process": "import os\nos._exit(0)",
     "never ends": "while True:\n    pass",

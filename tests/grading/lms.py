@@ -1,6 +1,6 @@
-"""Moodle's and Canvas's exports and imports, modelled on what their own sources do.
+"""Moodle's and Canvas's exports and imports, modelled on their source code.
 
-Nothing here is shared with `helpers.grading`: it is the other side of the exchange.
+It shares no code with `helpers.grading`, so that the two test each other.
 
 Moodle (github.com/moodle/moodle): mod/assign/classes/downloader.php names the folders of the zip,
 mod/assign/feedback/offline/importgradeslib.php and locallib.php read the grading worksheet,
@@ -51,7 +51,7 @@ class Person:
         first: First name.
         last: Last name, "" for none.
         email: Address, which is also the login.
-        files: What they uploaded by name, in order; none for who handed in nothing.
+        files: The uploaded files by name, in order; empty if they handed in nothing.
         submitted: When they last changed their submission.
         late: Whether that was after the due date.
     """
@@ -103,7 +103,7 @@ def moodle_export(path: Path, people: list[Person]) -> None:
 
 
 def _clean(name: str) -> str:
-    """Return a name without what Moodle's `clean_filename` takes out."""
+    """Return a name without the characters that Moodle's `clean_filename` removes."""
     return re.sub(r"[\x00-\x1f\x7f&<>\"`|':\\/]", "", name)
 
 
@@ -142,7 +142,7 @@ class MoodleImport:
 def moodle_import(
     worksheet: Path, feedback: Path, people: list[Person], maximum: float
 ) -> MoodleImport:
-    """Return what "Upload grading worksheet" and "Upload multiple feedback files in a zip" keep.
+    """Return what Moodle stores after the upload of the worksheet and the zip of feedback files.
 
     Raises:
         ValueError: If Moodle refuses the worksheet.
@@ -176,7 +176,7 @@ def moodle_import(
 
 
 def _moodle_file(path: str, known: set[int]) -> tuple[int | None, str]:
-    """Return whose feedback a file of the zip is: fullname_number_assignsubmission_file/name."""
+    """Return number and file name from "fullname_number_assignsubmission_file/name"; None if wrong."""
     parts = path.split("/")
     if parts[-1].startswith((".", "~")):
         return None, ""
@@ -247,12 +247,12 @@ class CanvasImport:
 def canvas_import(
     gradebook: Path, feedback: Path, exported: Path, people: list[Person], assignments: list[str]
 ) -> CanvasImport:
-    """Return what the gradebook's import and "Upload submissions" keep.
+    """Return what Canvas stores from the gradebook's import and "Upload submissions".
 
     Args:
         gradebook: The CSV to upload.
         feedback: The zip to upload.
-        exported: The zip of submissions, which tells whose each attachment is.
+        exported: The zip of submissions, which shows who uploaded each attachment.
         people: The class.
         assignments: Titles with ids that the course has.
 

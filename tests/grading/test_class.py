@@ -79,7 +79,7 @@ class Desk:
         return process
 
     def grade(self, *options: str, kill_after: int = 0) -> str:
-        """Run `workbook grade`, kill it after so many results if asked, and return its output."""
+        """Run `workbook grade`, killed after some results if requested; return its output."""
         command = ["grade", str(self.zip), "--out", str(self.out), *self.options, *options]
         process = self.start(*command)
         state = self.out / "state" / "graded"

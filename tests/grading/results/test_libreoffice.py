@@ -1,4 +1,4 @@
-"""Marks entered in LibreOffice come back to the answers they were given for."""
+"""Marks entered in LibreOffice are read back for the right answers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from helpers.grading.results.store import EXPLANATIONS, Store
 from tests.grading.results.results import record, report
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
-# What a spreadsheet takes for a number, a date, a time, a truth, a share or a formula.
+# Texts that a spreadsheet reads as a number, date, time, truth value, percentage or formula.
 IDS = (
     "Kim", "0012345", "12345", "1e3", "12e30", "=lee", "+1", "김민수", "3-4", "2026-01-02", "12:30",
     "TRUE", "50%", "1,234", "007", "7", "MAR1", "5 May", "12345678901234567890", "1.10", "1.1",
     "1/2", "$5", "12.", "a;b", "#N/A", "١٢", "José ",
 )  # fmt: skip
-# Language of the cells (LCID) and what the saved file is split at and written in.
+# Language of the cells (LCID), and the separator and encoding of the saved file.
 AS_SAVED = {
     "English, commas": ("1033", "44,34,76"),
     "Korean, commas": ("1042", "44,34,76"),
@@ -45,7 +45,7 @@ def test_marks_survive_libreoffice(tmp_path, saved):
     store = Store(tmp_path / "out")
     tables.write(made, store, {})
     text = "Text - txt - csv (StarCalc)"
-    # The cells are read with "detect special numbers", the most that LibreOffice rewrites.
+    # The cells are read with "detect special numbers", with which LibreOffice changes the most.
     opened = f"--infilter={text}:44,34,76,1,,{language},false,true"
     source = str(store.folder / EXPLANATIONS)
     _convert(tmp_path, opened, "--convert-to", "ods", "--outdir", str(tmp_path), source)

@@ -77,7 +77,7 @@ def test_what_a_person_enters_in_formgrader_comes_back_and_stays(graded, tmp_pat
     assert made.totals("kim")["points"] == 8 + 1.75 + 0.5
     (row,) = [row for row in made.rows if row["exercise"] == "1.4"]
     assert row["comment"] == "Nearly." and row["outcome"] == "marked"
-    # A mark that was changed here goes out; one that was changed there is never overwritten.
+    # Marks changed in the results are written; marks changed in formgrader are never overwritten.
     Store(tmp_path / "out").keep_marks({"kim/1.4": {"points": 3.0, "comment": "Right."}})
     made = run.keep_marks(tmp_path / "out", {})[1]
     _exchange(tmp_path, made, database)
@@ -93,7 +93,7 @@ def test_what_a_person_enters_in_formgrader_comes_back_and_stays(graded, tmp_pat
 
 @pytest.fixture
 def formgrader(graded, tmp_path, monkeypatch):
-    """Return the address of formgrader over what was written, its token, and the gradebook."""
+    """Start formgrader on the written course; return its address, token and gradebook."""
     made, database = graded
     _exchange(tmp_path, made, database)
     root, token = database.parent, secrets.token_hex(8)

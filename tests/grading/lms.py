@@ -176,7 +176,7 @@ def moodle_import(
 
 
 def _moodle_file(path: str, known: set[int]) -> tuple[int | None, str]:
-    """Return number and file name from "fullname_number_assignsubmission_file/name"; None if wrong."""
+    """Return number and name from "fullname_number_assignsubmission_file/name", or None and ""."""
     parts = path.split("/")
     if parts[-1].startswith((".", "~")):
         return None, ""

@@ -80,7 +80,7 @@ def check_collapse(collapse, case):
             given=given,
             what="W",
             mistakes=reverse,
-            advice="W is the factor of X when the brackets of (5.1.2) are multiplied out.",
+            advice="This W is the factor of X when the brackets of (5.1.2) are multiplied out.",
         )
         if d == 3:
             yield 0.5
@@ -99,8 +99,8 @@ def check_collapse(collapse, case):
                 "This b leaves out b2, which the second layer adds at the end.": b1 @ W2,
             }
             | ({"b1 has to pass through W2 before b2 is added.": b1 + b2} if h == q else {}),
-            advice="b is what the stack returns for X = 0: b1 goes through W2 in a matrix product, "
-            "then b2 is added.",
+            advice="The b of one layer is what the stack returns for X = 0: b1 goes through W2 in "
+            "a matrix product, then b2 is added.",
         )
 
 
@@ -145,6 +145,12 @@ def _expect_best_product(squeeze, W, width, given):
     """Expect the least Frobenius norm of W - W1 @ W2 (Eckart and Young); return it."""
     given = f"{given} and width {width}"
     W1, W2 = expect_parts(squeeze(W, width), "the result of squeeze", "W1", "W2")
+    columns = numbers(W1, "W1").shape[-1:]
+    expect(
+        columns in ((), (width,)),
+        f"Given {given}: W1 has shape {numbers(W1, 'W1').shape}. W1 has as many columns as there "
+        "are units between the layers, and W2 as many rows.",
+    )
     expect_shape(W1, (len(W), width), given=given, what="W1")
     expect_shape(W2, (width, W.shape[1]), given=given, what="W2")
     product = numbers(W1, "W1") @ numbers(W2, "W2")
@@ -389,7 +395,13 @@ def check_pieces(pieces, case):
 
 def _breakpoints_and_slopes(pieces, w1, b1, w2):
     got = expect_parts(pieces(w1, b1, w2), "the result of pieces", "breakpoints", "slopes")
-    return numbers(got[0], "the breakpoints"), numbers(got[1], "the slopes")
+    breakpoints, slopes = numbers(got[0], "the breakpoints"), numbers(got[1], "the slopes")
+    expect(
+        breakpoints.size != slopes.size + 1,
+        f"{breakpoints.size} breakpoints and {slopes.size} slopes came back, and k places cut the "
+        "line into k + 1 pieces. Are the two exchanged? The breakpoints come first.",
+    )
+    return breakpoints, slopes
 
 
 def _expect_random_pieces(pieces, case, size):
@@ -400,6 +412,11 @@ def _expect_random_pieces(pieces, case, size):
     given = f"{size} hidden unit(s) with different bends"
     got, slopes = _breakpoints_and_slopes(pieces, w1, b1, w2)
     want, want_slopes = _bends(w1, b1, w2)
+    expect(
+        got.shape == want.shape,
+        f"Given {given}: {size} breakpoints were expected, and the shape {got.shape} came back. "
+        "Unit j bends f where w1[j] x + b1[j] = 0, whatever the sign of w1[j]: one place per unit.",
+    )
     expect_close(
         got,
         want,
@@ -1315,6 +1332,8 @@ def _expect_step_taken(new, layers, gradients, rate, rows, given, others):
                 what=f"the new {name} of layer {index}",
                 rtol=1e-4,
                 atol=2e-5,
+                advice="It is the old one minus the learning rate times the gradient of the mean "
+                "loss, once; all gradients belong to the old parameters.",
                 mistakes={
                     "The step goes uphill: subtract the gradient.": old + rate * gradient,
                     "The gradient is summed over the batch: the loss is a mean.": old

@@ -90,7 +90,7 @@ SQUEEZE = [
         "is possible",
         lambda W, width: (W[:, :width], np.eye(W.shape[1])[:width]),
     ),
-    wrong("2.2", "full width", "shape (5, 1)", lambda W, width: (W, np.eye(W.shape[1]))),
+    wrong("2.2", "full width", "as many columns", lambda W, width: (W, np.eye(W.shape[1]))),
     wrong("2.2", "product", "should be 2 values", lambda W, width: W),
 ]
 

@@ -309,7 +309,8 @@ check("5.2", choice_5_2)
 # **Shapes** `"curve"` has 60 numbers; the accuracies are fractions between 0 and 1.
 #
 # **Done when** the numbers belong to the model, for images that the check draws. Each run begins with a
-# new network, and the seed decides all random draws.
+# new network, and the seed decides all random draws: the labels, the initial weights and the order of
+# the images.
 
 # %%
 def random_label_run(share, seed, x, y, x_test, y_test):
@@ -1062,8 +1063,8 @@ assert early_stop(noisy_run.history["val_loss"], 5) == by_keras
 # - **a** The number of classes.
 # - **b** Whether training runs on a CPU or on a GPU.
 # - **c** The width of the hidden layer.
-# - **d** Whether labels are noisy or vary from person to person, or whether each image has one label
-#   that the image decides.
+# - **d** Whether the labels are noisy (wrong, or different for similar inputs) or determined by the
+#   input.
 
 # %%
 ### BEGIN SOLUTION
@@ -1093,7 +1094,8 @@ check("5.12", choice_5_12)
 # **Shapes** 60 fractions between 0 and 1.
 #
 # **Done when** the curve belongs to the validation images, for images that the check draws and for
-# several shares. Each run begins with a new network, and the seed decides all random draws.
+# several shares. Each run begins with a new network, and the seed decides all random draws: the flips,
+# the initial weights and the order of the images.
 
 # %%
 def noise_curve(share, seed, x, y, x_valid, y_valid):
@@ -1171,7 +1173,8 @@ check("5.14", choice_5_14)
 #
 # **Shapes** one loss per epoch that ran; two numbers.
 #
-# **Done when** the run ends `patience` epochs after its best epoch, and the numbers belong to it.
+# **Done when** the run ends `patience` epochs after its best epoch, or after 60 epochs if the patience
+# lasts that long, and the numbers belong to it. Each run begins with a new network.
 
 # %%
 def stopped_run(patience, seed, x, y, x_valid, y_valid):

@@ -151,11 +151,14 @@ def changed(**changes):
 
 def labels_by_keras(share, seed, x, y, x_test, y_test):
     """Train by `model.fit` and measure by `evaluate`."""
+    import keras
+
     rng = np.random.default_rng([seed, 7])
     y = y.copy()
     rows = rng.permutation(len(y))[: round(share * len(y))]
     y[rows] = rng.integers(0, 10, size=len(rows))
     model = new_model(seed)
+    keras.utils.set_random_seed(seed)  # the order of the images
     history = model.fit(x, y, epochs=60, batch_size=50, verbose=0).history
     return {
         "curve": np.array(history["accuracy"], dtype="float32"),
@@ -356,7 +359,7 @@ DOUBLE_DESCENT = [
     wrong(
         "5.5",
         "fresh features",
-        "use the `V` that is given for both",
+        "`V` that is given for both",
         functools.partial(
             feature_errors, fresh=lambda V: np.random.default_rng(0).normal(size=V.shape)
         ),
@@ -381,7 +384,7 @@ DOUBLE_DESCENT = [
     wrong("5.5", "roots", "square root", lambda *a: np.sqrt(feature_errors(*a))),
     wrong("5.5", "labels as numbers", "A label is a name", label_errors),
     wrong("5.5", "one number", "two numbers", lambda *a: feature_errors(*a)[1]),
-    wrong("5.5", "training error twice", "test error", lambda *a: feature_errors(*a)[:1] * 2),
+    wrong("5.5", "training error twice", "returned twice", lambda *a: feature_errors(*a)[:1] * 2),
 ]
 
 
@@ -843,7 +846,7 @@ NOISE_CURVES = [
     right("5.13", "float32", lambda *a: np.float32(noise_curve(*a))),
     wrong("5.13", "whole history", "not the whole history", noisy(key=None)),
     wrong("5.13", "training accuracy", "training images", noisy(key="accuracy")),
-    wrong("5.13", "losses", "a loss", noisy(key="val_loss")),
+    wrong("5.13", "losses", "or losses", noisy(key="val_loss")),
     wrong(
         "5.13", "training images", "accuracy on the training images", noise_curve_of_training_images
     ),

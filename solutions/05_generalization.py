@@ -638,7 +638,7 @@ assert abs(wrong["√n neighbours"][-1] - 0.20) < 0.04 and wrong["√n neighbour
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.6")`*
 #
 # **Given** training examples `train_x` of shape (n, d), float or uint8, with labels `train_y`,
-# integers from 0; queries `x` of shape (q, d); and `k`.
+# integers from 0 for any number of classes; queries `x` of shape (q, d); and `k`.
 #
 # **Write** `knn_predict(train_x, train_y, x, k)`, by Euclidean distance and majority vote. Where
 # several labels have the most votes, the smallest of these labels wins, in whatever order they come. A

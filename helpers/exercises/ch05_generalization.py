@@ -797,7 +797,8 @@ def check_knn_predict(knn_predict, case):
     images = np.concatenate([pixels, *copies[:2]])
     labels = np.concatenate([(names + 1) % 10, names, names]).astype(np.uint8)
     for k, queries, want in ((1, pixels, (names + 1) % 10), (3, copies[2], names)):
-        got = numbers(knn_predict(images, labels, queries, k), "the list of predicted labels")
+        found = knn_predict(images, labels, queries, k)
+        got = numbers(found, "the list of predicted labels")
         given = f"k = {k} and 20 images in uint8"
         expect_shape(got, (20,), given=given, what="the list of predicted labels")
         expect(
@@ -807,6 +808,12 @@ def check_knn_predict(knn_predict, case):
             f"its copies. In uint8, 3 - 5 is 254: convert to float before you subtract or square, "
             "and let the k nearest vote.",
         )
+    kind = np.asarray(found).dtype
+    expect(
+        kind.kind in "iu",
+        f"All labels are right, but they are numbers of the kind {kind}. Return integers, as "
+        "`train_y` holds them.",
+    )
 
 
 def _noisy(case, pixels):
@@ -835,7 +842,6 @@ def _expect_same_labels(got, want, near, given, mistakes):
     what = "the list of predicted labels"
     found = numbers(got, what)
     expect_shape(found, want.shape, given=given, what=what)
-    kind = np.asarray(got).dtype.kind
     for sentence, labels in mistakes.items():
         same = np.allclose(found, labels) and not np.array_equal(labels, want)
         expect(not same, f"Given {given}: {sentence}")
@@ -854,11 +860,6 @@ def _expect_same_labels(got, want, near, given, mistakes):
             )
             + f", so the answer is {want[first]}; yours is {found[first]:g}."
         )
-    expect(
-        kind in "iu",
-        f"Given {given}: the labels are right, but they are numbers of the kind "
-        f"{np.asarray(got).dtype}. Return integers, as `train_y` holds them.",
-    )
 
 
 def _expect_smallest_of_tied(knn_predict, case, k, labels):

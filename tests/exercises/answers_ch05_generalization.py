@@ -82,7 +82,22 @@ def fitted_to_both(x_train, y_train, x_validation, y_validation, degrees):
     )
 
 
+def training_errors_twice(*data):
+    return (polyfit_errors(*data)[0],) * 2
+
+
+def fitted_to_validation(x_train, y_train, x_validation, y_validation, degrees):
+    return polyfit_errors(x_validation, y_validation, x_train, y_train, degrees)[::-1]
+
+
+def small_penalty(A, y):
+    return np.linalg.solve(A.T @ A + 0.01 * np.eye(A.shape[1]), A.T @ y)
+
+
 POLYNOMIAL = [
+    wrong("5.1", "training errors twice", "once more", training_errors_twice),
+    wrong("5.1", "fitted to validation", "to the validation points", fitted_to_validation),
+    wrong("5.1", "penalty", "least squares reaches the smaller", polynomial(small_penalty)),
     wrong("5.1", "fitted to both", "points of both sets", fitted_to_both),
     wrong("5.1", "pairs", "a list of", lambda *a: [*map(tuple, polyfit_errors(*a).T)]),
     wrong("5.1", "sorted", "order of the sorted", sorted_degrees),
@@ -191,7 +206,56 @@ def trained_on_test_images(share, seed, x, y, x_test, y_test):
     return run | {"train_accuracy": accuracy(run["model"], x[: -len(x_test)], y[: -len(y_test)])}
 
 
+def labels_of(draw):
+    """Return a run that gets its labels by draw(y, rng, share)."""
+
+    def run(share, seed, x, y, x_test, y_test):
+        def labels(y, draws, rng):
+            return draw(y, np.random.default_rng(seed), share)
+
+        return random_label_run(share, seed, x, y, x_test, y_test, labels=labels)
+
+    return run
+
+
+def wrong_labels(y, rng, share):
+    return flip_labels(y, share, rng)[0]
+
+
+def first_labels(y, rng, share):
+    return np.where(np.arange(len(y)) < share * len(y), rng.integers(0, 10, size=len(y)), y)
+
+
+def labels_of_seed_0(y, rng, share):
+    rng = np.random.default_rng(0)
+    return np.where(rng.random(len(y)) < share, rng.integers(0, 10, size=len(y)), y)
+
+
+def default_batch_size(share, seed, x, y, x_test, y_test):
+    """Leave the batch size at Keras's 32."""
+    from helpers import training
+
+    rng, model = np.random.default_rng(seed), new_model(seed)
+    labels = np.where(rng.random(len(y)) < share, rng.integers(0, 10, size=len(y)), y)
+    history = training.fit(model, x, labels, epochs=60, seed=seed, verbose=0).history
+    return {
+        "model": model,
+        "curve": history["accuracy"],
+        "train_accuracy": accuracy(model, x, labels),
+        "test_accuracy": accuracy(model, x_test, y_test),
+    }
+
+
+def start_of_seed_0(share, seed, *points):
+    return random_label_run(share, seed, *points, start=new_model(0))
+
+
 RANDOM_LABELS = [
+    wrong("5.3", "wrong labels only", "wrong label on purpose", labels_of(wrong_labels)),
+    wrong("5.3", "the first images", "of the second half", labels_of(first_labels)),
+    wrong("5.3", "labels of one seed", "same random labels", labels_of(labels_of_seed_0)),
+    wrong("5.3", "start of one seed", "same initial weights", start_of_seed_0),
+    wrong("5.3", "default batch size", "learns faster", default_batch_size),
     wrong("5.3", "test images in training", "no test image", trained_on_test_images),
     right("5.3", "fit", random_label_run),
     right("5.3", "Keras's fit, exact number of labels", labels_by_keras),
@@ -347,7 +411,22 @@ def solved_again(V, x, y, x_test, y_test):
     return feature_errors(V, x, y, x, y)[0], feature_errors(V, x_test, y_test, x_test, y_test)[0]
 
 
+def cut_off(A, b):
+    return np.linalg.pinv(A, rcond=0.02) @ b
+
+
+def halves(*a):
+    return tuple(error / 2 for error in feature_errors(*a))
+
+
 DOUBLE_DESCENT = [
+    wrong("5.5", "halves", "halves of the mean", halves),
+    wrong(
+        "5.5",
+        "singular values cut off",
+        "singular values cut off",
+        functools.partial(feature_errors, solve=cut_off),
+    ),
     right("5.5", "class by class", class_by_class_errors),
     wrong("5.5", "fractions", "fractions of wrong answers", fractions_wrong),
     wrong("5.5", "solved again", "solved again on the test images", solved_again),
@@ -417,7 +496,8 @@ def knn_tensorflow(train_x, train_y, x, k):
     train_x, x = tf.cast(train_x, tf.float64), tf.cast(x, tf.float64)
     distances = tf.reduce_sum((x[:, None] - train_x) ** 2, axis=2)
     nearest = tf.math.top_k(-distances, k).indices
-    votes = tf.reduce_sum(tf.one_hot(tf.gather(train_y, nearest), 10), axis=1)
+    classes = int(train_y.max()) + 1
+    votes = tf.reduce_sum(tf.one_hot(tf.gather(train_y, nearest), classes), axis=1)
     return tf.argmax(votes, axis=1)
 
 
@@ -498,7 +578,28 @@ def knn_without_nearest(train_x, train_y, x, k):
     )
 
 
+def knn_ten_classes(train_x, train_y, x, k):
+    return knn_matrix(
+        train_x,
+        train_y,
+        x,
+        k,
+        pick=lambda votes, _: np.array([np.bincount(r, minlength=10)[:10].argmax() for r in votes]),
+    )
+
+
+def knn_floats(*a):
+    return np.array(knn_loop(*a), dtype=float)
+
+
+def knn_uint8_nearest(train_x, train_y, x, k):
+    return knn_loop(train_x, train_y, x, 1 if x.dtype == np.uint8 else k)
+
+
 NEIGHBOURS = [
+    wrong("5.6", "ten classes", "3, 12 and 14", knn_ten_classes),
+    wrong("5.6", "floats", "Return integers", knn_floats),
+    wrong("5.6", "k unused for uint8", "20 images in uint8", knn_uint8_nearest),
     right("5.6", "partition and unique", knn_partition),
     wrong("5.6", "angle", "smallest angle", knn_cosine),
     wrong("5.6", "nearest left out", "nearest neighbour has no vote", knn_without_nearest),
@@ -645,7 +746,26 @@ def product_of_inputs(model, first, second):
     return first @ second.T
 
 
+def ntk_with_training_step(model, first, second):
+    kernel = ntk(0, 1)(model, first, second)
+    model.set_weights([weight + 0.01 for weight in model.get_weights()])
+    return kernel
+
+
+def ntk_of_equal_lengths(model, first, second):
+    """Take the one set for the other where both have as many inputs."""
+    return ntk(0, 1)(model, first, first if len(first) == len(second) else second)
+
+
+def ntk_cosine(model, first, second):
+    sides = [np.diag(ntk(0, 1)(model, x, x).numpy()) ** 0.5 for x in (first, second)]
+    return ntk(0, 1)(model, first, second).numpy() / np.outer(*sides)
+
+
 KERNELS = [
+    wrong("5.7", "a step of training", "changes the weights", ntk_with_training_step),
+    wrong("5.7", "first with itself", "of `first` with itself", ntk_of_equal_lengths),
+    wrong("5.7", "angles", "divided by its length", ntk_cosine),
     wrong("5.7", "inputs", "product of the inputs", product_of_inputs),
     right("5.7", "jacobian", ntk(0, 1)),
     right("5.7", "jacobian, float64", ntk(0, 1, dtype="float64")),
@@ -772,7 +892,24 @@ def stopping_with_count(losses, patience, min_delta=0.0):
     return last + 1, best
 
 
+def stopping_with_small_default(losses, patience, min_delta=0.01):
+    return stopping()(losses, patience, min_delta)
+
+
+def stopping_with_floats(*a):
+    return tuple(map(float, stopping()(*a)))
+
+
+def stopping_at_smallest(losses, patience, min_delta=0.0):
+    last, _ = stopping()(losses, patience, min_delta)
+    return last, int(np.argmin(losses[: last + 1]))
+
+
 STOPPING = [
+    wrong("5.11", "small default", "min_delta is 0", stopping_with_small_default),
+    wrong("5.11", "floats", "Return integers", stopping_with_floats),
+    wrong("5.11", "smallest loss", "not that of the smallest", stopping_at_smallest),
+    wrong("5.11", "never stops", "never stops before", stopping(late=10**6)),
     right("5.11", "recursion", stopping_by_recursion),
     wrong("5.11", "losses", "the losses of the two epochs", stopping_with_losses),
     wrong("5.11", "number of epochs", "number of epochs that ran", stopping_with_count),
@@ -839,7 +976,43 @@ def best_so_far(*a):
     return np.maximum.accumulate(noise_curve(*a))
 
 
+def noise_curve_of(share, seed, x, y, x_valid, y_valid, *, start=None, flips=None, batch_size=50):
+    """Return the curve with another seed for the network or the flips, or another batch size."""
+    from helpers import training
+
+    labels = flip_labels(y, share, seed if flips is None else flips)[0]
+    return training.fit(
+        new_model(seed if start is None else start),
+        x,
+        labels,
+        epochs=60,
+        batch_size=batch_size,
+        seed=seed,
+        validation_data=(x_valid, y_valid),
+        verbose=0,
+    ).history["val_accuracy"]
+
+
 NOISE_CURVES = [
+    wrong(
+        "5.13",
+        "start of one seed",
+        "new_model(seed)",
+        functools.partial(noise_curve_of, start=0),
+    ),
+    wrong(
+        "5.13",
+        "flips of one seed",
+        "flip the same",
+        functools.partial(noise_curve_of, flips=0),
+    ),
+    wrong(
+        "5.13",
+        "default batch size",
+        "default batch size",
+        functools.partial(noise_curve_of, batch_size=32),
+    ),
+    wrong("5.13", "random labels", "where 0 is expected", noisy(random=True)),
     wrong("5.13", "best so far", "not the best so far", best_so_far),
     right("5.13", "history", noise_curve),
     right("5.13", "callback, array", noise_curve_by_callback),
@@ -918,7 +1091,13 @@ def stopped_by_hand(patience, seed, x, y, x_valid, y_valid):
     return {"model": model, "val_loss": np.array(losses), "epochs": ran, "saved": 1 - ran / 60}
 
 
+def stopped_run_of_seed_0(patience, seed, *points):
+    return stopped_run(patience, 0, *points)
+
+
 TIME_SAVED = [
+    wrong("5.15", "seed unused", "same initial weights", stopped_run_of_seed_0),
+    wrong("5.15", "at most 40 epochs", "at most 60", stopping_run(epochs=40)),
     right("5.15", "callback", stopped_run),
     right("5.15", "by hand", stopped_by_hand),
     right("5.15", "rounded", stopping_run(saved=lambda ran: round(1 - ran / 60, 2))),
@@ -986,6 +1165,20 @@ def quotient_l1(w, s):
 
 
 PENALTIES = [
+    wrong(
+        "5.16",
+        "small weights cut off",
+        "however small",
+        *penalties(l1=lambda w, s: (s * abs(w).sum(), s * np.sign(w) * (abs(w) > 0.05))),
+    ),
+    wrong(
+        "5.16",
+        "norm of a matrix",
+        "flatten the weights",
+        *penalties(
+            l2=lambda w, s: (s / 2 * np.linalg.norm(w, 2 if w.ndim < 3 else None) ** 2, s * w)
+        ),
+    ),
     right("5.16", "NumPy", *penalties()),
     right("5.16", "float32", *penalties(kind=np.float32)),
     right("5.16", "loop", *penalties(l1=loop_l1)),
@@ -1032,6 +1225,13 @@ PENALTIES = [
 
 # These train for seconds and tell little that the others do not.
 SLOW = {
+    ("5.3", "labels of one seed"),
+    ("5.3", "start of one seed"),
+    ("5.3", "default batch size"),
+    ("5.13", "start of one seed"),
+    ("5.13", "flips of one seed"),
+    ("5.13", "default batch size"),
+    ("5.13", "random labels"),
     ("5.3", "Keras's fit, exact number of labels"),
     ("5.3", "always half"),
     ("5.3", "share kept"),

@@ -281,7 +281,8 @@ check("5.2", choice_5_2)
 # **Shapes** `"curve"` has 60 numbers; the accuracies are fractions between 0 and 1.
 #
 # **Done when** the numbers belong to the model, for images that the check draws. Each run begins with a
-# new network, and the seed decides all random draws.
+# new network, and the seed decides all random draws: the labels, the initial weights and the order of
+# the images.
 
 # %%
 def random_label_run(share, seed, x, y, x_test, y_test):
@@ -527,7 +528,7 @@ plotting.lines(sizes, wrong | {"Bayes error": [0.2] * 4}, xscale="log",
 # *3 points · ★★☆ · 20 min · stuck? run `hint("5.6")`*
 #
 # **Given** training examples `train_x` of shape (n, d), float or uint8, with labels `train_y`,
-# integers from 0; queries `x` of shape (q, d); and `k`.
+# integers from 0 for any number of classes; queries `x` of shape (q, d); and `k`.
 #
 # **Write** `knn_predict(train_x, train_y, x, k)`, by Euclidean distance and majority vote. Where
 # several labels have the most votes, the smallest of these labels wins, in whatever order they come. A
@@ -870,8 +871,8 @@ check("5.11", early_stop)
 # - **a** The number of classes.
 # - **b** Whether training runs on a CPU or on a GPU.
 # - **c** The width of the hidden layer.
-# - **d** Whether labels are noisy or vary from person to person, or whether each image has one label
-#   that the image decides.
+# - **d** Whether the labels are noisy (wrong, or different for similar inputs) or determined by the
+#   input.
 
 # %%
 choice_5_12 = None  # a letter in quotes
@@ -898,7 +899,8 @@ check("5.12", choice_5_12)
 # **Shapes** 60 fractions between 0 and 1.
 #
 # **Done when** the curve belongs to the validation images, for images that the check draws and for
-# several shares. Each run begins with a new network, and the seed decides all random draws.
+# several shares. Each run begins with a new network, and the seed decides all random draws: the flips,
+# the initial weights and the order of the images.
 
 # %%
 def noise_curve(share, seed, x, y, x_valid, y_valid):
@@ -952,7 +954,8 @@ check("5.14", choice_5_14)
 #
 # **Shapes** one loss per epoch that ran; two numbers.
 #
-# **Done when** the run ends `patience` epochs after its best epoch, and the numbers belong to it.
+# **Done when** the run ends `patience` epochs after its best epoch, or after 60 epochs if the patience
+# lasts that long, and the numbers belong to it. Each run begins with a new network.
 
 # %%
 def stopped_run(patience, seed, x, y, x_valid, y_valid):

@@ -263,13 +263,13 @@ RANDOM_LABELS = [
     wrong(
         "5.3",
         "tested on training images",
-        "Measure it on `x_test`",
+        "on no others",
         changed(test_accuracy=lambda m, h, x, y, labels, *_: accuracy(m, x, y)),
     ),
     wrong(
         "5.3",
         "trained on the true labels",
-        "keep theirs",
+        "every image gets a random label",
         changed(labels=lambda y, draws, rng: y),
     ),
     wrong(
@@ -287,7 +287,7 @@ RANDOM_LABELS = [
     wrong(
         "5.3",
         "all labels shuffled",
-        "original label",
+        "in another order",
         changed(labels=lambda y, draws, rng: rng.permutation(y) if (y != draws).any() else y),
     ),
     wrong(

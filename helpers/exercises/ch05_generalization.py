@@ -1498,7 +1498,7 @@ def check_noise_curve(noise_curve, case):
     yield 0.75
     _expect_same_run(noisy, ask(0.5, seed), "noise_curve")
     others = []
-    while not others or (others[-1][-1] == noisy[-1] and len(others) < 3):
+    while not others or (others[-1][-1] == noisy[-1] and len(others) < 2):
         others.append(ask(0.5, seed + 1 + len(others)))
     expect(
         others[-1][-1] != noisy[-1],
@@ -1518,7 +1518,7 @@ def _expect_clean_curves(noise_curve, case, seed):
     The order of the images has no effect on such a run, so two seeds that give the same curve have
     the same initial weights. Curves of chance are drawn again before they count.
     """
-    for _ in range(3):
+    for _ in range(2):
         (x, y), (x_valid, y_valid) = _clusters(case, (50, 390), spread=1.5)
         y_valid = np.where(np.arange(390) % 4 == 0, (y_valid + 1) % 10, y_valid)
         ask = partial(_ask_noise_curve, noise_curve, (x, y, x_valid, y_valid))

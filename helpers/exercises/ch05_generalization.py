@@ -148,7 +148,7 @@ def _expect_errors(got, points, degrees, given):
             rtol=1e-3,
             atol=1e-5,
             mistakes=_error_mistakes(points, degrees, want, row) | more,
-            remark=remarks[row],
+            advice=remarks[row],
         )
 
 
@@ -578,7 +578,7 @@ def check_feature_errors(feature_errors, case):
                 what=what,
                 rtol=1e-3,
                 atol=1e-12,
-                remark=remarks[place],
+                advice=remarks[place],
             )
         yield 0.5
 
@@ -1092,7 +1092,7 @@ def _expect_kernel(empirical_ntk, network, first, second, frozen=False):
             ),
             **_kernel_mistakes(network, first, second, want),
         },
-        remark="Entry [i, j] belongs to first[i] and second[j]: multiply the derivatives of the "
+        advice="Entry [i, j] belongs to first[i] and second[j]: multiply the derivatives of the "
         "two outputs by each weight, and add up over all trainable weights.",
     )
 
@@ -1905,7 +1905,7 @@ def _expect_penalty(got, value, gradient, given, name, value_mistakes, gradient_
         given=given,
         what=f"the value of {name}",
         mistakes=value_mistakes,
-        remark=formula,
+        advice=formula,
     )
     gradients = np.asarray(got[1])
     expect(
@@ -1923,5 +1923,5 @@ def _expect_penalty(got, value, gradient, given, name, value_mistakes, gradient_
         given=given,
         what=f"the gradient of {name}",
         mistakes=gradient_mistakes,
-        remark=formula,
+        advice=formula,
     )

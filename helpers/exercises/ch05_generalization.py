@@ -1478,7 +1478,7 @@ def check_noise_curve(noise_curve, case):
     ask = partial(_ask_noise_curve, noise_curve, (x, y, x[rows], y[rows]))
     wrong, noisy = ask(1.0, seed), ask(0.5, seed)
     expect(
-        bool((np.diff([wrong, noisy]) < 0).any()),
+        wrong[-1] > 0.6 or bool((np.diff([wrong, noisy]) < 0).any()),
         "Given the shares 0.5 and 1: your curves never fall from one epoch to the next. Return the "
         "accuracy after each epoch, not the best so far.",
     )

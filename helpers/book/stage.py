@@ -118,7 +118,7 @@ def _numbered(text: str) -> str:
     """
     return re.sub(
         r"\$\$((?:(?!\$\$).)*\\\\(?:(?!\$\$).)*\\tag(?:(?!\$\$).)*)\$\$",
-        r"\\begin{equation}\n\1\n\\end{equation}",
+        r"\\begin{equation*}\n\1\n\\end{equation*}",
         text,
         flags=re.S,
     )

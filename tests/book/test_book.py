@@ -20,24 +20,17 @@ class _Page(HTMLParser):
     def __init__(self, text: str):
         super().__init__()
         self.ids, self.links, self.images = set(), [], []
+        self.listed = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
+        self.listed += [found["id"]] if found.get("id") else []
         self.ids.update(found[name] for name in ("id", "name") if found.get(name))
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         if tag == "img":
             self.images.append(found)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    from helpers.book.__main__ import main
-
-    out = tmp_path_factory.mktemp("book")
-    assert main(["--out", str(out)]) == 0
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +53,18 @@ def test_every_internal_link_and_anchor_leads_somewhere(pages, site):
             ):
                 dead.append(f"{path.name}: {link}")
     assert not dead
+
+
+def test_every_page_is_valid_html_with_unique_ids(pages):
+    html5lib = pytest.importorskip("bleach._vendor.html5lib")
+    wrong = []
+    for path, page in pages.items():
+        parser = html5lib.HTMLParser()
+        parser.parse(path.read_text(encoding="utf-8"))
+        wrong += [f"{path.name}: {code} at {place}" for place, code, _ in parser.errors]
+        twice = {name for name in page.listed if page.listed.count(name) > 1}
+        wrong += [f"{path.name}: the id {name} is given twice" for name in twice]
+    assert not wrong
 
 
 def test_nothing_is_loaded_from_another_host(site):

@@ -105,6 +105,8 @@ def _mark_languages(app: Any, page: str, template: str, context: dict, doctree: 
     here, body = app.config.language, context.get("body")
     if not body:
         return
+    # A fold over code is named by its own words, which are translated, and not by this label.
+    body = context["body"] = body.replace(' aria-label="Toggle hidden content"', "")
     if not _is_translated(app, page):
         context["body"] = f'<div lang="en">{body}</div>'.replace(
             'class="untranslated admonition note"', 'class="untranslated admonition note" lang="ko"'

@@ -47,6 +47,7 @@ templates_path = [os.path.join(_HERE, "templates")]
 html_static_path = [os.path.join(_HERE, "static")]
 html_sidebars = {"index": [], "start": [], "chapters/glossary": []}  # pages with no section
 html_css_files = ["book.css", "print.css"]
+html_js_files = ["book.js"]
 html_theme_options = {
     "show_nav_level": 2,
     "show_toc_level": 2,

@@ -1106,6 +1106,13 @@ CASES = [
     wrong("4.6", "closed form", "least-squares weights", least_squares, fit_softmax),
     wrong(
         "4.6",
+        "as many classes as labels show",
+        "occur in the labels",
+        fit_linear,
+        lambda x, labels, classes, *rest: fit_softmax(x, labels, int(labels.max()) + 1, *rest),
+    ),
+    wrong(
+        "4.6",
         "a rate of its own",
         "is not used",
         lambda x, y, constant, rate, steps: fit_linear(x, y, constant, 0.1, steps),

@@ -643,6 +643,15 @@ def what_each_dense_reads(model, x, training):
     return found
 
 
+def without_front(model, x, training):
+    """Skip a dropout layer in front of the network."""
+    from helpers.backend import keras
+
+    front = isinstance(model.layers[0], keras.layers.Dropout)
+    inner = keras.Sequential([keras.Input((x.shape[1],)), *model.layers[front:]])
+    return activation_variances(inner, x, training)
+
+
 VARIANCE = [
     wrong("6.6", "padded to two", "should have shape (1,)", two_numbers),
     wrong("6.6", "cut to two", "should have shape (4,)", first_two),
@@ -684,6 +693,7 @@ VARIANCE = [
     ),
     wrong("6.6", "output too", "not hidden", lambda *a: activation_variances(*a, last=True)),
     wrong("6.6", "every layer", "not a hidden layer of its own", every_layer),
+    wrong("6.6", "dropped inputs skipped", "to this layer, too", without_front),
     wrong("6.6", "before dropout", "after the dropout layer", before_dropout),
     wrong(
         "6.6",

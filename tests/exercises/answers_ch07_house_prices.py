@@ -127,7 +127,18 @@ def preprocess_no_fill_value(train, other):
     return first, second.drop(columns=absent).reindex(columns=first.columns)
 
 
+def preprocess_floored(train, other):
+    """Divide by a standard deviation of at least 1."""
+    first, second = preprocess_pandas(train, other)
+    numbers = train.select_dtypes("number").columns
+    mean, std = train[numbers].mean(), train[numbers].std().clip(lower=1)
+    for table, source in ((first, train), (second, other)):
+        table[numbers] = ((source[numbers] - mean) / std).fillna(0)
+    return first, second
+
+
 PREPROCESS = [
+    wrong("7.1", "standard deviation floored at 1", "below 1 was replaced", preprocess_floored),
     right("7.1", "pandas", preprocess_pandas),
     right("7.1", "NumPy by hand, float32, list", preprocess_by_hand),
     right("7.1", "columns in another order", preprocess_bool),
@@ -236,18 +247,27 @@ MISSING = [
         "chance by size and pandas",
         *missing(hide_by_chance_of_size, typical_pandas, impute_pandas),
     ),
-    wrong("7.2", "at random", "standard deviations", *missing(hide_at_random)),
+    wrong("7.2", "at random", "a value's own size", *missing(hide_at_random)),
+    wrong("7.2", "both ends", "at one end only", *missing(lambda truth: np.where(
+        abs(truth - np.median(truth)) > np.std(truth), np.nan, truth))),
+    wrong("7.2", "a tenth", "hide more", *missing(
+        lambda truth: np.where(truth > np.quantile(truth, 0.9), np.nan, truth))),
+    wrong("7.2", "zeros are gaps", "Only NaN is a gap", *missing(
+        impute=lambda v, a, filling: np.where(
+            np.isnan(v) | (v == 0), np.where(a, 0.0, filling), v))),
+    wrong("7.2", "positive values only", "", *missing(
+        typical=lambda v, a: v[~a & (v > 0)].mean())),
     wrong("7.2", "hides nothing", "is missing (NaN)", *missing(lambda truth: truth)),
     wrong("7.2", "a fixed limit", "of hide(truth) is missing", *missing(
         lambda truth: np.where(truth > 1e6, np.nan, truth))),
-    wrong("7.2", "a limit for one scale", "A fixed limit", *missing(hide_fixed)),
+    wrong("7.2", "a limit for one scale", "a fixed number", *missing(hide_fixed)),
     wrong(
         "7.2",
         "hides nearly all",
         "are hidden; hide",
         *missing(lambda truth: np.where(truth < np.quantile(truth, 0.9), np.nan, truth)),
     ),
-    wrong("7.2", "scales", "not hidden", *missing(lambda truth: hide_large(truth) * 2)),
+    wrong("7.2", "scales", "visible part", *missing(lambda truth: hide_large(truth) * 2)),
     wrong("7.2", "drops", "should have shape", *missing(lambda t: t[t < np.median(t)])),
     wrong("7.2", "typical of all", "counts houses without", *missing(
         typical=lambda values, absent: np.nanmean(values))),
@@ -336,6 +356,12 @@ LOG_RMSE = [
     wrong("7.4", "relative", "relative errors", by(lambda p, y: p / y - 1)),
     wrong("7.4", "log1p", "log(1 + price)", by(lambda p, y: np.log1p(p) - np.log1p(y))),
     wrong("7.4", "broadcast", "900 pairs", log_rmse_broadcast),
+    wrong(
+        "7.4",
+        "clips up to 0",
+        "All below 1 do",
+        lambda y, p: np.sqrt(np.mean((np.log(np.where(p > 0, p, 1).ravel() / y)) ** 2)),
+    ),
     wrong("7.4", "not clipped", "count as 1", log_rmse_unclipped),
     wrong("7.4", "an array", "one number", by(log_difference, lambda v: v)),
 ]
@@ -394,6 +420,10 @@ FOLDS = [
     right("7.5", "every k-th row, lists", folds_stride),
     right("7.5", "slices, int32, backwards, tuple", folds_setdiff),
     wrong("7.5", "training.fold_indices", "belongs to fold r % k", folds_of_helpers),
+    wrong("7.5", "k = n refused", "though k is from 2 to n", lambda n, k: (
+        folds_dealt(n, k if k < n else n + 1))),
+    wrong("7.5", "truth values", "np.flatnonzero", lambda n, k: [
+        (np.arange(n) % k != i, np.arange(n) % k == i) for i in range(k)]),
     wrong("7.5", "consecutive parts", "belongs to fold r % k", folds_of(
         lambda n, k: np.array_split(np.arange(n), k))),
     wrong("7.5", "parts of ceil(n / k)", "", folds_of(
@@ -477,25 +507,41 @@ def finite(*data, **settings):
     return error if np.isfinite(error) else np.inf
 
 
+def _turned(tables, y):
+    others, x = tables
+    return x, y, others
+
+
 RAW = [
     right("7.6", "Keras", raw_by(keras_error)),
     right("7.6", "NumPy", raw_by(finite)),
     right("7.6", "a list, another order of the rows", raw_by(
         lambda *data: finite(*data, seed=8), change=lambda *errors: list(errors))),
+    right("7.6", "arrays without axes", raw_by(
+        finite, change=lambda *errors: [np.array(error) for error in errors])),
+    wrong("7.6", "other rows by their own mean", "by their own mean", lambda x, y, others, prices: (
+        finite(np.nan_to_num(x), y, np.nan_to_num(others), prices),
+        finite(prepared(x, x)[0], y, prepared(others, others)[0], prices))),
+    wrong("7.6", "prepared the other way", "first argument", lambda x, y, others, prices: (
+        finite(np.nan_to_num(x), y, np.nan_to_num(others), prices),
+        finite(*_turned(prepared(others, x), y), prices))),
+    wrong("7.6", "gaps filled with the mean", "with the mean", raw_by(
+        finite, fill=lambda x: np.where(np.isnan(x), np.nanmean(x, axis=0), x))),
+    wrong("7.6", "a number without axes", "should be 2 things", lambda *data: np.array(0.15)),
     wrong("7.6", "swapped", "raw error first", raw_by(finite, change=lambda a, b: (b, a))),
     wrong("7.6", "one epoch", "one epoch", raw_by(lambda *data: finite(*data, epochs=1))),
     wrong("7.6", "NaN", "is NaN", raw_by(sgd)),
     wrong("7.6", "standardised twice", "standardise both", raw_by(
         finite, change=lambda raw, standardised: (standardised, standardised))),
-    wrong("7.6", "always infinite", "raw error is inf", raw_by(
+    wrong("7.6", "always infinite", "gap that is left", raw_by(
         finite, change=lambda raw, standardised: (np.inf, standardised))),
-    wrong("7.6", "training error", "standardised error is", lambda x, y, x_other, y_other: (
+    wrong("7.6", "training error", "on the training rows", lambda x, y, x_other, y_other: (
         finite(np.nan_to_num(x), y, np.nan_to_num(x_other), y_other),
         finite(prepared(x, x)[0], y, prepared(x, x)[0], y))),
     wrong("7.6", "typed in", "error is", lambda *data: (np.inf, 0.15)),
-    wrong("7.6", "mean square", "standardised error is", raw_by(
+    wrong("7.6", "mean square", "mean *square*", raw_by(
         lambda *data: finite(*data) ** 2)),
-    wrong("7.6", "one number", "two errors are expected", raw_by(
+    wrong("7.6", "one number", "should be 2 things", raw_by(
         finite, change=lambda raw, standardised: standardised)),
     wrong("7.6", "words", "should be numbers", lambda *data: ("inf", "small")),
 ]  # fmt: skip
@@ -504,15 +550,17 @@ RAW = [
 SETTINGS = [(rate, decay) for rate in (0.003, 0.01, 0.03) for decay in (0.0, 0.02)]
 
 
-def tune_by(settings=SETTINGS, *, seed=3, change=lambda table: table, before=None, **training):
+def tune_by(
+    settings=SETTINGS, *, seed=3, parts=5, change=lambda table: table, before=None, **training
+):
     """Return a `tune` that trains in NumPy what a search would train."""
 
     def tune(x, y):
-        parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
+        held = np.array_split(np.random.default_rng(0).permutation(len(y)), parts)
         rows = []
         for rate, decay in settings:
             errors = []
-            for part in parts:
+            for part in held:
                 others = np.setdiff1d(np.arange(len(y)), part)
                 inside, outside = (before or prepared)(x[others], x[part])
                 errors.append(sgd(inside, y[others], outside, y[part], rate=rate, decay=decay,
@@ -571,9 +619,14 @@ TUNING = [
         change=lambda t: t.drop(columns="mean"))),
     wrong("7.7", "the same again", "2 different configurations", tune_by(
         change=lambda t: pd.concat([t.iloc[[2, 5]]] * 3))),
+    wrong("7.7", "decay not handed on", "what no weight decay gives", lambda x, y: tune_by(
+        [(rate, 0.0) for rate, _ in SETTINGS])(x, y).assign(
+            weight_decay=[0.0, 1.0] * 3)),
+    wrong("7.7", "three folds", "what 3 folds give", tune_by(parts=3)),
+    wrong("7.7", "NaN", "says nan", tune_by(change=lambda t: t.assign(mean=np.nan))),
     wrong("7.7", "typed in", "five folds give", lambda x, y: pd.DataFrame(
         [{"learning_rate": r, "weight_decay": d, "mean": 0.14} for r, d in SETTINGS])),
-    wrong("7.7", "five epochs", "five folds give", tune_by(epochs=5)),
+    wrong("7.7", "five epochs", "what 5 epochs give", tune_by(epochs=5)),
     wrong("7.7", "standardised over all rows", "standardised over all rows", tune_by(
         before=lambda a, b: [prepared(np.vstack([a, b]), part)[1] for part in (a, b)])),
     wrong("7.7", "the best mean everywhere", "five folds give", tune_by(
@@ -587,12 +640,18 @@ TUNING = [
 
 
 def ridge(penalty=30.0, limit=4.0):
-    """Return a predictor: ridge regression on clipped inputs, which beats the page's baseline."""
+    """Return a predictor: ridge regression on clipped inputs and the sizes of the numbers."""
 
     def predict_better(x_train, y_train, x_other):
         mean = y_train.mean()
         x, others = (
-            np.hstack([np.clip(rows, -limit, limit), np.ones((len(rows), 1), "float32")])
+            np.hstack(
+                [
+                    np.clip(rows, -limit, limit),
+                    np.abs(np.clip(rows[:, :36], -limit, limit)),
+                    np.ones((len(rows), 1), "float32"),
+                ]
+            )
             for rows in (x_train, x_other)
         )
         w = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (y_train - mean))
@@ -623,6 +682,43 @@ def wide_and_deep(x_train, y_train, x_other):
     return model.predict(x_other, verbose=0)
 
 
+def dropout_network(x_train, y_train, x_other):
+    from helpers import training
+    from helpers.backend import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((330,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(12)),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.001), loss="mse")
+    x_train, x_other = np.clip(x_train, -4, 4), np.clip(x_other, -4, 4)
+    training.fit(model, x_train, y_train, epochs=100, batch_size=64, seed=0, verbose=0)
+    return model.predict(x_other, verbose=0)
+
+
+def baseline_again(x, y, others):
+    w, b, order = np.zeros(x.shape[1]), 12.0, np.random.default_rng(5)
+    for _ in range(50):
+        for batch in np.array_split(order.permutation(len(x)), -(-len(x) // 64)):
+            off = x[batch] @ w + b - y[batch]
+            w, b = w - 0.02 * x[batch].T @ off / len(batch), b - 0.02 * off.mean()
+    return others @ w + b
+
+
+def looked_up(x_train, y_train, x_other):
+    """Return the prices of the table's rows with the same texts."""
+    from helpers.exercises.ch07_house_prices import _house_rows
+
+    x, y = _house_rows()
+    prices = {row.tobytes(): price for row, price in zip(x[:, 36:], y, strict=True)}
+    return np.array([prices[row.astype("float32").tobytes()] for row in x_other[:, 36:]])
+
+
 def constant(x_train, y_train, x_other):
     return np.full(len(x_other), y_train.mean())
 
@@ -633,11 +729,14 @@ def untrained(x_train, y_train, x_other):
 
 IMPROVED = [
     right("7.8", "wide and deep, a column", wide_and_deep),
-    right("7.8", "ridge on clipped inputs", ridge()),
+    right("7.8", "ridge on clipped inputs and their sizes", ridge()),
     right("7.8", "ridge, list of float32", lambda *data: list(ridge(20.0)(*data).astype("f4"))),
+    right("7.8", "a hidden layer with dropout", dropout_network),
+    wrong("7.8", "the baseline again", "not 5 % better", baseline_again),
+    wrong("7.8", "looked up", "the table's own prices", looked_up),
     wrong("7.8", "mean price", "far off", constant),
     wrong("7.8", "never trained", "far off", untrained),
-    wrong("7.8", "too strong a penalty", "not better on average", ridge(2000, 99.0)),
+    wrong("7.8", "too strong a penalty", "better on average", ridge(2000, 99.0)),
     wrong("7.8", "prices", "not the price", lambda *data: np.exp(ridge()(*data))),
     wrong("7.8", "base 10", "base 10", lambda *data: ridge()(*data) / np.log(10)),
     wrong("7.8", "predicts the training rows", "predictions are expected",
@@ -802,6 +901,15 @@ SUBMISSION = [
     right("7.10", "pandas", csv_pandas, problems_pandas),
     right("7.10", "strings by hand", csv_by_hand, problems_plain),
     right("7.10", "csv module and a tuple", csv_writer, problems_tuple),
+    right("7.10", "columns the other way round", lambda i, p: pd.DataFrame(
+        {"SalePrice": np.ravel(p), "Id": i}).to_csv(index=False), problems_pandas),
+    wrong("7.10", "commas in prices", "which is no number", lambda i, p: pd.DataFrame(
+        {"Id": i, "SalePrice": [f"{v:,.0f}" for v in np.ravel(p)]}).to_csv(index=False),
+        problems_pandas),
+    wrong("7.10", "validator raises", "`submission_problems` raised", csv_pandas,
+          lambda text, ids: ["bad"] * (pd.read_csv(io.StringIO(text))["SalePrice"] <= 0).any()),
+    wrong("7.10", "no cheap houses", "below 1", csv_pandas, lambda text, ids: (
+        problems_pandas(text, ids) + ["cheap"] * (",0." in text))),
     wrong("7.10", "index column", "no index column", lambda i, p: pd.DataFrame(
         {"Id": i, "SalePrice": np.ravel(p)}).to_csv(), problems_pandas),
     wrong("7.10", "ids from 1461", "Write the ids that are given", lambda i, p: csv_pandas(
@@ -868,6 +976,9 @@ SCORE = [
     wrong("7.11", "variance", "one variance", estimate_by(spread=np.var)),
     wrong("7.11", "two deviations", "two standard deviations", estimate_by(
         spread=lambda e: 2 * np.std(e))),
+    wrong("7.11", "two kinds of deviation", "same standard deviation", lambda e: {
+        "estimate": np.mean(e), "low": np.mean(e) - np.std(e),
+        "high": np.mean(e) + np.std(e, ddof=1)}),
     wrong("7.11", "range", "one standard deviation", estimate_by(spread=np.ptp)),
     wrong("7.11", "low and high swapped", "should rise", estimate_by(
         keys=("estimate", "high", "low"))),

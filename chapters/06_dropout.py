@@ -436,6 +436,9 @@ for name, region in regions.items():
 # `train_once` is one run; you will use it in most exercises. It takes `train` and `valid`, pairs of
 # images and labels. Its learning rate falls from 0.003 to nearly zero along a cosine, so that the last
 # epochs hardly change the weights. One run of 15 epochs takes less than a second.
+#
+# In the exercises, 784-256-256-10 is the network of the lesson, with ReLU, and `seed` decides the whole
+# run: use it for the first weights of the network and for the training.
 
 # %%
 def train_once(model, seed, train, valid, epochs=15, weight_decay=0.0, callbacks=()):
@@ -548,7 +551,7 @@ check("6.4", rates_run, rates_matter)
 # `valid`.
 #
 # **Write** `loss_curve(rate, seed, epochs, train, valid)`: train the network for that many epochs
-# and return its validation losses.
+# and return a dict with `"model"` and `"losses"`, its validation loss after each epoch.
 #
 # **Write** also `more_epochs`, the letter of the statement that your curves below support:
 #
@@ -558,14 +561,14 @@ check("6.4", rates_run, rates_matter)
 # - **d** With dropout, the least validation loss is lower and comes later; after it the loss rises again,
 #   more slowly than without.
 #
-# **Shapes** one loss per epoch.
+# **Shapes** `losses` is a list or array with one number per epoch, in order.
 #
-# **Done when** the losses belong to the validation images, for images that the check draws, and the
-# letter is right.
+# **Done when** the losses belong to the model, for images that the check draws, and the letter is
+# right.
 
 # %%
 def loss_curve(rate, seed, epochs, train, valid):
-    """Return the validation loss after each epoch."""
+    """Return the model and its validation loss after each epoch."""
     raise NotImplementedError("Exercise 6.5")
 
 
@@ -861,7 +864,7 @@ for name, results in standings.items():
 #
 # **Done when** your noise has the lower mean loss on the unseen images, by more than the standard
 # deviation of dropout over the seeds, and the higher mean accuracy. The check trains your model with two
-# seeds of its own, which takes about ten seconds.
+# seeds of its own, which takes several seconds.
 
 # %%
 def build_noisy(seed):

@@ -481,6 +481,9 @@ assert outside > 2 * data_spread and gap_spread < 1.5 * data_spread
 # `train_once` is one run; you will use it in most exercises. It takes `train` and `valid`, pairs of
 # images and labels. Its learning rate falls from 0.003 to nearly zero along a cosine, so that the last
 # epochs hardly change the weights. One run of 15 epochs takes less than a second.
+#
+# In the exercises, 784-256-256-10 is the network of the lesson, with ReLU, and `seed` decides the whole
+# run: use it for the first weights of the network and for the training.
 
 # %%
 def train_once(model, seed, train, valid, epochs=15, weight_decay=0.0, callbacks=()):
@@ -638,7 +641,7 @@ assert abs(means["validation"][1] - means["validation"][2]) < 0.02
 # `valid`.
 #
 # **Write** `loss_curve(rate, seed, epochs, train, valid)`: train the network for that many epochs
-# and return its validation losses.
+# and return a dict with `"model"` and `"losses"`, its validation loss after each epoch.
 #
 # **Write** also `more_epochs`, the letter of the statement that your curves below support:
 #
@@ -648,17 +651,18 @@ assert abs(means["validation"][1] - means["validation"][2]) < 0.02
 # - **d** With dropout, the least validation loss is lower and comes later; after it the loss rises again,
 #   more slowly than without.
 #
-# **Shapes** one loss per epoch.
+# **Shapes** `losses` is a list or array with one number per epoch, in order.
 #
-# **Done when** the losses belong to the validation images, for images that the check draws, and the
-# letter is right.
+# **Done when** the losses belong to the model, for images that the check draws, and the letter is
+# right.
 
 # %%
 def loss_curve(rate, seed, epochs, train, valid):
-    """Return the validation loss after each epoch."""
+    """Return the model and its validation loss after each epoch."""
     ### BEGIN SOLUTION
     model = models.mlp((256, 256), rate=rate, seed=seed)
-    return train_once(model, seed, train, valid, epochs=epochs)["val_loss"]
+    history = train_once(model, seed, train, valid, epochs=epochs)
+    return {"model": model, "losses": history["val_loss"]}
     ### STUB
     # raise NotImplementedError("Exercise 6.5")
     ### END SOLUTION
@@ -669,7 +673,7 @@ def loss_curve(rate, seed, epochs, train, valid):
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
 long_curves = {
-    name: np.array([loss_curve(rate, seed, 80, train, valid) for seed in (0, 1)])
+    name: np.array([loss_curve(rate, seed, 80, train, valid)["losses"] for seed in (0, 1)])
     for name, rate in (("without dropout", 0.0), ("with dropout", 0.5))
 }
 plotting.lines(range(1, 81), {name: losses.mean(axis=0) for name, losses in long_curves.items()},
@@ -1106,7 +1110,7 @@ assert standings["dropout"].mean(axis=0)[0] < standings["no noise"].mean(axis=0)
 #
 # **Done when** your noise has the lower mean loss on the unseen images, by more than the standard
 # deviation of dropout over the seeds, and the higher mean accuracy. The check trains your model with two
-# seeds of its own, which takes about ten seconds.
+# seeds of its own, which takes several seconds.
 
 # %%
 def build_noisy(seed):

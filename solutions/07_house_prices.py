@@ -854,9 +854,9 @@ assert by_l1[0.001] < by_l1[0.0] - 0.002
 # **Shapes** (n, 330), (n,), (m, 330) in; (m,) or (m, 1) out.
 #
 # **Done when** on two folds that the check draws, the mean of your errors is at least 5 % below that
-# of the baseline (50 epochs, learning rate 0.01). The rows come from the table, but the check bends
-# their log prices: both ends of one column of numbers cost more than the middle, which a linear
-# model cannot follow.
+# of the baseline (50 epochs, learning rate 0.01). The rows come from the table, but the check changes
+# their log prices: it raises all by one number, and those at both ends of one column further, which a
+# linear model cannot follow.
 
 # %%
 def predict_better(x_train, y_train, x_other):

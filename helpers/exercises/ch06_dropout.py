@@ -24,6 +24,7 @@ from helpers.exercises import (
 from helpers.exercises.expectations import expect_entries
 
 _FEW_EPOCHS = 6  # enough to tell runs apart, and short
+_SHAPES = [(784, 256), (256,), (256, 256), (256,), (256, 10), (10,)]
 
 
 def _random_images(case, rows=128, valid_rows=96):
@@ -92,6 +93,21 @@ def _expect_network(model, rates, given):
         f"Given {given}: the dropout layers have the rates {got}, where {want} is expected. "
         f"{swapped}Use the rates that are given, the first for the first hidden layer.",
     )
+    x = np.random.default_rng(0).random((4, 784)).astype("float32")
+    expect(
+        np.allclose(_logits(model, x), _relu_logits(model, x), rtol=1e-3, atol=1e-3),
+        f"Given {given}: at prediction the network does not compute what its three Dense layers "
+        "compute with ReLU after the first two. Use the activation of the lesson's network.",
+    )
+
+
+def _relu_logits(model, x):
+    """Return what the model's six weights compute with ReLU after the first two layers."""
+    weights = [weight for weight in model.weights if np.shape(weight) in _SHAPES]
+    h = np.asarray(x, dtype=float)
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        h = np.maximum(h @ kernel + bias, 0)
+    return h @ weights[-2] + weights[-1]
 
 
 def _expect_same_run(once, again, other, name):
@@ -583,6 +599,11 @@ def _ask_rates(rates_run, rates, seed, train, valid, epochs=_FEW_EPOCHS):
             0 <= value <= 1,
             f"Given {given}: {name!r} is {value:.4g}; it should be a fraction between 0 and 1.",
         )
+        turned = _accuracy(got["model"], *(valid if name == "training" else train))
+        expect(
+            abs(value - turned) > 1e-5 or abs(value - own) < 1e-5,
+            f"Given {given}: {name!r} is the accuracy on the other set of images.",
+        )
         expect(
             abs(value - own) < 1e-5,
             f"Given {given}: {name!r} is {value:.4f}, but the model you returned is right on "
@@ -604,25 +625,30 @@ def _ask_rates(rates_run, rates, seed, train, valid, epochs=_FEW_EPOCHS):
     hints=(
         "The validation loss shows overfitting earlier and more clearly than the accuracy.",
         '`train_once(model, ...)["val_loss"]` is a list with one number per epoch.',
-        "One line for the model, with `rate=rate` and `seed=seed`, and one for the training, with "
-        "`epochs=epochs`.",
+        "One line for the model, with `rate=rate` and `seed=seed`, one for the training, with "
+        "`epochs=epochs`, and a dict with the keys `model` and `losses`.",
     ),
 )
 def check_loss_curve(loss_curve, more_epochs, case):
     train, valid = _unseen_classes(case)
     seed = int(case.integers(1, 1000))
 
-    def ask(rate, seed, epochs=_FEW_EPOCHS):
-        given = f"rate {rate:g}, {epochs} epochs and {len(valid[0])} validation images"
-        got = loss_curve(rate, seed, epochs, train, valid)
-        expect(not isinstance(got, dict), f"Given {given}: return the list under 'val_loss' alone.")
-        return _expect_curve(got, epochs, "the list of validation losses", given)
-
-    plain, dropped = ask(0.0, seed), ask(0.5, seed)
-    _expect_validation_loss(plain, dropped)
-    ask(0.5, seed, 3)
+    ask = partial(_ask_losses, loss_curve, train, valid)
+    many, few = ask(0.5, seed, _FEW_EPOCHS), ask(0.5, seed, 3)
+    ask(0.2, seed, 3)
     yield 0.25
-    _expect_same_run(dropped, ask(0.5, seed), ask(0.5, seed + 1), "loss_curve")
+    expect(
+        bool(np.isclose(many[0], few[0], rtol=0.02)),
+        f"Given the same rate and seed, 6 and 3 epochs: the first losses are {many[0]:.4f} and "
+        f"{few[0]:.4f}. The learning rate of the first epoch is the same, so they should agree. "
+        "Begin each run with a new network, use `seed` for the network and for the training, hand "
+        "`epochs` to `train_once`, and return the losses in the order of the epochs.",
+    )
+    expect(
+        not np.array_equal(few, ask(0.5, seed + 1, 3)),
+        "Two seeds give the same numbers. Use `seed` in `loss_curve` for the network and the "
+        "training.",
+    )
     yield 0.5
     _expect_letter(
         more_epochs,
@@ -636,30 +662,27 @@ def check_loss_curve(loss_curve, more_epochs, case):
     )
 
 
-def _expect_validation_loss(plain, dropped):
-    """Tell losses of classes that training never shows from accuracies and training losses."""
+def _ask_losses(loss_curve, train, valid, rate, seed, epochs):
+    """Return the losses of a run after comparing the last one with the model it returns."""
+    given = f"rate {rate:g}, {epochs} epochs and {len(valid[0])} validation images"
+    got = loss_curve(rate, seed, epochs, train, valid)
+    got = _expect_entries(got, ("model", "losses"), "loss_curve", given)
+    _expect_network(got["model"], (rate, rate), given)
+    _expect_trained(got["model"], train, valid, given)
     expect(
-        plain.max() > 1.0,
-        f"Given validation labels that do not occur in training: your largest number is "
-        f"{plain.max():.3f}. The loss of such labels is above 2; this looks like an accuracy. Take "
-        "'val_loss'.",
+        not isinstance(got["losses"], dict),
+        f"Given {given}: 'losses' is the whole history; take the list under 'val_loss' alone.",
     )
+    curve = _expect_curve(got["losses"], epochs, "'losses'", given)
+    own = _loss(got["model"], *valid)
     expect(
-        plain[-1] > 4,
-        f"Given validation labels that do not occur in training: your last number is "
-        f"{plain[-1]:.3f}, where the validation loss is above 4. Is this the training loss? Take "
-        "'val_loss'.",
+        bool(np.isclose(curve[-1], own, rtol=2e-3)),
+        f"Given {given}: 'losses' ends with {curve[-1]:.4f}; the model you returned has the loss "
+        f"{own:.4f} on the validation images, {_loss(got['model'], *train):.4f} on the training "
+        f"images, and is right on {_accuracy(got['model'], *valid):.4f} of the validation images. "
+        "Return 'val_loss' of the training that made the model, in the order of the epochs.",
     )
-    expect(
-        plain[-1] != dropped[-1],
-        "The curves for the rates 0 and 0.5 are the same: hand the rate to `models.mlp`.",
-    )
-    expect(
-        plain[-1] > dropped[-1],
-        f"Given validation labels that do not occur in training: the last loss is {plain[-1]:.3f} "
-        f"with rate 0 and {dropped[-1]:.3f} with rate 0.5. Dropout slows the training, so less is "
-        "expected with it. Use the rate that is given.",
-    )
+    return curve
 
 
 _STACK = """
@@ -1360,9 +1383,6 @@ def _expect_seeded_weights(drop_connect, x, w, b, rate, seeds, zero):
     _expect_free_count(counts, 42, 0.5, "weights")
 
 
-_SHAPES = [(784, 256), (256,), (256, 256), (256,), (256, 10), (10,)]
-
-
 def _expect_fixed_network(model):
     """Raise `NotYet` unless the model at prediction is the ReLU network of its six weights."""
     expect(hasattr(model, "layers"), f"build_noisy should return a Keras model; got {show(model)}.")
@@ -1381,11 +1401,7 @@ def _expect_fixed_network(model):
 
 def _expect_plain_at_prediction(model, case):
     x = case.random((8, 784)).astype("float32")
-    weights = [weight for weight in model.weights if np.shape(weight) in _SHAPES]
-    h = x.astype(float)
-    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        h = np.maximum(h @ kernel + bias, 0)
-    want = h @ weights[-2] + weights[-1]
+    want = _relu_logits(model, x)
     got, again = _logits(model, x), _logits(model, x)
     expect(
         np.allclose(got, again, atol=1e-5),
@@ -1435,7 +1451,9 @@ def _expect_no_dropout(model):
 
 _CONTEST = """
 from helpers import training
+rows = images.reshape(-1, 784).astype("float32") / 255
 model = build_noisy(seed)
+untrained = np.asarray(model(rows[2048:], training=False))
 model.compile(
     optimizer=keras.optimizers.AdamW(weight_decay=0.0), metrics=["accuracy"],
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -1443,12 +1461,11 @@ model.compile(
 cosine = keras.callbacks.LearningRateScheduler(
     lambda epoch: 0.0015 * (1 + np.cos(np.pi * epoch / 40)))
 best = keras.callbacks.EarlyStopping("val_loss", patience=40, restore_best_weights=True)
-rows = images.reshape(-1, 784).astype("float32") / 255
 training.fit(
     model, rows[:1024], labels[:1024], epochs=40, batch_size=128, seed=seed, verbose=0,
     callbacks=[cosine, best], validation_data=(rows[1024:2048], labels[1024:2048]),
 )
-result = np.asarray(model(rows[2048:], training=False))
+result = untrained, np.asarray(model(rows[2048:], training=False))
 """
 # Mean loss and accuracy of dropout, `models.mlp((256, 256), rate=0.5, seed=seed)`, in this contest
 # over the seeds 11 to 15, by the source of the images. Training it again in each check would double
@@ -1466,8 +1483,16 @@ def _contest(build_noisy):
     images, labels = fashion.train_images[:6144], fashion.train_labels[:6144]
     results = []
     for seed in (11, 12):
-        logits = build_noisy.evaluate(_CONTEST, seed=seed, images=images, labels=labels[:2048])
-        logits = np.asarray(logits, dtype=float)
+        inputs = {"seed": seed, "images": images, "labels": labels[:2048]}
+        untrained, logits = (
+            np.asarray(part, dtype=float) for part in build_noisy.evaluate(_CONTEST, **inputs)
+        )
+        before = np.mean(untrained.argmax(axis=1) == labels[2048:])
+        expect(
+            before < 0.5,
+            f"The model that build_noisy returns is right on {before:.0%} of the unseen images "
+            "before any training. Return a new network, which `contest` trains.",
+        )
         logits -= logits.max(axis=1, keepdims=True)
         log_share = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         unseen = labels[2048:]

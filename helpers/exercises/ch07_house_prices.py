@@ -995,12 +995,19 @@ def _check_better(predict_better, case):
 
 
 def _bend(x, case):
-    """Return an effect on log prices, largest at both ends of a column that varies."""
-    numbers = _prepared(x, x)[0][:, :36]
+    """Return an effect on log prices, largest at both ends of a column that varies.
+
+    Its mean, which lies between 0.4 and 0.6, tells predictions of the given prices from a model of
+    the page's own table.
+    """
+    numbers = np.clip(_prepared(x, x)[0][:, :36], -3, 3)
+    ends = np.abs(numbers - numbers.mean(axis=0))
     varied = np.mean(np.abs(numbers - np.median(numbers, axis=0)) > 0.3, axis=0) > 0.5
-    column = np.clip(numbers[:, case.choice(np.flatnonzero(varied))], -3, 3)
-    bend = np.abs(column - column.mean())
-    return (0.2 * (bend - bend.mean()) / bend.std()).astype("float32")
+    # Of a skewed column both ends are nearly one, which a linear model can follow.
+    skewed = [abs(np.corrcoef(a, b)[0, 1]) > 0.4 for a, b in zip(numbers.T, ends.T, strict=True)]
+    bend = ends[:, case.choice(np.flatnonzero(varied & ~np.array(skewed)))]
+    spread = 0.2 * (bend - bend.mean()) / bend.std()
+    return (spread + case.uniform(0.4, 0.6)).astype("float32")
 
 
 def _error_of_predictions(got, truth, table_prices, given):
@@ -1030,9 +1037,9 @@ def _error_of_predictions(got, truth, table_prices, given):
     )
     known = float(np.sqrt(np.mean((got - table_prices) ** 2)))
     expect(
-        known > 0.08,
-        f"Given {given}: your predictions are the table's own prices of the other rows, to within "
-        f"{known:.4f}. Train on `x_train` and `y_train` only.",
+        known > 0.3,
+        f"Given {given}: your predictions are the table's own prices, to within {known:.4f}, and "
+        "not those that the check has changed. Train on `x_train` and `y_train` only.",
     )
     return float(np.sqrt(np.mean((got - truth) ** 2)))
 

@@ -456,6 +456,18 @@ def changed(run, **changes):
     return functools.partial(run, **changes)
 
 
+def linear_network(rates, seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    hidden = [
+        layer
+        for rate in rates
+        for layer in (keras.layers.Dense(256), keras.layers.Dropout(rate, seed=seed))
+    ]
+    return keras.Sequential([keras.Input((784,)), *hidden, keras.layers.Dense(10)])
+
+
 RATES = [
     right("6.4", "mlp", rates_run, "b"),
     right("6.4", "layers, evaluate", rates_by_layers, "B"),
@@ -503,6 +515,7 @@ RATES = [
         changed(rates_run, build=lambda r, s: mlp3(s)),
         "b",
     ),
+    wrong("6.4", "no activation", "with ReLU", changed(rates_run, build=linear_network), "b"),
     wrong(
         "6.4",
         "epochs unused",
@@ -532,9 +545,10 @@ def mlp3(seed):
     return models.mlp((256, 128), rate=0.2, seed=seed)
 
 
-def loss_curve(rate, seed, epochs, train, valid, key="val_loss"):
-    history = train_once(mlp(rate, seed), seed, train, valid, epochs)
-    return history if key is None else history[key]
+def loss_curve(rate, seed, epochs, train, valid, key="val_loss", rates=None, change=list):
+    model = mlp((rate, rate) if rates is None else rates(rate), seed)
+    history = train_once(model, seed, train, valid, epochs)
+    return {"model": model, "losses": history if key is None else change(history[key])}
 
 
 def loss_curve_by_callback(rate, seed, epochs, train, valid):
@@ -545,23 +559,49 @@ def loss_curve_by_callback(rate, seed, epochs, train, valid):
         on_epoch_end=lambda epoch, logs: losses.append(model.evaluate(*valid, verbose=0)[0])
     )
     train_once(model, seed, train, valid, epochs, callbacks=[measure])
-    return np.array(losses)
+    return {"model": model, "losses": np.array(losses, "float32")}
+
+
+def cut_curve(rate, seed, epochs, train, valid):
+    """Train for more epochs than are asked for, and cut the losses."""
+    found = loss_curve(rate, seed, 2 * epochs, train, valid)
+    return found | {"losses": found["losses"][:epochs]}
 
 
 LONGER = [
     right("6.5", "history", loss_curve, "d"),
     right("6.5", "callback", loss_curve_by_callback, "d"),
-    right("6.5", "float32", lambda *a: np.float32(loss_curve(*a)), "D"),
-    wrong("6.5", "accuracies", "accuracy", changed(loss_curve, key="val_accuracy"), "d"),
-    wrong("6.5", "training loss", "training loss", changed(loss_curve, key="loss"), "d"),
+    right("6.5", "tuple", changed(loss_curve, change=tuple), "D"),
+    wrong("6.5", "accuracies", "ends with", changed(loss_curve, key="val_accuracy"), "d"),
+    wrong("6.5", "training loss", "ends with", changed(loss_curve, key="loss"), "d"),
     wrong("6.5", "whole history", "'val_loss' alone", changed(loss_curve, key=None), "d"),
     wrong("6.5", "fixed epochs", "shape (6,)", lambda r, s, e, *a: loss_curve(r, s, 12, *a), "d"),
+    wrong("6.5", "more epochs, cut", "ends with", cut_curve, "d"),
+    wrong(
+        "6.5",
+        "one layer drops",
+        "have the rates",
+        changed(loss_curve, rates=lambda rate: (rate, 0.0)),
+        "d",
+    ),
+    wrong(
+        "6.5",
+        "sets swapped",
+        "in this order",
+        lambda r, s, e, train, valid: loss_curve(r, s, e, valid, train),
+        "d",
+    ),
+    wrong(
+        "6.5",
+        "sorted",
+        "in the order of the epochs",
+        changed(loss_curve, change=lambda losses: sorted(losses, reverse=True)),
+        "d",
+    ),
     wrong("6.5", "no dropout", "", lambda r, *a: loss_curve(0.0, *a), "d"),
-    wrong("6.5", "rate kept", "expected with it", lambda r, *a: loss_curve(0.5 - r, *a), "d"),
     wrong("6.5", "seed unused", "Two seeds", lambda r, s, *a: loss_curve(r, 1, *a), "d"),
-    wrong("6.5", "epochs as seed", "Two seeds", lambda r, s, e, *a: loss_curve(r, e, e, *a), "d"),
     wrong("6.5", "conclusion", "before the last epoch", loss_curve, "b"),
-    wrong("6.5", "last loss", "shape", lambda *a: loss_curve(*a)[-1], "d"),
+    wrong("6.5", "losses alone", "a dict with the keys", lambda *a: loss_curve(*a)["losses"], "d"),
 ]
 
 

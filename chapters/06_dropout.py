@@ -717,7 +717,7 @@ check("6.9", disagreement)
 # **Shapes** `loss` is one number; `verdict` returns one word.
 #
 # **Done when** the loss belongs to the model, for images that the check draws, and the verdict follows
-# the rule for every table.
+# the rule for every table in which both single gains are above 0.
 
 # %%
 def decay_run(rate, decay, seed, epochs, train, valid):

@@ -897,7 +897,7 @@ assert 0.02 < wobble[0] < wobble[1] < 0.9
 # **Shapes** `loss` is one number; `verdict` returns one word.
 #
 # **Done when** the loss belongs to the model, for images that the check draws, and the verdict follows
-# the rule for every table.
+# the rule for every table in which both single gains are above 0.
 
 # %%
 def decay_run(rate, decay, seed, epochs, train, valid):

@@ -810,6 +810,25 @@ def invented_training(rate, *a):
     return run | {"training": 2 * run["predicting"]} if rate else run
 
 
+def ends_joined(rate, seed, epochs, *a):
+    """Measure before and after the training, and draw a line between."""
+    run = variances_over_time(rate, seed, epochs, *a)
+    return run | {
+        name: np.linspace(*run[name][[0, -1]], epochs + 1) for name in ("training", "predicting")
+    }
+
+
+def trained_epoch_by_epoch(rate, seed, epochs, train, valid):
+    """Call train_once for each epoch, so that its learning rate never falls."""
+    model, rows = mlp(rate, seed), {True: [], False: []}
+    for epoch in range(epochs + 1):
+        if epoch:
+            train_once(model, seed, train, valid, 1)
+        for mode in (True, False):
+            rows[mode].append(activation_variances(model, valid[0], mode))
+    return {"model": model, "training": rows[True], "predicting": rows[False]}
+
+
 def over_time(**options):
     return functools.partial(variances_over_time, **options)
 
@@ -825,6 +844,8 @@ TIME = [
         },
     ),
     wrong("6.7", "row 0 missing", "once before the first epoch", short_rows),
+    wrong("6.7", "ends joined", "after the first epoch", ends_joined),
+    wrong("6.7", "trained epoch by epoch", "one time with all", trained_epoch_by_epoch),
     wrong("6.7", "row 0 at the end", "Row 0 belongs", over_time(first=False)),
     wrong("6.7", "deviations", "hand in variances", over_time(statistic=np.std)),
     wrong("6.7", "swapped", "are swapped", over_time(swap=True)),
@@ -1028,6 +1049,13 @@ CELLS = [
         "whatever `epochs` is",
         lambda r, d, s, e, *a: decay_run(r, d, s, 3, *a),
         verdict,
+    ),
+    wrong(
+        "6.11",
+        "medians",
+        "the rule says",
+        decay_run,
+        lambda table: verdict({recipe: [np.median(losses)] for recipe, losses in table.items()}),
     ),
     wrong("6.11", "decay of 1", "Take the decay above 0", decay_run, verdict_with_decay_1),
     wrong("6.11", "first epoch", "last 'val_loss'", decaying(place=0), verdict),
@@ -1328,6 +1356,7 @@ SLOW = {
     ("6.3", "own draws"),
     ("6.5", "callback"),
     ("6.11", "ratio"),
+    ("6.11", "medians"),
     ("6.11", "smaller gain"),
     ("6.11", "larger gain as sum"),
     ("6.11", "losses compared"),

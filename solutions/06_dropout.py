@@ -479,11 +479,9 @@ assert outside > 2 * data_spread and gap_spread < 1.5 * data_spread
 # the standard deviation is not a result.
 #
 # `train_once` is one run; you will use it in most exercises. It takes `train` and `valid`, pairs of
-# images and labels. Its learning rate falls from 0.003 to nearly zero along a cosine, so that the last
-# epochs hardly change the weights. One run of 15 epochs takes less than a second.
-#
-# In the exercises, 784-256-256-10 is the network of the lesson, with ReLU, and `seed` decides the whole
-# run: use it for the first weights of the network and for the training.
+# images and labels. Its learning rate falls from 0.003 to nearly zero along a cosine. In the
+# exercises, 784-256-256-10 is the network of the lesson, with ReLU, and `seed` decides the whole run:
+# use it for the first weights and for the training.
 
 # %%
 def train_once(model, seed, train, valid, epochs=15, weight_decay=0.0, callbacks=()):

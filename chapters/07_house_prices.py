@@ -1032,8 +1032,9 @@ for name, example in (("linear", build_linear(300)), ("wide and deep", build_wid
 #
 # Every rung below was measured with the same folds, two assignments of all 1,460 rows to five
 # folds, and everything fitted inside the fold. It takes minutes, too long for a page: `python
-# solutions/house_prices_ladder.py` runs the functions of this page on the real data. Predict first:
-# which rung gains most, and which rung loses?
+# solutions/house_prices_ladder.py` runs the functions of this page on the real data. In a copy without
+# `solutions/house_prices_ladder.json`, which holds the results, the table is empty. Predict first: which
+# rung gains most, and which rung loses?
 
 # %%
 stored = Path("../solutions/house_prices_ladder.json")
@@ -1045,8 +1046,7 @@ ladder = pd.DataFrame({
     "rung": rungs, "error": [measured[name]["score"] for name in rungs],
     "spread over seeds": [measured[name]["spread"] for name in rungs],
     "folds better than the rung before": ["", *(f"{count} of 10" for count in better)][:len(rungs)]})
-ladder if rungs else print("This copy lacks solutions/house_prices_ladder.json, which the table "
-                           "and the figure show.")
+ladder
 
 # %%
 if len(ladder):

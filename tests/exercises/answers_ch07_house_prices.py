@@ -527,7 +527,7 @@ RAW = [
         finite(*_turned(prepared(others, x), y), prices))),
     wrong("7.6", "gaps filled with the mean", "with the mean", raw_by(
         finite, fill=lambda x: np.where(np.isnan(x), np.nanmean(x, axis=0), x))),
-    wrong("7.6", "a number without axes", "should be 2 things", lambda *data: np.array(0.15)),
+    wrong("7.6", "a number without axes", "should be 2 values", lambda *data: np.array(0.15)),
     wrong("7.6", "swapped", "raw error first", raw_by(finite, change=lambda a, b: (b, a))),
     wrong("7.6", "one epoch", "one epoch", raw_by(lambda *data: finite(*data, epochs=1))),
     wrong("7.6", "NaN", "is NaN", raw_by(sgd)),
@@ -541,7 +541,7 @@ RAW = [
     wrong("7.6", "typed in", "error is", lambda *data: (np.inf, 0.15)),
     wrong("7.6", "mean square", "mean *square*", raw_by(
         lambda *data: finite(*data) ** 2)),
-    wrong("7.6", "one number", "should be 2 things", raw_by(
+    wrong("7.6", "one number", "should be 2 values", raw_by(
         finite, change=lambda raw, standardised: standardised)),
     wrong("7.6", "words", "should be numbers", lambda *data: ("inf", "small")),
 ]  # fmt: skip

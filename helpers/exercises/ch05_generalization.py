@@ -312,10 +312,10 @@ quiz(
     ),
 )
 def check_random_label_run(random_label_run, case):
-    (x, y), (x_test, true_y) = _clusters(case, (150, 90))
-    y_test = (true_y + 1) % 10  # a network that learned the training labels is never right here
+    points = _images_for_random_labels(case)
+    y = points[1]
     seed = int(case.integers(1, 1000))
-    ask = partial(_ask_random_labels, random_label_run, (x, y, x_test, y_test))
+    ask = partial(_ask_random_labels, random_label_run, points)
     drawn = ask(1.0, seed)
     _expect_random_labels(drawn["labels"], y)
     yield 0.25
@@ -325,8 +325,23 @@ def check_random_label_run(random_label_run, case):
     again, other = ask(0.5, seed), ask(0.5, seed + 1)
     _expect_same_run(half["curve"], again["curve"], "random_label_run")
     _expect_labels_by_seed(half, again, other)
-    curves = [run["curve"] for run in (drawn, half, again, other)]
-    _expect_pace(np.mean(curves, axis=0)[1:4].mean(), (0.755, 0.84), len(x))
+    paces, limits = [_pace(drawn, half, again, other)], (0.765, 0.83)
+    while len(paces) < 3 and not limits[0] < paces[-1] < limits[1]:  # by chance, perhaps
+        points = _images_for_random_labels(case)
+        runs = [_ask_random_labels(random_label_run, points, 1.0, seed + i) for i in range(2)]
+        paces.append(_pace(*runs))
+    _expect_pace(paces, limits, len(y))
+
+
+def _images_for_random_labels(case):
+    """Draw training images, and test images that a network trained on those never gets right."""
+    (x, y), (x_test, true_y) = _clusters(case, (150, 90))
+    return x, y, x_test, (true_y + 1) % 10
+
+
+def _pace(*runs):
+    """Return the mean training accuracy in the second to fourth epoch."""
+    return float(np.mean([run["curve"][1:4] for run in runs]))
 
 
 def _ask_random_labels(random_label_run, points, share, seed):
@@ -477,11 +492,12 @@ def _expect_labels_by_seed(run, again, other):
     )
 
 
-def _expect_pace(accuracy, limits, rows):
-    """Compare the accuracy in the second to fourth epoch with that at batch size 50."""
+def _expect_pace(paces, limits, rows):
+    """Compare the paces on several draws of images with that at batch size 50."""
+    accuracy = paces[0]
     for wrong, effect, reason in (
-        (accuracy > limits[1], "faster", "a smaller batch size, such as the default 32,"),
-        (accuracy < limits[0], "more slowly", "a larger batch size"),
+        (min(paces) > limits[1], "faster", "a smaller batch size, such as the default 32,"),
+        (max(paces) < limits[0], "more slowly", "a larger batch size"),
     ):
         expect(
             not wrong,

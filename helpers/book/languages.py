@@ -106,7 +106,10 @@ def _mark_languages(app: Any, page: str, template: str, context: dict, doctree: 
     if not body:
         return
     # A fold over code is named by its own words, which are translated, and not by this label.
-    body = context["body"] = body.replace(' aria-label="Toggle hidden content"', "")
+    body = body.replace(' aria-label="Toggle hidden content"', "")
+    # The empty corner of a table is no heading of a column.
+    body = re.sub(r"<th\b([^>]*)>\s*(<p></p>)?\s*</th>", r"<td\1></td>", body)
+    context["body"] = body
     if not _is_translated(app, page):
         context["body"] = f'<div lang="en">{body}</div>'.replace(
             'class="untranslated admonition note"', 'class="untranslated admonition note" lang="ko"'

@@ -135,8 +135,13 @@ def _expect_other_epochs(many, few, name):
 def _expect_trained(model, train, valid, given):
     """Raise `NotYet` unless the model knows the labels of the training images better."""
     seen, unseen = _loss(model, *train), _loss(model, *valid)
+    # How much more an image's own label counts than those of the others. Of 24 seeds, a trained
+    # network had 0.09 or more, one that was not trained on these images 0.04 or less.
+    of_labels = _logits(model, train[0])[:, train[1]]
+    own = np.trace(of_labels) / len(of_labels)
+    others = (of_labels.sum() / len(of_labels) - own) / (len(of_labels) - 1)
     expect(
-        seen < unseen - 0.1,
+        seen < unseen - 0.1 or own > others + 0.06,
         f"Given {given}: the model you returned has the loss {seen:.3f} on the training images and "
         f"{unseen:.3f} on the validation images, so it was not trained on the training images. "
         "Hand `train` and `valid` to `train_once`, in this order.",

@@ -461,7 +461,7 @@ def _expect_moments(got, shape, draws, given):
     """Return the two arrays that came back, after a look at their shapes."""
     expect(
         isinstance(got, tuple | list) and len(got) == 2,
-        f"monte_carlo should return two things, (mean, standard_deviation); got {show(got)}.",
+        f"monte_carlo should return two values, (mean, standard_deviation); got {show(got)}.",
     )
     for part, what in zip(got, ("the mean", "the standard deviation"), strict=True):
         expect(

@@ -168,9 +168,8 @@ class _Marks:
     def outcome(self, points: int) -> Outcome:
         if not self.reasons:
             return Outcome("correct", float(points))
-        return Outcome(
-            self.status, min(self.earned, 1.0) * points, " ".join(self.reasons), self.line
-        )
+        earned = round(min(self.earned, 1.0) * points, 9)  # thirds of points add up to whole ones
+        return Outcome(self.status, earned, " ".join(self.reasons), self.line)
 
 
 def _bug(id: str, error: Exception) -> str:

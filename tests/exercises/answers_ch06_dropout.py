@@ -369,7 +369,7 @@ MONTE_CARLO = [
     wrong("6.3", "no dropout", "training=True", lambda m, x, n: monte_carlo(m, x, n, 0, False)),
     wrong("6.3", "over examples", "over the examples", lambda m, x, n: monte_carlo(m, x, n, 1)),
     wrong("6.3", "variance", "square root", variance_monte_carlo),
-    wrong("6.3", "mean alone", "two things", lambda m, x, n: monte_carlo(m, x, n)[0]),
+    wrong("6.3", "mean alone", "two values", lambda m, x, n: monte_carlo(m, x, n)[0]),
     wrong("6.3", "every draw", "one row for each draw", all_draws),
 ]
 

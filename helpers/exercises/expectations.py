@@ -397,10 +397,9 @@ def naming(given: str) -> Iterator[None]:
     try:
         yield
     except AnswerError as error:
-        if error.kind == "NotImplementedError":
-            raise
-        message = f"{error.message} (given {given})".strip()
-        raise AnswerError(error.kind, message, error.line, error.bases) from None
+        if error.kind != "NotImplementedError":
+            error.args = (f"{error} (given {given})",)  # the same error: graders quote its words
+        raise
 
 
 def expect_raises(

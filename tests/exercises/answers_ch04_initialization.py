@@ -739,6 +739,10 @@ def start_cases():
             train_by_hand,
             Measured(distinct_units={"constant": np.int64(1), "glorot": np.float64(64)}),
         ),
+        right(
+            "4.7", "a list, single precision",
+            lambda *given: [train_from(*given)[0], np.float32(train_from(*given)[1])], Measured(),
+        ),
         wrong(
             "4.7", "another run", "returns", train_from,
             Measured(softmax={"constant": 0.74, "glorot": 0.78}),

@@ -868,13 +868,13 @@ DEEP = [
     ),
     wrong("4.11", "history alone", "the model and its history", lambda start: deep_once(start)[1]),
     wrong(
-        "4.11", "another model's history", "was not trained",
+        "4.11", "another model's history", "every bias",
         lambda start: (deep_once(start, 0)[0], deep_once(start)[1]),
     ),
     wrong("4.11", "few layers", "20 Dense layers", lambda start: deep_once(start, 3, layers=3)),
     wrong("4.11", "shared", "the same kernel", lambda start: deep_once(start, 3, shared=True)),
     wrong("4.11", "one epoch", "at least 3 epochs", lambda start: deep_once(start, 1)),
-    wrong("4.11", "no logits", "ln 10", lambda start: deep_once(start, 3, logits=False)),
+    wrong("4.11", "no logits", "from_logits=True", lambda start: deep_once(start, 3, logits=False)),
     wrong(
         "4.11", "small start too large", "RandomNormal(stddev=0.01)",
         lambda start: deep_once(start, 3, deviation=0.05),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import absl.logging
 import pytest
 
 from helpers import cli
@@ -82,6 +84,8 @@ def started(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
     monkeypatch.delenv("JUPYTER_TOKEN", raising=False)
     monkeypatch.delenv("WORKBOOK_PAGES", raising=False)
+    # Jupyter's logging closes all handlers. TensorFlow's also closes its stream, pytest's own.
+    monkeypatch.setattr(absl.logging.PythonHandler, "close", logging.Handler.close)
     return called
 
 

@@ -73,7 +73,13 @@ class Desk:
         told = [sys.executable, "-c", "from helpers.cli import main; raise SystemExit(main())"]
         log = open(self.folder / "log.txt", "ab")
         process = subprocess.Popen(
-            [*told, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True
+            [*told, *command],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # Ctrl-C ends the marking server, also if the tests run in the background of a shell.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         log.close()
         return process

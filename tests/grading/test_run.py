@@ -57,7 +57,7 @@ def test_grade_writes_all_results(handed_in, tmp_path):
     assert about["seed"] == 3 and about["finished"] and "numpy" in about["versions"]
     assert len(list((out / "feedback").glob("*.html"))) == 3
     text = tables.summary(made, out)
-    assert "2 of 3 files of 3 students graded" in text and "workbook mark" in text
+    assert "2 of 3 files from 3 students graded" in text and "workbook mark" in text
 
 
 def test_grade_counts_a_missing_chapter_as_not_handed_in(handed_in, tmp_path):

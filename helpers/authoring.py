@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -24,6 +25,7 @@ __all__ = [
     "SourceError",
     "derive",
     "execute",
+    "nbgrader_metadata",
     "out_of_step",
     "pages",
     "solution_notebook",
@@ -215,23 +217,35 @@ def _blank_words(cell, current: Exercise | None, name: str) -> None:
             f"{name}: the explanation {cell.source[:40]!r} must start with {start!r}."
         )
     cell.source = f"{start} *Write your answer here.*"
-    cell.metadata["nbgrader"] = _nbgrader(f"answer-{slug(current.id)}", True, True, current.points)
+    cell.metadata["nbgrader"] = nbgrader_metadata(
+        f"answer-{slug(current.id)}", True, True, current.points
+    )
 
 
 def _mark_check(cell, checked: list[str], name: str) -> None:
     exercise = _exercise(checked[0], name)
     if len(checked) > 1 or _BEGIN in cell.source:
         raise SourceError(f"{name}: the check of {exercise.id} must be alone in its cell.")
-    cell.metadata["nbgrader"] = _nbgrader(
+    cell.metadata["nbgrader"] = nbgrader_metadata(
         f"check-{slug(exercise.id)}", True, False, exercise.points
     )
 
 
 def _mark_answer(cell, current: Exercise, name: str) -> None:
-    cell.metadata["nbgrader"] = _nbgrader(f"answer-{slug(current.id)}", False, True)
+    cell.metadata["nbgrader"] = nbgrader_metadata(f"answer-{slug(current.id)}", False, True)
 
 
-def _nbgrader(grade_id: str, grade: bool, solution: bool, points: int | None = None) -> dict:
+def nbgrader_metadata(
+    grade_id: str, grade: bool, solution: bool, points: int | None = None
+) -> dict[str, Any]:
+    """Return nbgrader's metadata of a cell.
+
+    Args:
+        grade_id: The cell's name in nbgrader.
+        grade: Whether the cell gives points.
+        solution: Whether a student writes in it.
+        points: Its maximum points.
+    """
     metadata = {
         "grade": grade,
         "grade_id": grade_id,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
+from helpers.authoring import nbgrader_metadata
 from helpers.exercises import slug
 from helpers.grading.results.looks import LOOKS
 from helpers.grading.results.marks import mark_key
@@ -25,6 +26,7 @@ from helpers.grading.results.store import Store
 __all__ = ["grade_id", "read_marks", "write_scores"]
 
 _OURS = "keras-workbook"
+_RECORDS = Path("state", "nbgrader.json")
 
 
 def write_scores(report: Report, database: Path, chapters: list[str], store: Store) -> int:
@@ -129,23 +131,22 @@ def _opened(database: Path) -> Iterator[Any]:
         yield gradebook
 
 
-def _written(store: Store, database: Path) -> dict[str, list]:
-    """Return points and comment of each mark that was written to this gradebook before."""
-    path = store.folder / "state" / "nbgrader.json"
+def _records(store: Store) -> dict[str, dict[str, list]]:
+    """Return points and comment of each mark that was written, by gradebook."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get(str(Path(database).resolve()), {})
+        return json.loads((store.folder / _RECORDS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
+def _written(store: Store, database: Path) -> dict[str, list]:
+    """Return points and comment of each mark that was written to this gradebook before."""
+    return _records(store).get(str(Path(database).resolve()), {})
+
+
 def _keep_written(store: Store, database: Path, written: dict[str, list]) -> None:
-    path = store.folder / "state" / "nbgrader.json"
-    try:
-        every = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        every = {}
-    every[str(Path(database).resolve())] = written
-    files.write_text(path, json.dumps(every, indent=1))
+    every = _records(store) | {str(Path(database).resolve()): written}
+    files.write_text(store.folder / _RECORDS, json.dumps(every, indent=1))
 
 
 def _make_cells(gradebook: Any, name: str, rows: list[dict]) -> dict[str, Any]:
@@ -253,30 +254,19 @@ def _cells_of(row: dict, is_answered: bool) -> list[dict]:
     title = {"cell_type": "markdown", "metadata": {},
              "source": f"### Exercise {row['exercise']}\n\n{row['title']}"}  # fmt: skip
     if row["kind"] == "T":
-        about = _about(id, grade=True, solution=True) | {"points": row["max"]}
+        about = nbgrader_metadata(id, grade=True, solution=True, points=row["max"])
         rubric = "\n".join(f"- {share:g}: {text}" for share, text in row["rubric"])
         title["source"] += f"\n\n{rubric}" if is_answered else ""
         return [title, {"cell_type": "markdown", "metadata": {"nbgrader": about}, "source": words}]
-    check = _about(grade_id(row), grade=True, solution=False) | {"points": row["max"]}
+    check = nbgrader_metadata(grade_id(row), grade=True, solution=False, points=row["max"])
     look = LOOKS[row["outcome"]]
     said = f"{look.sign} {look.words}. {row['message']}\n" if is_answered else ""
     stream = [{"output_type": "stream", "name": "stdout", "text": said}] if said else []
     return [
         title,
-        _code(answer, _about(id, grade=False, solution=True), []),
+        _code(answer, nbgrader_metadata(id, grade=False, solution=True), []),
         _code(f'check("{row["exercise"]}")', check, stream),
     ]
-
-
-def _about(id: str, grade: bool, solution: bool) -> dict[str, Any]:
-    return {
-        "grade": grade,
-        "grade_id": id,
-        "locked": grade and not solution,
-        "schema_version": 3,
-        "solution": solution,
-        "task": False,
-    }
 
 
 def _code(source: str, about: dict[str, Any], outputs: list[dict]) -> dict[str, Any]:
